@@ -1,0 +1,1 @@
+"""Handwriting line recognition: the library behind the pipeline's stages."""

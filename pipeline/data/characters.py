@@ -1,0 +1,90 @@
+"""`data/characters.h5`: upright character images in three parts that share no image."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import InputError
+from pipeline.files import atomic_path
+from pipeline.vocabulary import EMNIST_CHARACTERS
+
+SPLITS = ("train", "validation", "test")
+CHARACTER_SIZE = 28
+"""Height and width of a character image, and the height of a line, in pixels."""
+
+
+@dataclass(frozen=True)
+class Characters:
+    """Images (N, 28, 28) uint8, 0 paper to 255 ink, and labels (N,) uint8, 0 to 61 in EMNIST's order."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: NDArray[np.intp]) -> "Characters":
+        """The characters at `indices`, in that order."""
+        return Characters(self.images[indices], self.labels[indices])
+
+
+def balance(characters: Characters, rng: np.random.Generator) -> Characters:
+    """Cap every class at the mean count per class, drawing the images that stay at random."""
+    classes = len(EMNIST_CHARACTERS)
+    cap = len(characters) // classes
+    shuffled = rng.permutation(len(characters))
+    kept = [shuffled[characters.labels[shuffled] == label][:cap] for label in range(classes)]
+    return characters.take(np.sort(np.concatenate(kept)))
+
+
+def split(characters: Characters, fraction: float, rng: np.random.Generator) -> tuple[Characters, Characters]:
+    """Part with `1 - fraction` of every class, and part with the rest: at least one image on either side.
+
+    Raises:
+        InputError: a class has fewer than two images.
+    """
+    shuffled = rng.permutation(len(characters))
+    first, second = [], []
+    for label, name in enumerate(EMNIST_CHARACTERS):
+        members = shuffled[characters.labels[shuffled] == label]
+        if len(members) < 2:
+            raise InputError(f"characters: {len(members)} images of {name!r}; a split needs at least 2 of each class")
+        cut = min(max(round(len(members) * fraction), 1), len(members) - 1)
+        second.append(members[:cut])
+        first.append(members[cut:])
+    return tuple(characters.take(np.sort(np.concatenate(part))) for part in (first, second))  # type: ignore[return-value]
+
+
+def write_characters(path: Path, parts: Mapping[str, Characters], attributes: Mapping[str, Any]) -> None:
+    """Write the three parts, byte-identical for the same input; `attributes` says what they are."""
+    with atomic_path(path) as partial, h5py.File(partial, "w", track_order=False) as file:
+        file.attrs.update(attributes)
+        for name in SPLITS:
+            group = file.create_group(name)
+            group.create_dataset("images", data=parts[name].images, compression="lzf", chunks=(64, 28, 28))
+            group.create_dataset("labels", data=parts[name].labels)
+
+
+def read_characters(path: Path, part: str) -> Characters:
+    """Read one of `SPLITS`.
+
+    Raises:
+        InputError: the file is absent or is not one that `write_characters` wrote.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            images, labels = file[part]["images"][:], file[part]["labels"][:]
+    except (OSError, KeyError) as error:
+        raise InputError(f"{path}: no characters to read ({error}); run `dvc repro download`") from None
+    return Characters(images, labels)
+
+
+def describe_source(path: Path) -> dict[str, Any]:
+    """The attributes that say where the characters came from: `data`, a name for people, among them."""
+    with h5py.File(path, "r") as file:
+        return {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}

@@ -1,0 +1,61 @@
+"""The 83 classes that a model tells apart, in the lecture's order, and text to and from their indices."""
+
+import string
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLANK, START, END, PADDING = range(4)
+SPECIAL_TOKENS = ("<B>", "<S>", "<E>", "<P>")
+EMNIST_CHARACTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
+"""EMNIST ByClass label k is the k-th of these, and class k + 4."""
+UNDRAWN_CHARACTERS = " !\"#&'()*+,-./:;?"
+"""Characters without an EMNIST image: a line leaves their cell empty."""
+CHARACTERS = EMNIST_CHARACTERS + UNDRAWN_CHARACTERS
+TOKENS = (*SPECIAL_TOKENS, *CHARACTERS)
+NUM_CLASSES = len(TOKENS)
+
+_UNKNOWN = 255
+_CODE_OF_BYTE = np.full(256, _UNKNOWN, dtype=np.uint8)
+_CODE_OF_BYTE[np.frombuffer(CHARACTERS.encode("ascii"), dtype=np.uint8)] = np.arange(
+    len(SPECIAL_TOKENS), NUM_CLASSES, dtype=np.uint8
+)
+
+
+def encode(text: str) -> NDArray[np.uint8]:
+    """Class indices of `text`, one per character, without special tokens.
+
+    Raises:
+        ValueError: a character is not in the vocabulary; the message names it.
+    """
+    codes = _CODE_OF_BYTE[np.frombuffer(text.encode("latin-1", "replace"), dtype=np.uint8)]
+    unknown = np.flatnonzero(codes == _UNKNOWN)
+    if unknown.size or not text.isascii():
+        bad = next(c for c in text if c not in CHARACTERS)
+        raise ValueError(f"character {bad!r} of {text!r} is not in the vocabulary")
+    return codes
+
+
+def encode_padded(texts: Sequence[str], length: int, *, wrap: bool = False) -> NDArray[np.uint8]:
+    """Class indices of several texts, (B, length), each followed by `<P>`.
+
+    With `wrap` every text stands between `<S>` and `<E>`.
+
+    Raises:
+        ValueError: a text (with its two tokens) is longer than `length`.
+    """
+    rows = np.full((len(texts), length), PADDING, dtype=np.uint8)
+    for row, text in zip(rows, texts, strict=True):
+        codes = encode(text)
+        if wrap:
+            codes = np.concatenate(([START], codes, [END])).astype(np.uint8)
+        if len(codes) > length:
+            raise ValueError(f"{text!r} needs {len(codes)} positions, more than {length}")
+        row[: len(codes)] = codes
+    return rows
+
+
+def decode(indices: Iterable[int]) -> str:
+    """The text of a row of class indices; special tokens are left out wherever they stand."""
+    return "".join(TOKENS[index] for index in indices if index >= len(SPECIAL_TOKENS))
