@@ -35,7 +35,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     try:
         partial = folder / target.name
         yield partial
-        os.replace(partial, target)
+        partial.replace(target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

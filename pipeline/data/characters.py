@@ -9,13 +9,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.splits import SPLITS
 from pipeline.errors import InputError
 from pipeline.files import atomic_path
 from pipeline.vocabulary import EMNIST_CHARACTERS
-
-SPLITS = ("train", "validation", "test")
-CHARACTER_SIZE = 28
-"""Height and width of a character image, and the height of a line, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,8 @@ def write_characters(path: Path, parts: Mapping[str, Characters], attributes: Ma
         file.attrs.update(attributes)
         for name in SPLITS:
             group = file.create_group(name)
-            group.create_dataset("images", data=parts[name].images, compression="lzf", chunks=(64, 28, 28))
+            images = parts[name].images
+            group.create_dataset("images", data=images, compression="lzf", chunks=(min(64, len(images)), 28, 28))
             group.create_dataset("labels", data=parts[name].labels)
 
 
@@ -79,7 +77,7 @@ def read_characters(path: Path, part: str) -> Characters:
     try:
         with h5py.File(path, "r") as file:
             images, labels = file[part]["images"][:], file[part]["labels"][:]
-    except (OSError, KeyError) as error:
+    except (OSError, LookupError, TypeError, ValueError, RuntimeError) as error:  # what h5py raises for other files
         raise InputError(f"{path}: no characters to read ({error}); run `dvc repro download`") from None
     return Characters(images, labels)
 

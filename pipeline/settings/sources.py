@@ -4,11 +4,10 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from pipeline.settings.base import Settings
+from pipeline.settings.base import Seed, Settings
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class NistSettings(Settings):
@@ -53,7 +52,7 @@ class EmnistSettings(Settings):
 
     @model_validator(mode="after")
     def _archive_where_needed(self) -> Self:
-        return _require_archive(self, "emnist")
+        return _require_archive(self)
 
 
 class BrownSettings(Settings):
@@ -81,13 +80,13 @@ class CorpusSettings(Settings):
 
     @model_validator(mode="after")
     def _archive_where_needed(self) -> Self:
-        return _require_archive(self, "corpus")
+        return _require_archive(self)
 
 
-AnySource = TypeVar("AnySource", EmnistSettings, CorpusSettings)
+AnySource = TypeVar("AnySource", bound=EmnistSettings | CorpusSettings)
 
 
-def _require_archive(settings: AnySource, section: str) -> AnySource:
+def _require_archive(settings: AnySource) -> AnySource:
     if settings.source == "archive" and not settings.archive:
-        raise ValueError(f"{section}.archive: must be a path or an http(s) address when {section}.source is archive")
+        raise ValueError("archive must be a path or an http(s) address where source is archive")
     return settings

@@ -1,0 +1,49 @@
+# Everything runs in a virtual environment that `make setup` makes; nothing else is needed but Python 3.11 and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Absolute, because stages run `python` in other folders.
+export PATH := $(abspath $(BIN)):$(PATH)
+unexport PYTHONPATH
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format ui sync clean
+
+help:  ## Show this list.
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(VENV)/installed  ## Make the virtual environment and install the pinned packages.
+
+$(VENV)/installed: pyproject.toml requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make setup PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev]'
+	@touch $@
+
+demo: setup  ## Run the whole pipeline on built-in characters and text, in build/demo.
+	@$(BIN)/python -m pipeline.workspace build/demo profiles/demo.yaml
+	@cd build/demo && dvc repro --quiet
+	@echo
+	@echo "Comparison:    build/demo/reports/comparison.md (table), cer.png and readings.png beside it"
+	@echo "Every run:     make ui, then open http://127.0.0.1:5000"
+
+test: setup  ## Run the tests.
+	$(BIN)/python -m pytest
+
+lint: setup  ## Check format, style and types.
+	ruff format --check .
+	ruff check .
+	mypy
+
+format: setup  ## Format the code and mend what ruff can.
+	ruff format .
+	ruff check --fix .
+
+ui: setup  ## Show MLflow's runs: of the project, or of the demo where the project has none.
+	@cd $$(test -f mlflow.db && echo . || echo build/demo) && MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --host 127.0.0.1 --workers 1
+
+sync: setup  ## Rebuild missing MLflow runs from DVC's outputs.
+	$(BIN)/python -m pipeline.sync
+
+clean:  ## Remove the virtual environment and build/.
+	rm -rf $(VENV) build

@@ -1,0 +1,86 @@
+"""Batches of lines: those of like width together, cut to the widest of them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from pipeline.data.lines import Lines
+
+
+@dataclass
+class Batch:
+    """B lines. Only `images` moves to the device; the rest is for the program."""
+
+    images: Tensor
+    """(B, 28, W) uint8, W the width of the widest line; what is cut off is blank paper."""
+    widths: list[int]
+    """True width of each line in pixels."""
+    texts: list[str]
+    """What each line says."""
+
+    def to(self, device: torch.device, non_blocking: bool = True) -> "Batch":
+        """The batch with its images on `device`; Lightning calls this."""
+        return Batch(self.images.to(device, non_blocking=non_blocking), self.widths, self.texts)
+
+
+class LineDataset(Dataset[Batch]):
+    """Lines in memory that are taken a batch at a time."""
+
+    def __init__(self, lines: Lines) -> None:
+        self.lines = lines
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        """The batch of these lines, in this order."""
+        rows = np.asarray(indices)
+        widths = self.lines.widths[rows]
+        # Slicing first would copy nothing, and then each row would be gathered with large strides.
+        images = self.lines.images[rows, :, : int(widths.max())]
+        return Batch(torch.from_numpy(images), widths.tolist(), [self.lines.texts[i] for i in rows])
+
+
+class WidthBatches(Sampler[list[int]]):
+    """Batches of lines of like width.
+
+    With `rng` the lines are shuffled, sorted by width among `POOL` batches at a time, and the batches
+    shuffled again; without it all lines are sorted. With several replicas each takes every n-th batch.
+    """
+
+    POOL = 20
+
+    def __init__(
+        self,
+        widths: NDArray[np.uint16],
+        batch_size: int,
+        rng: np.random.Generator | None = None,
+        replicas: int = 1,
+        rank: int = 0,
+    ) -> None:
+        order = np.arange(len(widths)) if rng is None else rng.permutation(len(widths))
+        pool = len(widths) if rng is None else self.POOL * batch_size
+        pools = [order[i : i + pool] for i in range(0, len(order), pool)]
+        by_width = np.concatenate([part[np.argsort(widths[part], kind="stable")] for part in pools])
+        batches = [by_width[i : i + batch_size].tolist() for i in range(0, len(by_width), batch_size)]
+        if rng is not None:
+            batches = [batches[i] for i in rng.permutation(len(batches))]
+        # Every replica must make the same number of steps, so the last ones may repeat the first batches.
+        rounds = range(rank, -(-len(batches) // replicas) * replicas, replicas)
+        self.batches = [batches[i % len(batches)] for i in rounds]
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
+def line_loader(lines: Lines, batches: Sampler[list[int]]) -> DataLoader[Batch]:
+    """A loader of those batches; no worker processes, as a batch is one copy of pixels in memory."""
+    return DataLoader(LineDataset(lines), batch_sampler=batches, collate_fn=lambda batch: batch)

@@ -1,0 +1,3 @@
+"""The names of the three parts that characters, text and lines come in."""
+
+SPLITS = ("train", "validation", "test")

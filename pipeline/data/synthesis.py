@@ -1,0 +1,124 @@
+"""Lines of handwriting made from single characters and running text.
+
+The recipe is the lecture's (Full Stack Deep Learning 2021, lab 3), without its faults: pixels that
+overlap saturate instead of wrapping around, and no draw is retried until it happens to work.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import vocabulary
+from pipeline.data.characters import Characters
+from pipeline.data.lines import Lines
+from pipeline.errors import InputError
+from pipeline.geometry import CELL
+from pipeline.settings.lines import LinesSettings
+
+BLOCK = 1000
+"""Lines drawn at a time; bounds the memory, and is part of what the random streams depend on."""
+
+
+def synthesize(
+    words: Sequence[str],
+    characters: Characters,
+    settings: LinesSettings,
+    count: int,
+    rng: np.random.Generator,
+) -> Iterator[Lines]:
+    """Yield `count` lines in blocks; the same arguments and generator state give the same bytes.
+
+    Raises:
+        InputError: no word is short enough for a line, or a character of the text has no image.
+    """
+    draw_texts = TextSampler(words, settings.max_characters)
+    pen = Pen(characters, settings)
+    for start in range(0, count, BLOCK):
+        texts = draw_texts(min(BLOCK, count - start), rng)
+        yield pen.write(texts, rng)
+
+
+class TextSampler:
+    """Draws texts from running words: a random first word, then an end among all that still fit.
+
+    Words that are longer than a line never begin one.
+    """
+
+    def __init__(self, words: Sequence[str], max_characters: int) -> None:
+        self.text = " ".join(words)
+        lengths = np.fromiter((len(word) for word in words), dtype=np.int64, count=len(words))
+        self.ends = np.fromiter(accumulate(lengths + 1), dtype=np.int64, count=len(words)) - 1
+        self.begins = self.ends - lengths
+        self.firsts = np.flatnonzero(lengths <= max_characters)
+        if not self.firsts.size:
+            raise InputError(f"lines: no word of the corpus has at most {max_characters} characters; raise max_length")
+        fitting = np.searchsorted(self.ends, self.begins + max_characters, side="right")
+        self.choices = fitting - np.arange(len(words))
+
+    def __call__(self, count: int, rng: np.random.Generator) -> list[str]:
+        """Draw `count` texts of one word or more."""
+        firsts = self.firsts[rng.integers(len(self.firsts), size=count)]
+        lasts = firsts + rng.integers(self.choices[firsts])
+        return [self.text[i:j] for i, j in zip(self.begins[firsts], self.ends[lasts], strict=True)]
+
+
+class Pen:
+    """Writes texts with the images of one set of characters."""
+
+    def __init__(self, characters: Characters, settings: LinesSettings) -> None:
+        self.settings = settings
+        by_class = np.argsort(characters.labels, kind="stable")
+        self.glyphs = characters.images[by_class]
+        self.counts = np.bincount(characters.labels, minlength=len(vocabulary.EMNIST_CHARACTERS))
+        self.first_of_class = np.cumsum(self.counts) - self.counts
+
+    def write(self, texts: Sequence[str], rng: np.random.Generator) -> Lines:
+        """Draw one image per distinct character and line, place them, and return the lines."""
+        codes = vocabulary.encode_padded(texts, self.settings.max_length)
+        lengths = np.array([len(text) for text in texts])
+        self._require_images(codes)
+        hands = self.first_of_class + rng.integers(np.maximum(self.counts, 1), size=(len(texts), len(self.counts)))
+        starts = self._starts(len(texts), rng)
+        canvas = self._place(codes, hands, starts)
+        written = np.arange(self.settings.max_length) < lengths[:, None]
+        widths = np.take_along_axis(starts, lengths[:, None] - 1, axis=1)[:, 0] + CELL
+        return Lines(
+            texts=list(texts),
+            images=canvas,
+            starts=np.where(written, starts, 0).astype(np.uint16),
+            widths=widths.astype(np.uint16),
+        )
+
+    def _require_images(self, codes: NDArray[np.uint8]) -> None:
+        used = np.unique(codes).astype(np.int64) - len(vocabulary.SPECIAL_TOKENS)
+        used = used[(used >= 0) & (used < len(self.counts))]
+        missing = [vocabulary.EMNIST_CHARACTERS[label] for label in used[self.counts[used] == 0]]
+        if missing:
+            raise InputError(f"lines: the characters have no image of {', '.join(map(repr, missing))}")
+
+    def _starts(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        settings = self.settings
+        columns = settings.max_length - 1 if settings.overlap_per == "character" else 1
+        overlaps = rng.uniform(settings.min_overlap, settings.max_overlap, size=(count, columns))
+        advances = np.broadcast_to(CELL - (CELL * overlaps).astype(np.int64), (count, settings.max_length - 1))
+        return np.concatenate((np.zeros((count, 1), np.int64), np.cumsum(advances, axis=1)), axis=1)
+
+    def _place(
+        self, codes: NDArray[np.uint8], hands: NDArray[np.int64], starts: NDArray[np.int64]
+    ) -> NDArray[np.uint8]:
+        """Lay glyph after glyph on blank canvases, (B, 28, W), pixels added up to 255 at most."""
+        lines, width = len(codes), CELL * self.settings.max_length
+        canvas = np.zeros((lines, CELL, width), dtype=np.uint8)
+        # Every run of 28 bytes of the canvas as a row: one row of a glyph is written as one such run.
+        runs = np.lib.stride_tricks.sliding_window_view(canvas.reshape(-1), CELL, writeable=True)
+        first_run = np.arange(lines)[:, None] * (CELL * width) + np.arange(CELL) * width
+        labels = codes.astype(np.int64) - len(vocabulary.SPECIAL_TOKENS)
+        for position in range(self.settings.max_length):
+            rows = np.flatnonzero((labels[:, position] >= 0) & (labels[:, position] < len(self.counts)))
+            ink = self.glyphs[hands[rows, labels[rows, position]]]
+            places = first_run[rows] + starts[rows, position, None]
+            paper = runs[places]
+            runs[places] = paper + np.minimum(ink, ~paper)
+        return canvas

@@ -1,0 +1,55 @@
+"""Reading many lines: sorted by width, in batches, each line as if it were alone."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from pipeline.checkpoint import load_checkpoint
+from pipeline.data.batches import WidthBatches, line_loader
+from pipeline.data.lines import Lines
+from pipeline.errors import InputError
+from pipeline.geometry import CELL
+from pipeline.reader import Reader
+
+
+def read_all(reader: Reader, lines: Lines, *, batch_size: int, device: str, bf16: bool) -> tuple[list[str], Tensor]:
+    """The readings of all lines in their own order, and the class indices (N, T) they come from."""
+    reader.model.eval().to(device)
+    texts = [""] * len(lines)
+    rows = torch.empty((len(lines), reader.objective.max_length), dtype=torch.int64)
+    batches = WidthBatches(lines.widths, batch_size)
+    loader = line_loader(lines, batches)
+    autocast = torch.autocast(torch.device(device).type, torch.bfloat16) if bf16 else nullcontext()
+    with autocast:
+        for indices, batch in zip(batches, tqdm(loader, desc="reading", unit="batch", disable=None), strict=True):
+            readings, rows[indices] = reader.read(batch.to(torch.device(device)).images, batch.widths)
+            for index, text in zip(indices, readings, strict=True):
+                texts[index] = text
+    return texts, rows
+
+
+def read_images(reader: Reader, images: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> list[str]:
+    """The texts of line images, each (28, W) uint8 with 0 for paper and 255 for full ink.
+
+    Raises:
+        InputError: an image is not of that shape and type.
+    """
+    texts = []
+    for number, image in enumerate(images):
+        if image.ndim != 2 or image.shape[0] != CELL or image.dtype != np.uint8 or not image.shape[1]:
+            raise InputError(
+                f"image {number}: expected (28, W) uint8 with ink bright on dark, got {image.shape} {image.dtype}"
+            )
+        texts += reader.read(torch.from_numpy(image[None].copy()), [image.shape[1]])[0]
+    return texts
+
+
+def load_reader(path: Path) -> Reader:
+    """The reader of a checkpoint, in evaluation mode on the CPU."""
+    return load_checkpoint(path)[1]

@@ -1,0 +1,94 @@
+"""How well lines were read: character error rates and their kin.
+
+"CER" has several meanings in this field, so each has a name of its own here:
+    cer       all edits / all target characters (the usual one)
+    cer_lab   mean over lines of edits / max(length of prediction, length of target) (the lecture's lab)
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torchmetrics
+from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
+from rapidfuzz.process import cpdist
+from torch import Tensor
+
+from pipeline.vocabulary import PADDING
+
+
+def edit_distances(predictions: Sequence[str], targets: Sequence[str]) -> NDArray[np.int64]:
+    """Levenshtein distance of each pair: insertions, deletions and substitutions of one character."""
+    if not targets:
+        return np.zeros(0, dtype=np.int64)
+    return cpdist(predictions, targets, scorer=Levenshtein.distance, dtype=np.int64)
+
+
+def word_edit_distances(predictions: Sequence[str], targets: Sequence[str]) -> NDArray[np.int64]:
+    """Levenshtein distance of each pair counted in words, which spaces part."""
+    pairs = zip(predictions, targets, strict=True)
+    return np.array([Levenshtein.distance(p.split(), t.split()) for p, t in pairs], dtype=np.int64)
+
+
+class ReadingMetrics(torchmetrics.Metric):
+    """Sums over lines from which all rates follow; adds up over batches and over devices.
+
+    It compares texts, and the (B, T) class indices they came from where positions count.
+    """
+
+    full_state_update = False
+    SUMS = (
+        "lines",
+        "characters",
+        "edits",
+        "lab_rates",
+        "words",
+        "word_edits",
+        "exact_lines",
+        "positions",
+        "hits",
+    )
+    SUMS_UNPADDED = ("text_positions", "text_hits")
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name in (*self.SUMS, *self.SUMS_UNPADDED):
+            self.add_state(name, default=torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, predictions: Sequence[str], texts: Sequence[str], rows: Tensor, targets: Tensor) -> None:
+        """Add lines: their readings and texts, and both as (B, T) class indices."""
+        edits = edit_distances(predictions, texts)
+        longest = np.maximum([len(p) for p in predictions], [len(t) for t in texts])
+        hits, on_text = rows == targets, targets != PADDING
+        self._add("lines", len(texts))
+        self._add("characters", sum(len(text) for text in texts))
+        self._add("edits", edits.sum())
+        self._add("lab_rates", (edits / np.maximum(longest, 1)).sum())
+        self._add("words", sum(len(text.split()) for text in texts))
+        self._add("word_edits", word_edit_distances(predictions, texts).sum())
+        self._add("exact_lines", (edits == 0).sum())
+        self._add("positions", targets.numel())
+        self._add("hits", hits.sum())
+        self._add("text_positions", on_text.sum())
+        self._add("text_hits", (hits & on_text).sum())
+
+    def compute(self) -> dict[str, float]:
+        """All rates as fractions: 0 is best for `cer`, `cer_lab` and `wer`, 1 for the others.
+
+        `accuracy` counts every target position, padding too, as the lab does; `accuracy_text` only the text's.
+        """
+        return {
+            "cer": self._rate("edits", "characters"),
+            "cer_lab": self._rate("lab_rates", "lines"),
+            "wer": self._rate("word_edits", "words"),
+            "exact": self._rate("exact_lines", "lines"),
+            "accuracy": self._rate("hits", "positions"),
+            "accuracy_text": self._rate("text_hits", "text_positions"),
+        }
+
+    def _add(self, name: str, amount: float | np.integer | Tensor) -> None:
+        getattr(self, name).add_(float(amount))
+
+    def _rate(self, part: str, whole: str) -> float:
+        return float(getattr(self, part) / getattr(self, whole).clamp(min=1))

@@ -1,0 +1,23 @@
+"""What every line model has in common."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from pipeline.geometry import Windows
+
+
+class LineModel(nn.Module):
+    """Images (B, 1, 28, W) float in [0, 1] to logits (B, C, S), one step for each of its windows."""
+
+    windows: Windows
+    """Where the steps look; decides S."""
+
+    def __call__(self, images: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+        """Logits at every step of the image, or at `max(lengths)` steps as if blank paper went on.
+
+        With `lengths`, B numbers of steps, each line is read as if it were alone: the steps of a line
+        past its own length mean nothing and do not touch the others. Subclasses define `forward`.
+        """
+        logits: Tensor = super().__call__(images, lengths)
+        return logits

@@ -1,0 +1,69 @@
+"""The lecture's second line model: one convolutional network over the whole line."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.geometry import CELL, Windows
+from pipeline.models.base import LineModel
+from pipeline.models.dropout import Dropout
+
+
+class LineCNN(LineModel):
+    """A fully convolutional network, images (B, 1, 28, W) float in [0, 1] to logits (B, C, S)."""
+
+    def __init__(self, num_classes: int, windows: Windows, conv_dim: int = 32, fc_dim: int = 512) -> None:
+        super().__init__()
+        self.windows = windows
+        d = conv_dim
+        self.convs = nn.Sequential(
+            *_conv(1, d),
+            *_conv(d, d),
+            *_conv(d, d, stride=2),
+            *_conv(d, d),
+            *_conv(d, 2 * d, stride=2),
+            *_conv(2 * d, 2 * d),
+            *_conv(2 * d, 4 * d, stride=2),
+            *_conv(4 * d, 4 * d),
+        )
+        rows = CELL // 8
+        kernel, stride = (rows, windows.width // 8), (rows, windows.stride // 8)
+        self.window_conv = nn.Conv2d(4 * d, fc_dim, kernel, stride)
+        self.fc1 = nn.Linear(fc_dim, fc_dim)
+        self.dropout = Dropout(0.2)
+        self.fc2 = nn.Linear(fc_dim, num_classes)
+        self._initialize()
+
+    def forward(self, images: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+        """See `LineModel`."""
+        features = self._features(images) if lengths is None else self._on_endless_paper(images, max(lengths))
+        hidden = self.dropout(torch.relu(self.fc1(features.transpose(1, 2))))
+        logits: Tensor = self.fc2(hidden)
+        return logits.transpose(1, 2)
+
+    def _features(self, images: Tensor) -> Tensor:
+        """(B, fc_dim, S)."""
+        return torch.relu(self.window_conv(self.convs(images))).squeeze(2)
+
+    def _on_endless_paper(self, images: Tensor, steps: int) -> Tensor:
+        """(B, fc_dim, steps) of images whose ink ends where they do.
+
+        Far right of the ink every step sees the same blank paper, so it is computed once and repeated.
+        Steps that would feel the zero padding at the right edge are not used.
+        """
+        computed = min(steps, self.windows.first_blank_step(images.shape[-1]) + 1)
+        missing = self.windows.width_for(computed) - images.shape[-1]
+        features = self._features(nn.functional.pad(images, (0, missing)))[..., :computed]
+        repeated = features[..., -1:].expand(-1, -1, steps - computed)
+        return torch.cat((features, repeated), dim=-1)
+
+    def _initialize(self) -> None:
+        """Kaiming-normal weights by fan out, as the lecture has them; biases stay PyTorch's."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(module.weight, a=0, mode="fan_out", nonlinearity="relu")
+
+
+def _conv(in_channels: int, out_channels: int, stride: int = 1) -> tuple[nn.Module, nn.Module]:
+    return nn.Conv2d(in_channels, out_channels, 3, stride, padding=1), nn.ReLU(inplace=True)

@@ -1,0 +1,35 @@
+"""The lecture's third line model: a LineCNN whose logits a bidirectional LSTM reads on."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from pipeline.models.base import LineModel
+from pipeline.models.bidirectional_lstm import BidirectionalLSTM
+from pipeline.models.line_cnn import LineCNN
+
+
+class LineCNNLSTM(LineModel):
+    """LineCNN, LSTM, linear: images (B, 1, 28, W) float in [0, 1] to logits (B, C, S)."""
+
+    def __init__(
+        self,
+        num_classes: int,
+        line_cnn: LineCNN,
+        lstm_dim: int = 512,
+        lstm_layers: int = 1,
+        lstm_dropout: float = 0.2,
+    ) -> None:
+        super().__init__()
+        self.line_cnn = line_cnn
+        self.windows = line_cnn.windows
+        self.lstm = BidirectionalLSTM(num_classes, lstm_dim, lstm_layers, lstm_dropout)
+        self.fc = nn.Linear(lstm_dim, num_classes)
+
+    def forward(self, images: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+        """See `LineModel`. Both directions of the LSTM end with a line's own length."""
+        steps = self.line_cnn(images, lengths).transpose(1, 2)
+        states = self.lstm(steps, [steps.shape[1]] * len(steps) if lengths is None else lengths)
+        forwards, backwards = states.chunk(2, dim=-1)
+        logits: Tensor = self.fc(forwards + backwards)
+        return logits.transpose(1, 2)

@@ -1,0 +1,73 @@
+"""The lecture's first line model: one small CNN, applied to each window of the line."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.geometry import CELL, Windows
+from pipeline.models.base import LineModel
+from pipeline.models.dropout import Dropout
+
+
+class LineCNNSimple(LineModel):
+    """A CNN over windows, images (B, 1, 28, W) float in [0, 1] to logits (B, C, S).
+
+    The CNN is the lecture's lab 2: two 3 x 3 convolutions, max-pooling, dropout, two linear layers.
+    """
+
+    def __init__(self, num_classes: int, windows: Windows, conv_dim: int = 64, fc_dim: int = 128) -> None:
+        super().__init__()
+        self.windows = windows
+        self.conv1 = nn.Conv2d(1, conv_dim, 3, padding=1)
+        self.conv2 = nn.Conv2d(conv_dim, conv_dim, 3, padding=1)
+        self.pool = nn.MaxPool2d(2)
+        self.dropout = Dropout(0.25)
+        self.fc1 = nn.Linear(conv_dim * (CELL // 2) * (windows.width // 2), fc_dim)
+        self.fc2 = nn.Linear(fc_dim, num_classes)
+
+    def forward(self, images: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+        """See `LineModel`."""
+        steps = self.windows.steps(images.shape[-1]) if lengths is None else max(lengths)
+        windows = self._cut(images, steps)
+        features = self._features_of_distinct(windows.flatten(0, 1))
+        hidden = torch.relu(self.fc1(self.dropout(features)))
+        logits: Tensor = self.fc2(hidden)
+        return logits.view(len(images), steps, -1).transpose(1, 2)
+
+    def _cut(self, images: Tensor, steps: int) -> Tensor:
+        """(B, S, 28, width) windows, the image continued by blank paper where it is too short."""
+        missing = self.windows.width_for(steps) - images.shape[-1]
+        paper = nn.functional.pad(images, (0, missing)) if missing > 0 else images
+        return paper.squeeze(1).unfold(2, self.windows.width, self.windows.stride)[:, :, :steps].transpose(1, 2)
+
+    def _features_of_distinct(self, windows: Tensor) -> Tensor:
+        """Convolutional features (N, F) of (N, 28, width) windows, each distinct window computed once.
+
+        Half the windows of a batch of lines are blank paper, and equal windows have equal features;
+        dropout comes after and is drawn for every window anew.
+        """
+        distinct, which = distinct_rows(windows.flatten(1))
+        images = distinct.view(-1, 1, *windows.shape[1:]).contiguous(memory_format=torch.channels_last)
+        # Pooling before the second ReLU gives the same values as the lecture's order, on a quarter of the pixels.
+        features = torch.relu(self.pool(self.conv2(torch.relu(self.conv1(images)))))
+        return features.flatten(1).index_select(0, which)
+
+
+def distinct_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """The distinct rows of (N, D) float pixels in [0, 1], and for each row its index among them.
+
+    Rows are told apart by two weighted sums of their pixels in double precision with fixed irregular
+    weights; rows that share both would have to be built on purpose. On a GPU every row is its own:
+    finding duplicates there costs more than the convolutions.
+    """
+    if rows.is_cuda:
+        return rows, torch.arange(len(rows), device=rows.device)
+    exact = rows.double()
+    position = torch.arange(1, rows.shape[1] + 1, dtype=torch.float64)
+    weights = torch.stack((position.sqrt(), (position * 1.7320508).sin()), dim=1)
+    _, which = torch.unique(exact @ weights, dim=0, return_inverse=True)
+    first = torch.full((int(which.max()) + 1,), len(rows)).scatter_reduce(
+        0, which, torch.arange(len(rows)), reduce="amin"
+    )
+    return rows[first], which

@@ -1,0 +1,24 @@
+"""The one place where models are named."""
+
+from pipeline.models.base import LineModel
+from pipeline.models.line_cnn import LineCNN
+from pipeline.models.line_cnn_lstm import LineCNNLSTM
+from pipeline.models.line_cnn_simple import LineCNNSimple
+from pipeline.settings.experiment import (
+    LineCNNLSTMSettings,
+    LineCNNSettings,
+    LineCNNSimpleSettings,
+    ModelSettings,
+)
+from pipeline.vocabulary import NUM_CLASSES
+
+
+def build_model(settings: ModelSettings) -> LineModel:
+    """The model that `settings` describe, with fresh weights from PyTorch's generator."""
+    if isinstance(settings, LineCNNSimpleSettings):
+        return LineCNNSimple(NUM_CLASSES, settings.windows, settings.conv_dim, settings.fc_dim)
+    if isinstance(settings, LineCNNLSTMSettings):
+        cnn = LineCNN(NUM_CLASSES, settings.windows, settings.conv_dim, settings.fc_dim)
+        return LineCNNLSTM(NUM_CLASSES, cnn, settings.lstm_dim, settings.lstm_layers, settings.lstm_dropout)
+    assert isinstance(settings, LineCNNSettings)
+    return LineCNN(NUM_CLASSES, settings.windows, settings.conv_dim, settings.fc_dim)

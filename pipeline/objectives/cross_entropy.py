@@ -1,0 +1,25 @@
+"""Cross-entropy at every target position, padding included: one step for each position."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from pipeline.geometry import Windows
+from pipeline.objectives.base import Objective
+
+
+class CrossEntropy(Objective):
+    """PyTorch's K-dimensional cross-entropy; the reading is the best class of each step."""
+
+    def lengths(self, windows: Windows, widths: Sequence[int]) -> list[int]:
+        """T steps for every line, blank paper included, as the padding of a target is part of the loss."""
+        return [self.max_length] * len(widths)
+
+    def loss(self, logits: Tensor, lengths: Sequence[int], texts: Sequence[str]) -> Tensor:
+        """Mean over all B x T positions."""
+        return torch.nn.functional.cross_entropy(logits.float(), self.encode(texts).to(logits.device))
+
+    def decode(self, logits: Tensor, lengths: Sequence[int]) -> Tensor:
+        """The best class of each position, (B, T)."""
+        return logits.argmax(1)

@@ -1,0 +1,31 @@
+"""A model and an objective together: what reads images of lines."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipeline import vocabulary
+from pipeline.models.base import LineModel
+from pipeline.objectives.base import Objective
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads lines; knows nothing of training."""
+
+    model: LineModel
+    objective: Objective
+
+    def logits(self, images: Tensor, widths: Sequence[int]) -> tuple[Tensor, list[int]]:
+        """Logits (B, C, S) of images (B, 28, W) uint8 with ink up to `widths` pixels, and the steps that count."""
+        lengths = self.objective.lengths(self.model.windows, widths)
+        pixels = images.unsqueeze(1).float() / 255
+        return self.model(pixels.contiguous(memory_format=torch.channels_last), lengths), lengths
+
+    @torch.inference_mode()
+    def read(self, images: Tensor, widths: Sequence[int]) -> tuple[list[str], Tensor]:
+        """The texts of a batch of lines, and the class indices (B, T) that they come from."""
+        rows = self.objective.decode(*self.logits(images, widths)).cpu()
+        return [vocabulary.decode(row) for row in rows.tolist()], rows

@@ -1,0 +1,77 @@
+"""The Lightning module: it takes a reader and an optimizer, and only adds the bookkeeping of training."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from pipeline import vocabulary
+from pipeline.data.batches import Batch
+from pipeline.metrics import ReadingMetrics
+from pipeline.reader import Reader
+
+MakeOptimizer = Callable[[Iterable[nn.Parameter], float], torch.optim.Optimizer]
+
+
+class Recognizer(pl.LightningModule):
+    """Trains a reader. Logs, once an epoch and for `train` and `val` alike, loss, error rates and accuracy."""
+
+    def __init__(
+        self, reader: Reader, make_optimizer: MakeOptimizer, learning_rate: float, *, one_cycle: bool = False
+    ) -> None:
+        super().__init__()
+        self.reader = reader
+        self.model = reader.model  # registers the parameters
+        self.make_optimizer = make_optimizer
+        self.learning_rate = learning_rate
+        self.one_cycle = one_cycle
+        self.train_metrics, self.val_metrics = ReadingMetrics(), ReadingMetrics()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The batch's loss."""
+        return self._step("train", batch)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Only logs."""
+        self._step("val", batch)
+
+    def on_train_epoch_end(self) -> None:
+        """Log the rates over the epoch's batches, as the weights were when each was trained on."""
+        self._log_rates("train")
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the rates over the validation lines."""
+        self._log_rates("val")
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer, with OneCycle over the whole training if asked for."""
+        optimizer = self.make_optimizer(self.parameters(), self.learning_rate)
+        if not self.one_cycle:
+            return optimizer
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, max_lr=self.learning_rate, total_steps=int(self.trainer.estimated_stepping_batches)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _step(self, part: str, batch: Batch) -> Tensor:
+        objective, size = self.reader.objective, len(batch.texts)
+        logits, lengths = self.reader.logits(batch.images, batch.widths)
+        loss = objective.loss(logits, lengths, batch.texts)
+        self.log(f"{part}_loss", loss, on_step=False, on_epoch=True, batch_size=size, prog_bar=True, sync_dist=True)
+        rows = objective.decode(logits.detach(), lengths).cpu()
+        readings = [vocabulary.decode(row) for row in rows.tolist()]
+        self._metrics(part).update(readings, batch.texts, rows, objective.encode(batch.texts))
+        for name, value in objective.statistics(logits.detach(), lengths).items():
+            self.log(f"{part}_{name}", value, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
+        return loss
+
+    def _log_rates(self, part: str) -> None:
+        metric = self._metrics(part)
+        for name, rate in metric.compute().items():
+            self.log(f"{part}_{name}", rate, prog_bar=name == "cer")
+        metric.reset()
+
+    def _metrics(self, part: str) -> ReadingMetrics:
+        return self.train_metrics if part == "train" else self.val_metrics

@@ -1,0 +1,31 @@
+"""A picture of the character error rate by experiment."""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from pipeline.files import atomic_path
+
+COLOURS = {"ce": "#8a8f98", "ctc": "#1f5fa8"}
+
+
+def draw_error_rates(path: Path, table: pd.DataFrame, data: str) -> None:
+    """Write a PNG with one bar per experiment, coloured by loss, and its value."""
+    figure = Figure(figsize=(8, 0.9 + 0.36 * len(table)), dpi=110, layout="constrained")
+    axis = figure.subplots()
+    for loss, colour in COLOURS.items():
+        rows = table[table["loss"] == loss]
+        if len(rows):
+            axis.barh(rows.index, rows["test_cer"] * 100, color=colour, label=loss)
+    for position, rate in enumerate(table["test_cer"]):
+        axis.text(rate * 100, position, f" {rate:.1%}", va="center", size=9)
+    axis.set_yticks(range(len(table)), list(table["experiment"]), family="monospace", size=9)
+    axis.invert_yaxis()
+    axis.margins(x=0.12)
+    axis.set_xlabel("character error rate on test lines, % (lower is better)")
+    axis.set_title(data, size=9, loc="left")
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(title="loss", frameon=False)
+    with atomic_path(path) as partial:
+        figure.savefig(partial, metadata={"Software": None})

@@ -1,0 +1,153 @@
+"""What is trained and how: the sections `experiments` and `training` of `params.yaml`."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from pipeline.geometry import Windows
+from pipeline.settings.base import Seed, Settings, read_params, read_section, validate
+
+Dimension = Annotated[int, Field(ge=1, le=65_536)]
+Probability = Annotated[float, Field(ge=0, lt=1)]
+
+
+class LineCNNSimpleSettings(Settings):
+    """A CNN over each window of the line, one window at a time."""
+
+    name: Literal["line_cnn_simple"]
+    """Which model."""
+    window_width: Annotated[int, Field(ge=4, le=512)]
+    """Pixels that a window is wide."""
+    window_stride: Annotated[int, Field(ge=1, le=512)]
+    """Pixels from one window to the next."""
+    limit_output_length: bool
+    """Cut the steps to the target's length, which cross-entropy needs where they are more."""
+    conv_dim: Dimension = 64
+    """Channels of both convolutions."""
+    fc_dim: Dimension = 128
+    """Width of the hidden linear layer."""
+
+    @property
+    def windows(self) -> Windows:
+        """The geometry of this model's steps."""
+        return Windows(self.window_width, self.window_stride)
+
+
+class LineCNNSettings(Settings):
+    """A fully convolutional network over the whole line."""
+
+    name: Literal["line_cnn"]
+    """Which model."""
+    window_width: Annotated[int, Field(ge=8, le=512)] = 16
+    """Pixels that a window is wide; the network divides by 8 and rounds down."""
+    window_stride: Annotated[int, Field(ge=8, le=512)] = 8
+    """Pixels from one window to the next; the network divides by 8 and rounds down."""
+    limit_output_length: bool = False
+    """Cut the steps to the target's length, which cross-entropy needs where they are more."""
+    conv_dim: Dimension = 32
+    """Channels of the first convolutions; the later ones have two and four times as many."""
+    fc_dim: Dimension = 512
+    """Width of the linear layer."""
+
+    @property
+    def windows(self) -> Windows:
+        """The geometry of this model's steps; the reach follows from its eight 3 x 3 convolutions."""
+        return Windows(self.window_width // 8 * 8, self.window_stride // 8 * 8, reach=16, grid=8)
+
+
+class LineCNNLSTMSettings(LineCNNSettings):
+    """LineCNN, then a bidirectional LSTM over its logits."""
+
+    name: Literal["line_cnn_lstm"]  # type: ignore[assignment]
+    """Which model."""
+    lstm_dim: Dimension = 512
+    """Hidden width of each direction."""
+    lstm_layers: Annotated[int, Field(ge=1, le=16)] = 1
+    """Stacked bidirectional layers."""
+    lstm_dropout: Probability = 0.2
+    """Dropout between stacked layers; without effect where there is one layer."""
+
+
+ModelSettings = Annotated[LineCNNSimpleSettings | LineCNNSettings | LineCNNLSTMSettings, Field(discriminator="name")]
+"""Every model that can be named; a new one is added here and in `pipeline/models/registry.py`."""
+
+
+Loss = Literal["ce", "ctc"]
+"""Every loss that can be named; a new one is added here and in `pipeline/objectives/registry.py`."""
+
+
+class TrainerSettings(Settings):
+    """Settings of Lightning's `Trainer` that are passed through as they are."""
+
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"]
+    """Where to train."""
+    devices: int | Literal["auto"] | list[int]
+    """How many devices, or which."""
+    num_nodes: Annotated[int, Field(ge=1)]
+    """Machines."""
+    strategy: str
+    """How devices share the work, such as `auto` or `ddp`."""
+    precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed", "bf16-true"]
+    """Arithmetic; `auto` takes bf16-mixed where the hardware multiplies bf16 natively, else 32-true."""
+    gradient_clip_val: Annotated[float, Field(gt=0)] | None
+    """Largest gradient norm, or null."""
+    accumulate_grad_batches: Annotated[int, Field(ge=1)]
+    """Batches per optimizer step."""
+
+
+class TrainingSettings(Settings):
+    """How a model is trained; an experiment's own `training` block overrides single keys."""
+
+    seed: Seed
+    """Seed of weights, batches and dropout."""
+    max_epochs: Annotated[int, Field(ge=1)]
+    """Passes over the training lines."""
+    batch_size: Annotated[int, Field(ge=1)]
+    """Lines per batch and device."""
+    learning_rate: Annotated[float, Field(gt=0, le=10)]
+    """Adam's learning rate; the peak where `one_cycle` is on."""
+    find_learning_rate: bool
+    """Let Lightning's learning-rate finder replace `learning_rate` first."""
+    one_cycle: bool
+    """Raise and lower the learning rate over the whole training (OneCycleLR)."""
+    early_stopping_patience: Annotated[int, Field(ge=1)]
+    """Epochs without a better validation loss after which training stops."""
+    load: str | None
+    """Checkpoint (path from the project's root) whose weights training starts from, or null."""
+    trainer: TrainerSettings
+    """Lightning's own."""
+
+
+class ExperimentSettings(Settings):
+    """One experiment: a model, a loss, and the lines it learns from."""
+
+    lines: str
+    """A key of the section `lines`."""
+    loss: Loss
+    """`ce`: cross-entropy at every position; `ctc`: connectionist temporal classification."""
+    model: ModelSettings
+    """The model and its sizes."""
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Keys of the section `training` that this experiment sets otherwise."""
+
+
+def training_of(experiment: ExperimentSettings, shared: Mapping[str, Any]) -> dict[str, Any]:
+    """The shared `training` block with the experiment's own keys laid over it, one level deep and in `trainer`."""
+    merged = {**shared, **experiment.training}
+    if isinstance(trainer := experiment.training.get("trainer"), Mapping):
+        merged["trainer"] = {**shared.get("trainer", {}), **trainer}
+    return merged
+
+
+def read_experiment(key: str, **overrides: Any) -> tuple[ExperimentSettings, TrainingSettings]:
+    """The experiment called `key` in `params.yaml`, and its training settings with `overrides` on top.
+
+    Raises:
+        InputError: there is no such experiment, or its block or its training settings are not valid.
+    """
+    params = read_params()
+    experiment = read_section(ExperimentSettings, "experiments", key, params=params)
+    shared = read_section(TrainingSettings, "training", params=params).model_dump()
+    merged = {**training_of(experiment, shared), **overrides}
+    return experiment, validate(TrainingSettings, merged, prefix=("experiments", key, "training"))

@@ -1,0 +1,95 @@
+"""All of `params.yaml` at once, and the contradictions that no single block can see."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from pipeline.errors import InputError
+from pipeline.geometry import CELL, densest_width
+from pipeline.settings.base import PARAMS_FILE, Settings, unknown_key, validate
+from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, training_of
+from pipeline.settings.lines import LinesSettings
+from pipeline.settings.sources import CorpusSettings, EmnistSettings
+
+Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+"""Names of line data sets and experiments: DVC drops or mangles others without a word."""
+
+
+class ProjectSettings(Settings):
+    """The whole of `params.yaml`."""
+
+    emnist: EmnistSettings
+    """Where characters come from."""
+    corpus: CorpusSettings
+    """Where text comes from."""
+    lines: Annotated[dict[Key, LinesSettings], Field(min_length=1)]
+    """Line data sets by name."""
+    training: TrainingSettings
+    """What all experiments share."""
+    experiments: Annotated[dict[Key, ExperimentSettings], Field(min_length=1)]
+    """Experiments by name."""
+
+
+def check_project(params: Mapping[str, Any]) -> ProjectSettings:
+    """Validate everything that can be known before any work.
+
+    Raises:
+        InputError: one line that names every faulty key found.
+    """
+    project = validate(ProjectSettings, params)
+    problems = [problem for key in project.experiments for problem in _problems(key, project, params)]
+    if problems:
+        raise InputError(f"{PARAMS_FILE}: {'; '.join(problems)}")
+    return project
+
+
+def _problems(key: str, project: ProjectSettings, params: Mapping[str, Any]) -> Iterator[str]:
+    experiment = project.experiments[key]
+    path = f"experiments.{key}"
+    try:
+        merged = training_of(experiment, params["training"])
+        validate(TrainingSettings, merged, prefix=("experiments", key, "training"))
+    except InputError as error:
+        yield str(error).removeprefix(f"{PARAMS_FILE}: ")
+    lines = project.lines.get(experiment.lines)
+    if lines is None:
+        yield unknown_key(f"{path}.lines: {experiment.lines}", experiment.lines, list(project.lines))
+    elif experiment.loss == "ce":
+        yield from cross_entropy_problems(path, experiment, lines)
+    else:
+        yield from ctc_problems(path, experiment, lines)
+
+
+def cross_entropy_problems(path: str, experiment: ExperimentSettings, lines: LinesSettings) -> Iterator[str]:
+    """Cross-entropy needs one step for each target position."""
+    model, targets = experiment.model, lines.max_length
+    steps = model.windows.steps(CELL * targets)
+    here = f"{path}.model: this model makes S = {steps} steps for {targets} targets"
+    change = f"change window_stride (now {model.window_stride}) or window_width (now {model.window_width})"
+    if steps < targets:
+        yield f"{here}, too few; {change}"
+    elif steps > targets and not model.limit_output_length:
+        yield f"{here}; set limit_output_length or {change}"
+
+
+def ctc_problems(path: str, experiment: ExperimentSettings, lines: LinesSettings) -> Iterator[str]:
+    """CTC needs a step for each character and one more between equal neighbours.
+
+    The text is not known yet, so every length is checked with one such pair, and with as many pixels
+    as the densest overlap leaves it. Training checks the lines themselves.
+    """
+    model = experiment.model
+    tokens = 2 if lines.with_start_end_tokens else 0
+    for characters in range(1, lines.max_characters + 1):
+        width = densest_width(characters, lines.max_overlap)
+        steps = model.windows.steps_of_line(width)
+        repeats = 1 if characters > 1 else 0
+        if steps < characters + tokens + repeats:
+            yield (
+                f"{path}.model: CTC cannot fit a line of {characters} characters, {width} pixels wide at overlap "
+                f"{lines.max_overlap}: window_stride {model.window_stride} and window_width {model.window_width} "
+                f"make S = {steps} steps, and it needs {characters + tokens} plus {repeats} for repeats; "
+                f"choose a smaller window_stride"
+            )
+            return

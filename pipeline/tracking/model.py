@@ -1,0 +1,70 @@
+"""A trained reader as an MLflow model, logged as code and a checkpoint instead of a pickle."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+import pipeline
+from pipeline.tracking.store import Store
+
+_SERVING_CODE = Path(__file__).with_name("serving.py")
+# What `pipeline.inference` imports.
+_SERVING_PACKAGES = ("h5py", "numpy", "pydantic", "pytorch-lightning", "ruamel.yaml", "torch", "tqdm")
+_EXAMPLE_SHAPE = (1, 28, 256)
+
+
+def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int) -> str:
+    """Log the reader in `checkpoint` to a run; `epoch` is the step it is listed at.
+
+    The answer is the model's id: `mlflow.pyfunc.load_model(f"models:/{id}")` takes lines as
+    uint8 (B, 28, W) and gives B texts.
+    """
+    import mlflow.pyfunc
+    from mlflow.models import Model
+
+    params = store.client.get_run(run_id).data.params
+    # Made here because MLflow would put the model into the experiment of its global state.
+    entry = store.client.create_logged_model(store.experiment_id, "model", run_id, params=params)
+    with _sys_path_kept():
+        Model.log(
+            None,
+            name="model",
+            flavor=mlflow.pyfunc,
+            run_id=run_id,
+            model_id=entry.model_id,
+            step=epoch,
+            python_model=str(_SERVING_CODE),
+            artifacts={"checkpoint": str(checkpoint)},
+            code_paths=[str(Path(pipeline.__file__).parent)],
+            signature=_signature(),
+            input_example=np.zeros(_EXAMPLE_SHAPE, np.uint8),
+            pip_requirements=_requirements(),
+        )
+    return str(entry.model_id)
+
+
+def _signature() -> object:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+
+    lines = Schema([TensorSpec(np.dtype(np.uint8), (-1, 28, -1))])
+    return ModelSignature(inputs=lines, outputs=Schema([ColSpec(DataType.string)]))
+
+
+def _requirements() -> list[str]:
+    # A local part such as "+cpu" is on no package index.
+    return [f"{name}=={version(name).partition('+')[0]}" for name in _SERVING_PACKAGES]
+
+
+@contextmanager
+def _sys_path_kept() -> Iterator[None]:
+    """Undo that MLflow leaves temporary folders in `sys.path` when it tries the model."""
+    before = list(sys.path)
+    try:
+        yield
+    finally:
+        sys.path[:] = before

@@ -1,0 +1,33 @@
+"""The MLflow model itself; MLflow runs a copy of this file, so nothing else imports it."""
+
+from pathlib import Path
+from typing import Any
+
+import mlflow.models
+import numpy as np
+from mlflow.pyfunc import PythonModel, PythonModelContext
+
+
+class LineReader(PythonModel):  # type: ignore[misc]
+    """Reads lines of handwriting with the reader of a checkpoint."""
+
+    # MLflow passes these arguments by name.
+    def load_context(self, context: PythonModelContext) -> None:
+        """Read the checkpoint once, when the model is loaded."""
+        from pipeline.inference import load_reader
+
+        self._reader = load_reader(Path(context.artifacts["checkpoint"]))
+
+    def predict(
+        self,
+        context: PythonModelContext,
+        model_input: np.ndarray,
+        params: dict[str, Any] | None = None,
+    ) -> list[str]:
+        """The texts of a batch of lines, uint8 (B, 28, W)."""
+        from pipeline.inference import read_images
+
+        return read_images(self._reader, model_input)
+
+
+mlflow.models.set_model(LineReader())

@@ -1,0 +1,76 @@
+"""A copy of the pipeline with other settings, in a folder of its own.
+
+    python -m pipeline.workspace build/demo profiles/demo.yaml
+
+Running a small budget this way leaves the project's own `params.yaml`, results and MLflow store
+alone. Results of an earlier run in the same folder are kept, so that DVC only runs what changed.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from pipeline.errors import InputError, exit_on_input_error
+from pipeline.settings.base import PARAMS_FILE, read_params, unknown_key
+
+COPIED = ("pipeline", "stages", "dvc.yaml", ".dvcignore")
+
+
+def make_workspace(project: Path, workspace: Path, overrides: Mapping[str, Any]) -> None:
+    """Copy the code to `workspace`, and `params.yaml` with `overrides` laid over it, key by key.
+
+    Raises:
+        InputError: an override names a key that `params.yaml` does not have.
+    """
+    params = YAML().load(project / PARAMS_FILE)
+    override(params, overrides)
+    workspace.mkdir(parents=True, exist_ok=True)
+    for name in COPIED:
+        copy(project / name, workspace / name)
+    YAML().dump(params, workspace / PARAMS_FILE)
+    if not (workspace / ".dvc").is_dir():
+        subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=workspace, check=True)
+        shutil.copy(project / ".dvc" / "config", workspace / ".dvc" / "config")
+        with (workspace / ".dvc" / "config").open("a", encoding="utf-8") as config:
+            config.write("    no_scm = true\n")
+
+
+def override(params: dict[str, Any], overrides: Mapping[str, Any], path: str = "") -> None:
+    """Replace values of `params` in place; a key `*` stands for every key at its level."""
+    for key, value in overrides.items():
+        here = f"{path}{key}"
+        if key != "*" and key not in params:
+            raise InputError(f"profile: {unknown_key(here, key, list(params))}")
+        for name in list(params) if key == "*" else [key]:
+            if isinstance(value, Mapping) and isinstance(params[name], dict):
+                override(params[name], value, f"{here}.")
+            else:
+                params[name] = value
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file or a folder of code, replacing what was there."""
+    if source.is_dir():
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(source, target)
+
+
+def main() -> None:
+    """Parse the command line and make the workspace."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workspace", type=Path, help="folder to make or refresh")
+    parser.add_argument("profile", type=Path, help="YAML file with the settings that differ")
+    arguments = parser.parse_args()
+    make_workspace(Path.cwd(), arguments.workspace, read_params(arguments.profile))
+
+
+if __name__ == "__main__":
+    exit_on_input_error(main)

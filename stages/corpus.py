@@ -1,0 +1,29 @@
+"""Stage `corpus`: running text, split by document, in `data/corpus.json`."""
+
+from pathlib import Path
+
+from pipeline.data.corpus import write_corpus
+from pipeline.data.corpus_sources import load_corpus
+from pipeline.errors import exit_on_input_error
+from pipeline.files import project_root
+from pipeline.settings.base import read_section
+from pipeline.settings.sources import CorpusSettings
+
+OUTPUT = Path("data/corpus.json")
+
+
+def run(settings: CorpusSettings, store: Path, output: Path) -> None:
+    """Get the text that `settings` name and write its three parts."""
+    corpus = load_corpus(settings, store)
+    write_corpus(output, corpus)
+    counts = ", ".join(f"{len(text.split()):,} {part}" for part, text in corpus.text.items())
+    print(f"corpus: {corpus.name}: {counts} words")
+
+
+def main() -> None:
+    """Read the settings and run."""
+    run(read_section(CorpusSettings, "corpus"), project_root() / ".downloads", OUTPUT)
+
+
+if __name__ == "__main__":
+    exit_on_input_error(main)

@@ -1,0 +1,60 @@
+"""Stage `evaluate`: how well one experiment reads the test lines."""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+from pipeline import paths
+from pipeline.checkpoint import load_checkpoint
+from pipeline.data.line_store import read_lines
+from pipeline.errors import exit_on_input_error
+from pipeline.evaluation import evaluate
+from pipeline.experiment_record import evaluation_of
+from pipeline.files import write_text
+from pipeline.hardware import choose_precision, keep_freed_memory, uses_gpu
+from pipeline.report.readings import draw_readings
+from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
+from pipeline.tracking import log_evaluation
+
+SHOWN = 12
+"""Test lines in the picture that goes with the run."""
+
+
+def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) -> None:
+    """Read the test lines with the experiment's checkpoint; write metrics and predictions, and track them."""
+    _, reader = load_checkpoint(paths.checkpoint(key))
+    lines = read_lines(paths.lines(experiment.lines), "test")
+    accelerator = training.trainer.accelerator
+    result = evaluate(
+        reader,
+        lines,
+        batch_size=training.batch_size,
+        device="cuda" if uses_gpu(accelerator) else "cpu",
+        bf16=choose_precision(training.trainer.precision, accelerator).startswith("bf16"),
+    )
+    write_text(paths.predictions(key), result.predictions.to_csv(index=False))
+    write_text(paths.metrics(key), json.dumps(result.metrics, indent=2) + "\n")
+    with tempfile.TemporaryDirectory() as folder:
+        picture = Path(folder) / "test_readings.png"
+        shown = result.predictions.head(SHOWN)
+        images = [image[:, :width] for image, width in zip(lines.images[:SHOWN], lines.widths[:SHOWN], strict=True)]
+        draw_readings(picture, images, list(shown["text"]), [[("reading", r)] for r in shown["prediction"]])
+        log_evaluation(evaluation_of(key, experiment, training, {"test_readings.png": picture}))
+    print(
+        f"evaluate: {key}: CER {result.metrics['test_cer']:.2%}, as the lab counts {result.metrics['test_cer_lab']:.2%}"
+    )
+
+
+def main() -> None:
+    """Parse the command line, read the settings and run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("experiment", help="a key of the section `experiments` of params.yaml")
+    key = parser.parse_args().experiment
+    experiment, training = read_experiment(key)
+    keep_freed_memory()
+    run(key, experiment, training)
+
+
+if __name__ == "__main__":
+    exit_on_input_error(main)

@@ -1,0 +1,57 @@
+"""Stage `train`: one experiment's best weights and the history of its training."""
+
+import argparse
+
+from pipeline import paths
+from pipeline.checkpoint import ReaderSettings, save_checkpoint
+from pipeline.data.line_store import read_attributes, read_lines
+from pipeline.errors import exit_on_input_error
+from pipeline.experiment_record import note_of, settings_of, tags_of
+from pipeline.files import md5_of, write_text
+from pipeline.hardware import keep_freed_memory
+from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
+from pipeline.tracking import start_run
+from pipeline.training import train
+
+
+def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) -> None:
+    """Train on the experiment's lines; write the checkpoint and the history, and track the run."""
+    lines, checkpoint = paths.lines(experiment.lines), paths.checkpoint(key)
+    attributes = read_attributes(lines)
+    reader_settings = ReaderSettings(
+        experiment.model, experiment.loss, attributes["max_length"], attributes["with_start_end_tokens"]
+    )
+    settings, tags = settings_of(experiment, training), tags_of(experiment)
+    with start_run(key, settings, tags, note_of(key, experiment)) as tracked:
+        trained = train(
+            reader_settings,
+            training,
+            read_lines(lines, "train"),
+            read_lines(lines, "validation"),
+            tracked.log_epoch,
+        )
+        write_text(paths.history(key), trained.history.to_csv(index=False, float_format="%.8g"))
+        save_checkpoint(checkpoint, reader_settings, trained.reader)
+        tracked.log_model(checkpoint)
+        tracked.finish(md5_of(checkpoint))
+    best = trained.history.sort_values("val_loss").iloc[0]
+    print(
+        f"train: {key}: best of {len(trained.history)} epochs was {int(best['epoch'])}: "
+        f"validation loss {best['val_loss']:.4f}, CER {best['val_cer']:.2%}"
+    )
+
+
+def main() -> None:
+    """Parse the command line, read the settings and run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("experiment", help="a key of the section `experiments` of params.yaml")
+    parser.add_argument("--load", help="checkpoint whose weights to start from; overrides training.load")
+    arguments = parser.parse_args()
+    key = arguments.experiment
+    experiment, training = read_experiment(key, **({"load": arguments.load} if arguments.load else {}))
+    keep_freed_memory()
+    run(key, experiment, training)
+
+
+if __name__ == "__main__":
+    exit_on_input_error(main)

@@ -1,0 +1,59 @@
+"""Small archives in the layout of NIST's `gzip.zip`, for tests of whatever reads them."""
+
+import gzip
+import struct
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.characters import Characters
+from pipeline.errors import InputError
+
+Result = TypeVar("Result")
+
+
+def outcome(read: Callable[[], Result]) -> Result | str:
+    """What `read` returns, or the line of its `InputError`; anything else that it raises is a fault."""
+    try:
+        return read()
+    except InputError as error:
+        return str(error)
+
+
+def make_characters(per_class: int, seed: int) -> Characters:
+    """`per_class` images of noise for each of the 62 labels, in order."""
+    labels = np.repeat(np.arange(62, dtype=np.uint8), per_class)
+    images = np.random.default_rng(seed).integers(0, 256, (len(labels), 28, 28), dtype=np.uint8)
+    return Characters(images, labels)
+
+
+def idx(array: NDArray[np.uint8]) -> bytes:
+    """The array as uncompressed IDX."""
+    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+def emnist_members(train: Characters, test: Characters) -> dict[str, bytes]:
+    """The archive's four members by name; images are stored transposed, as EMNIST's are."""
+    members = {}
+    for part, characters in (("train", train), ("test", test)):
+        images, labels = idx(characters.images.transpose(0, 2, 1)), idx(characters.labels)
+        members[f"gzip/emnist-byclass-{part}-images-idx3-ubyte.gz"] = gzip.compress(images, mtime=0)
+        members[f"gzip/emnist-byclass-{part}-labels-idx1-ubyte.gz"] = gzip.compress(labels, mtime=0)
+    return members
+
+
+def write_zip(path: Path, members: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED) -> Path:
+    """Write the members with a fixed date, so that the same members give the same bytes."""
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name), data, compression)
+    return path
+
+
+def write_emnist_archive(path: Path, train: Characters, test: Characters) -> Path:
+    """Write an archive that `read_archive` reads as `train` and `test`."""
+    return write_zip(path, emnist_members(train, test))

@@ -1,0 +1,30 @@
+"""What the tests of downloads share: contents with their hashes, and short forms."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.data.download import fetch_first
+from pipeline.errors import InputError
+
+CONTENT = np.random.default_rng(0).bytes(300_000)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
+OTHER = np.random.default_rng(1).bytes(len(CONTENT))
+HINT = "set emnist.archive to a copy of the file"
+
+
+def left_in(store: Path) -> list[str]:
+    """What a download leaves in the store beside its lock."""
+    return sorted(path.name for path in store.iterdir() if path.suffix != ".lock")
+
+
+def one_line(error: pytest.ExceptionInfo[InputError]) -> str:
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def get(url: str, store: Path) -> Path:
+    return fetch_first([url], store, sha256=SHA256, md5=MD5, hint=HINT)

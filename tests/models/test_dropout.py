@@ -1,0 +1,53 @@
+import pytest
+import torch
+
+from pipeline.models.dropout import Dropout
+
+
+@pytest.mark.parametrize("p", [0.0, 0.2, 0.25, 0.5, 0.9])
+def test_the_asked_share_is_dropped_and_the_rest_scaled(p: float) -> None:
+    torch.manual_seed(0)
+    count = 200_000
+    values = Dropout(p)(torch.ones(count))
+    share = float((values == 0).float().mean())
+    assert share == pytest.approx(p, abs=5 * (p * (1 - p) / count) ** 0.5)
+    torch.testing.assert_close(values[values != 0], torch.full_like(values[values != 0], 1 / (1 - p)))
+
+
+def test_neighbours_are_dropped_independently() -> None:
+    torch.manual_seed(0)
+    dropped = (Dropout(0.5)(torch.ones(100_000)) == 0).float()
+    for distance in (1, 2, 3, 4, 5, 8):
+        both = float((dropped[distance:] * dropped[:-distance]).mean())
+        assert both == pytest.approx(0.25, abs=0.01)
+
+
+@pytest.mark.parametrize("shape", [(0,), (1,), (5,), (3, 7), (2, 3, 5)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_shape_and_type_stay(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    values = Dropout(0.5)(torch.ones(shape, dtype=dtype))
+    assert (values.shape, values.dtype) == (shape, dtype)
+    assert set(values.flatten().tolist()) <= {0.0, 2.0}
+
+
+def test_the_gradient_passes_where_a_value_did() -> None:
+    torch.manual_seed(0)
+    values = torch.rand(1000, requires_grad=True)
+    dropped = Dropout(0.25)(values)
+    dropped.sum().backward()
+    assert values.grad is not None
+    torch.testing.assert_close(values.grad, (dropped.detach() != 0) / 0.75)
+
+
+def test_every_call_and_seed_draws_anew() -> None:
+    layer, ones = Dropout(0.5), torch.ones(100)
+    torch.manual_seed(0)
+    first, second = layer(ones), layer(ones)
+    torch.manual_seed(0)
+    assert torch.equal(layer(ones), first)
+    assert not torch.equal(first, second)
+
+
+def test_it_acts_in_training_only() -> None:
+    values = torch.rand(100)
+    assert torch.equal(Dropout(0.5).eval()(values), values)

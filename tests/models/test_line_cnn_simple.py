@@ -1,0 +1,127 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from pipeline.geometry import Windows
+from pipeline.models import line_cnn_simple as module
+from pipeline.models.line_cnn_simple import LineCNNSimple, distinct_rows
+from tests.tiny import noise_images
+
+
+def make(width: int = 28, stride: int = 20, classes: int = 7) -> LineCNNSimple:
+    torch.manual_seed(0)
+    return LineCNNSimple(classes, Windows(width, stride), conv_dim=3, fc_dim=5).double().eval()
+
+
+def one_by_one(model: LineCNNSimple, images: Tensor, steps: int) -> Tensor:
+    """The lecture's definition: the CNN, in the lecture's order, on one window after another."""
+    width, stride = model.windows.width, model.windows.stride
+    logits = []
+    for step in range(steps):
+        window = images[..., step * stride : step * stride + width]
+        window = nn.functional.pad(window, (0, width - window.shape[-1]))
+        features = model.conv2(model.conv1(window).relu()).relu()
+        features = nn.functional.max_pool2d(features, 2).flatten(1)
+        logits.append(model.fc2(model.fc1(features).relu()))
+    return torch.stack(logits, dim=-1)
+
+
+def test_it_has_the_lectures_parameters() -> None:
+    model = LineCNNSimple(83, Windows(28, 28))
+    # Convolutions 1-64 and 64-64, linear 64 * 14 * 14 to 128, linear 128 to 83, each with its biases.
+    assert [p.numel() for p in model.parameters()] == [576, 64, 36_864, 64, 1_605_632, 128, 10_624, 83]
+    assert sum(p.numel() for p in model.parameters()) == 1_654_035
+    assert model.dropout.p == 0.25
+
+
+@pytest.mark.parametrize(
+    ("width", "stride", "image_width", "steps"),
+    [(28, 28, 896, 32), (28, 20, 896, 44), (28, 18, 896, 49), (16, 8, 100, 11), (27, 5, 27, 1), (4, 3, 11, 3)],
+)
+def test_steps_follow_from_windows_and_image(width: int, stride: int, image_width: int, steps: int) -> None:
+    model = make(width, stride)
+    assert model(torch.zeros(2, 1, 28, image_width).double()).shape == (2, 7, steps)
+    assert model.windows.steps(image_width) == steps == math.floor((image_width - width) / stride) + 1
+
+
+@pytest.mark.parametrize(("width", "stride"), [(28, 28), (28, 20), (28, 9), (15, 7), (6, 11)])
+def test_it_is_the_cnn_on_each_window(width: int, stride: int) -> None:
+    model = make(width, stride)
+    images = noise_images([200, 60, 131])
+    steps = model.windows.steps(200)
+    torch.testing.assert_close(model(images), one_by_one(model, images, steps), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("steps", [1, 5, 9, 40])
+def test_lengths_say_how_many_windows(steps: int) -> None:
+    model = make()
+    images = noise_images([170, 90])
+    logits = model(images, [1, steps])
+    assert logits.shape == (2, 7, steps)
+    torch.testing.assert_close(logits, one_by_one(model, images, steps), rtol=0, atol=1e-12)
+
+
+def test_gradients_are_those_of_the_plain_path() -> None:
+    model, plain = make(), make()
+    images, weights = noise_images([150, 40, 150]), torch.randn(3, 7, 12).double()
+    (model(images, [12] * 3) * weights).sum().backward()
+    (one_by_one(plain, images, 12) * weights).sum().backward()
+    for (name, shared), own in zip(model.named_parameters(), plain.parameters(), strict=True):
+        assert own.grad is not None
+        assert own.grad.abs().max() > 0, name
+        torch.testing.assert_close(shared.grad, own.grad, rtol=1e-9, atol=1e-9, msg=name)
+
+
+def test_each_distinct_window_is_convolved_once() -> None:
+    model = make(28, 28)
+    convolved: list[int] = []
+    model.conv1.register_forward_hook(lambda _module, inputs, _output: convolved.append(len(inputs[0])))
+    image = noise_images([56])
+    model(image.expand(4, -1, -1, -1), [10] * 4)
+    assert convolved == [3]  # two windows of ink in all four lines alike, and blank paper
+
+
+def test_dropout_is_drawn_for_equal_windows_anew() -> None:
+    model = make(28, 28).train()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.abs_()  # nothing is lost in a ReLU, so that every dropped feature shows
+    logits = model(torch.zeros(1, 1, 28, 280).double())
+    assert len({tuple(step) for step in logits[0].T.tolist()}) == 10
+    assert len({tuple(step) for step in model.eval()(torch.zeros(1, 1, 28, 280).double())[0].T.tolist()}) == 1
+
+
+@given(
+    st.lists(st.integers(0, 5), min_size=1, max_size=40),
+    st.integers(0, 2**31),
+    st.sampled_from([1, 7, 784]),
+    st.sampled_from([torch.float32, torch.float64]),
+)
+def test_distinct_rows_are_each_row_once(which: list[int], seed: int, columns: int, dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(0, 256, (6, columns), generator=generator).to(dtype) / 255
+    rows = pixels[which]
+    distinct, index = distinct_rows(rows)
+    assert torch.equal(distinct[index], rows)
+    assert len(distinct) == len({tuple(row) for row in rows.tolist()})
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 31, 127, 500])
+def test_rows_that_differ_in_one_pixel_by_one_grey_are_distinct(count: int) -> None:
+    rows = torch.full((count, 784), 128)
+    rows[range(1, count), range(1, count)] += 1
+    distinct, index = distinct_rows(rows.repeat(2, 1) / 255)
+    assert len(distinct) == count
+    assert torch.equal(index[:count], index[count:])
+
+
+def test_equal_rows_far_apart_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = torch.rand(3, 28 * 28, generator=torch.Generator().manual_seed(0))
+    for count in (1, 2, 3, 4, 5, 7, 8, 9, 64, 65, 1001):
+        distinct, index = module.distinct_rows(rows.repeat(count, 1))
+        assert len(distinct) == 3
+        assert torch.equal(index, index[:3].repeat(count))

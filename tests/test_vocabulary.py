@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.vocabulary import (
+    BLANK,
+    CHARACTERS,
+    EMNIST_CHARACTERS,
+    END,
+    NUM_CLASSES,
+    PADDING,
+    START,
+    TOKENS,
+    UNDRAWN_CHARACTERS,
+    decode,
+    encode,
+    encode_padded,
+)
+
+texts = st.text(st.sampled_from(CHARACTERS), max_size=40)
+
+LECTURE = {
+    0: "<B>",
+    1: "<S>",
+    2: "<E>",
+    3: "<P>",
+    **{4 + digit: str(digit) for digit in range(10)},
+    **{14 + letter: chr(ord("A") + letter) for letter in range(26)},
+    **{40 + letter: chr(ord("a") + letter) for letter in range(26)},
+    66: " ",
+    67: "!",
+    68: '"',
+    69: "#",
+    70: "&",
+    71: "'",
+    72: "(",
+    73: ")",
+    74: "*",
+    75: "+",
+    76: ",",
+    77: "-",
+    78: ".",
+    79: "/",
+    80: ":",
+    81: ";",
+    82: "?",
+}
+
+
+def test_the_83_tokens_stand_in_the_lectures_order() -> None:
+    assert dict(enumerate(TOKENS)) == LECTURE
+    assert NUM_CLASSES == 83
+    assert (BLANK, START, END, PADDING) == (0, 1, 2, 3)
+
+
+def test_emnist_label_k_is_class_k_plus_4() -> None:
+    assert len(EMNIST_CHARACTERS) == 62
+    assert [EMNIST_CHARACTERS[label] for label in (0, 9, 10, 35, 36, 61)] == list("09AZaz")
+    for label, character in enumerate(EMNIST_CHARACTERS):
+        assert encode(character).tolist() == [label + 4]
+
+
+def test_space_and_punctuation_are_not_drawn() -> None:
+    assert list(UNDRAWN_CHARACTERS) == [LECTURE[index] for index in range(66, 83)]
+
+
+def test_known_texts() -> None:
+    codes = encode("Hi 0?")
+    assert codes.dtype == np.uint8
+    assert codes.tolist() == [21, 48, 66, 4, 82]
+    assert encode("").tolist() == []
+    assert decode([21, 48, 66, 4, 82]) == "Hi 0?"
+
+
+@given(texts)
+def test_text_comes_back_whole(text: str) -> None:
+    assert decode(encode(text)) == text
+
+
+@given(st.lists(st.integers(4, 82), max_size=40))
+def test_indices_come_back_whole(indices: list[int]) -> None:
+    assert encode(decode(indices)).tolist() == indices
+
+
+@given(texts, st.integers(0, 5), st.booleans())
+def test_padded_text_comes_back_whole(text: str, room: int, wrap: bool) -> None:
+    row = encode_padded([text], len(text) + 2 * wrap + room, wrap=wrap)[0]
+    assert decode(row.tolist()) == text
+    assert row[len(row) - room :].tolist() == [3] * room
+
+
+@given(texts, st.characters().filter(lambda character: character not in CHARACTERS), texts)
+def test_an_unknown_character_is_refused_by_name(before: str, unknown: str, after: str) -> None:
+    with pytest.raises(ValueError) as error:
+        encode(before + unknown + after)
+    assert str(error.value).startswith(f"character {unknown!r} of ")
+
+
+@pytest.mark.parametrize("unknown", ["é", "ÿ", "€", "\x00", "\n", "$", "\U0001f600", "\udc80"])
+def test_unknown_characters_of_every_kind(unknown: str) -> None:
+    with pytest.raises(ValueError) as error:
+        encode(f"what?{unknown}")
+    assert str(error.value) == f"character {unknown!r} of {f'what?{unknown}'!r} is not in the vocabulary"
+
+
+def test_rows_are_padded_and_wrapped() -> None:
+    rows = encode_padded(["ab", "", "0"], 4)
+    assert rows.dtype == np.uint8
+    assert rows.tolist() == [[40, 41, 3, 3], [3, 3, 3, 3], [4, 3, 3, 3]]
+    assert encode_padded(["ab", "", "0"], 4, wrap=True).tolist() == [[1, 40, 41, 2], [1, 2, 3, 3], [1, 4, 2, 3]]
+    assert encode_padded([], 4).shape == (0, 4)
+
+
+@pytest.mark.parametrize(("text", "wrap", "needed"), [("abcde", False, 5), ("abc", True, 5)])
+def test_a_text_that_does_not_fit_is_refused(text: str, wrap: bool, needed: int) -> None:
+    with pytest.raises(ValueError, match=f"^{text!r} needs {needed} positions, more than 4$"):
+        encode_padded(["a", text], 4, wrap=wrap)
+
+
+@pytest.mark.parametrize("special", range(4))
+def test_special_tokens_are_left_out_wherever_they_stand(special: int) -> None:
+    assert decode([special, 40, special, special, 41, special]) == "ab"

@@ -1,0 +1,91 @@
+"""Lines, models and settings that are small enough to train on in a test."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import TypeAdapter
+
+from pipeline.checkpoint import ReaderSettings
+from pipeline.data.characters import Characters
+from pipeline.data.lines import Lines
+from pipeline.data.synthesis import Pen
+from pipeline.settings.experiment import ModelSettings, TrainingSettings
+from pipeline.settings.lines import LinesSettings
+from pipeline.vocabulary import EMNIST_CHARACTERS
+
+MODELS = ("line_cnn_simple", "line_cnn", "line_cnn_lstm")
+SMALL: dict[str, dict[str, Any]] = {
+    "line_cnn_simple": {"window_width": 28, "window_stride": 14, "conv_dim": 4, "fc_dim": 24},
+    "line_cnn": {"window_width": 16, "window_stride": 8, "conv_dim": 4, "fc_dim": 24},
+    "line_cnn_lstm": {"window_width": 16, "window_stride": 8, "conv_dim": 4, "fc_dim": 24, "lstm_dim": 12},
+}
+
+
+def tiny_characters() -> Characters:
+    """One image of coarse noise for each of the 62 labels."""
+    coarse = np.random.default_rng(0).integers(0, 2, (len(EMNIST_CHARACTERS), 7, 7), dtype=np.uint8)
+    return Characters(coarse.repeat(4, axis=1).repeat(4, axis=2) * 255, np.arange(len(coarse), dtype=np.uint8))
+
+
+def tiny_lines(texts: Sequence[str], max_length: int = 8, overlap: float = 0.0, seed: int = 0) -> Lines:
+    """Lines that say `texts`, without a file."""
+    settings = LinesSettings(
+        max_length=max_length,
+        min_overlap=0.0,
+        max_overlap=overlap,
+        overlap_per="character",
+        with_start_end_tokens=False,
+        train=1,
+        validation=1,
+        test=1,
+        seed=0,
+    )
+    return Pen(tiny_characters(), settings).write(texts, np.random.default_rng(seed))
+
+
+def tiny_model(name: str, **changes: object) -> ModelSettings:
+    """Settings of a small model."""
+    block = {"name": name, "limit_output_length": False, **SMALL[name], **changes}
+    return TypeAdapter(ModelSettings).validate_python(block)
+
+
+def tiny_settings(
+    name: str, loss: str = "ctc", max_length: int = 8, wrap: bool = False, **changes: object
+) -> ReaderSettings:
+    """Settings of a small reader."""
+    return ReaderSettings(tiny_model(name, **changes), loss, max_length, wrap)
+
+
+def tiny_training(trainer: dict[str, object] | None = None, **changes: object) -> TrainingSettings:
+    """Settings of a short training on one processor."""
+    passed = {
+        "accelerator": "cpu",
+        "devices": 1,
+        "num_nodes": 1,
+        "strategy": "auto",
+        "precision": "32-true",
+        "gradient_clip_val": None,
+        "accumulate_grad_batches": 1,
+    }
+    block = {
+        "seed": 1,
+        "max_epochs": 1,
+        "batch_size": 4,
+        "learning_rate": 0.001,
+        "find_learning_rate": False,
+        "one_cycle": False,
+        "early_stopping_patience": 10,
+        "load": None,
+    }
+    return TrainingSettings.model_validate({**block, **changes, "trainer": {**passed, **(trainer or {})}})
+
+
+def noise_images(widths: Sequence[int], seed: int = 0) -> torch.Tensor:
+    """Images (B, 1, 28, widest) in double precision: noise up to each width, blank paper after it."""
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.rand((len(widths), 1, 28, max(widths)), generator=generator, dtype=torch.float64)
+    for image, width in zip(images, widths, strict=True):
+        image[..., width:] = 0
+    return images

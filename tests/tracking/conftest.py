@@ -1,0 +1,102 @@
+import os
+import shutil
+import sqlite3
+import sys
+import types
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.tracking import Evaluation, Store, open_store
+
+ENVIRONMENT = ("MLFLOW_TRACKING_URI", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "DVC_STAGE")
+
+
+def change(database: Path, statement: str, *values: str) -> None:
+    """Change a store behind MLflow's back."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(statement, values)
+
+
+def use_root(monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
+    # MLflow sets the URI in the environment itself; set first, it is undone with the rest.
+    for name in ENVIRONMENT:
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("DVC_ROOT", str(root))
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new store, made once because it takes seconds."""
+    root = tmp_path_factory.mktemp("template")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        use_root(monkeypatch, root)
+        open_store()
+    return root / "mlflow.db"
+
+
+@pytest.fixture
+def copy_store(template: Path) -> Callable[[Path, Path], None]:
+    def copy(root: Path, database: Path) -> None:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(template, database)
+        artifacts = str(root / "mlruns" / "emnist-lines")
+        change(database, "UPDATE experiments SET artifact_location = ? WHERE name = 'emnist-lines'", artifacts)
+
+    return copy
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copy_store: Callable[[Path, Path], None]) -> Path:
+    """A project root with an empty store, which the process does not stand in."""
+    folder = tmp_path / "root"
+    copy_store(folder, folder / "mlflow.db")
+    use_root(monkeypatch, folder)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    return folder
+
+
+@pytest.fixture
+def store(root: Path) -> Store:
+    return open_store()
+
+
+@pytest.fixture
+def evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Evaluation:
+    """A trained experiment of two epochs, whose reader says its checkpoint's text and a line's width."""
+    reader = types.ModuleType("pipeline.inference")
+    vars(reader)["load_reader"] = Path.read_text
+    vars(reader)["read_images"] = _read_images
+    monkeypatch.setitem(sys.modules, "pipeline.inference", reader)
+    outputs = tmp_path / "outputs"
+    outputs.mkdir()
+    (outputs / "model.pt").write_text("weights")
+    (outputs / "history.csv").write_text("epoch,train_loss,val_cer\n0,2.5,\n1,1.5,0.25\n")
+    (outputs / "worst.png").write_bytes(b"a picture")
+    return Evaluation(
+        experiment_key="lstm_ctc",
+        settings={"model": {"name": "line_cnn_lstm"}, "loss": "ctc"},
+        tags={"model": "line_cnn_lstm", "data_md5": "d41d"},
+        checkpoint=outputs / "model.pt",
+        history=outputs / "history.csv",
+        metrics={"cer": 0.125, "wer": 0.5, "never": None},
+        pictures={"lines/worst.png": outputs / "worst.png"},
+        note="An LSTM over a CNN.",
+    )
+
+
+def _read_images(text: str, images: np.ndarray) -> list[str]:
+    assert images.dtype == np.uint8
+    return [f"{text} {image.shape[1]}" for image in images]
+
+
+def python_environment(root: Path) -> dict[str, str]:
+    """The environment of a process of its own that works on `root`."""
+    repository = str(Path(__file__).parents[2])
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW", "DVC"))}
+    return {**kept, "DVC_ROOT": str(root), "PYTHONPATH": repository, "PYTHONWARNINGS": "error"}

@@ -1,0 +1,64 @@
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.tracking import Evaluation, Store, start_run
+
+
+@pytest.fixture
+def model(store: Store, evaluation: Evaluation, capfd: pytest.CaptureFixture[str]) -> Path:
+    """The folder of the model of a finished training."""
+    paths = list(sys.path)
+    with start_run("lstm_ctc", {"loss": "ctc"}, {}) as run:
+        run.log_epoch(0, {"loss": 2.0})
+        run.log_epoch(1, {"loss": 1.0})
+        run.log_model(evaluation.checkpoint)
+    assert capfd.readouterr().err == ""
+    assert sys.path == paths
+    (output,) = store.client.get_run(run.id).outputs.model_outputs
+    assert output.step == 1
+    logged = store.client.get_logged_model(output.model_id)
+    assert logged.status == "READY"
+    assert logged.experiment_id == store.experiment_id
+    assert {metric.key: metric.value for metric in logged.metrics} == {"loss": 1.0}
+    assert len(store.client.get_metric_history(run.id, "loss")) == 2
+    return Path(logged.artifact_location)
+
+
+def test_a_logged_model_reads_lines_of_any_width(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlflow
+
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    loaded = mlflow.pyfunc.load_model(str(model))
+    assert loaded.predict(np.zeros((2, 28, 96), np.uint8)) == ["weights 96", "weights 96"]
+    assert loaded.predict(np.zeros((1, 28, 300), np.uint8)) == ["weights 300"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [np.zeros((1, 32, 96), np.uint8), np.zeros((1, 28, 96), np.float32), np.zeros((28, 96), np.uint8)],
+)
+def test_other_arrays_are_refused(model: Path, monkeypatch: pytest.MonkeyPatch, lines: np.ndarray) -> None:
+    import mlflow
+
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    loaded = mlflow.pyfunc.load_model(str(model))
+    with pytest.raises(mlflow.MlflowException, match=r"enforce schema|not match|Incompatible"):
+        loaded.predict(lines)
+
+
+def test_a_model_carries_its_code_and_no_pickle(model: Path, root: Path) -> None:
+    assert model.is_relative_to(root / "mlruns")
+    assert (model / "code/pipeline/tracking/store.py").is_file()
+    assert (model / "artifacts/model.pt").read_text() == "weights"
+    assert not list(model.rglob("__pycache__"))
+    assert not list(model.rglob("*.pkl"))
+
+
+def test_a_model_pins_what_it_needs(model: Path) -> None:
+    requirements = (model / "requirements.txt").read_text().splitlines()
+    assert all("==" in requirement and "+" not in requirement for requirement in requirements)
+    names = {requirement.partition("==")[0] for requirement in requirements}
+    assert {"mlflow", "numpy", "torch"} <= names
