@@ -9,8 +9,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from pipeline.files import atomic_path
+from pipeline.geometry import CELL
 
 matplotlib.use("agg")
+WIDTH_INCHES, IMAGE_INCHES, ROW_INCHES = 8.0, 0.42, 0.17
 WRONG, RIGHT = "#b3261e", "#1b6e3c"
 
 
@@ -24,24 +26,30 @@ def draw_readings(
 
     A reading is red where it differs from the text.
     """
-    rows = 1.0 + 0.32 * (1 + max((len(r) for r in readings), default=0))
-    figure = Figure(figsize=(8, 0.55 * rows * max(len(texts), 1)), dpi=110, layout="constrained")
-    axes = figure.subplots(len(texts), 1, squeeze=False)[:, 0]
-    for axis, image, text, lines in zip(axes, images, texts, readings, strict=True):
-        axis.imshow(255 - image, cmap="gray", vmin=0, vmax=255, aspect="equal", interpolation="nearest")
-        axis.set_xlim(0, max(image.shape[1] for image in images))
+    text_rows = [1 + len(lines) for lines in readings]
+    heights = [IMAGE_INCHES + ROW_INCHES * count for count in text_rows]
+    figure = Figure(figsize=(WIDTH_INCHES, sum(heights)), dpi=110)
+    bottom = float(sum(heights))
+    widest = max(image.shape[1] for image in images)
+    for image, text, lines, height in zip(images, texts, readings, heights, strict=True):
+        bottom -= height
+        rows = ROW_INCHES * (1 + len(lines))
+        scale = min(IMAGE_INCHES * 0.8 / CELL, (WIDTH_INCHES - 0.2) / widest)
+        size = (image.shape[1] * scale, CELL * scale)
+        axis = figure.add_axes(_place(figure, 0.1, bottom + rows, *size))
+        axis.imshow(255 - image, cmap="gray", vmin=0, vmax=255, aspect="auto", interpolation="nearest")
         axis.axis("off")
         for number, (name, reading) in enumerate([("text", text), *lines]):
             colour = "black" if number == 0 else RIGHT if reading == text else WRONG
-            axis.text(
-                0,
-                32 + 11 * number,
-                f"{name:<24}{reading}",
-                color=colour,
-                family="monospace",
-                size=8,
-                va="top",
-                parse_math=False,
-            )
+            x, y, _, _ = _place(figure, 0.1, bottom + rows - ROW_INCHES * (number + 1) + 0.05, 0, 0)
+            figure.text(x, y, f"{name:<22} {reading}", color=colour, family="monospace", size=8, parse_math=False)
     with atomic_path(path) as partial:
         figure.savefig(partial, metadata={"Software": None})
+
+
+def _place(
+    figure: Figure, left: float, bottom: float, width: float, height: float
+) -> tuple[float, float, float, float]:
+    """A rectangle in inches as the fractions of the figure that matplotlib wants."""
+    across, up = figure.get_size_inches()
+    return left / across, bottom / up, width / across, height / up
