@@ -152,11 +152,11 @@ def test_a_cut_checkpoint_is_refused(tmp_path: Path) -> None:
         assert "not a checkpoint that can be loaded safely" in refusal(path)
 
 
-def test_a_damaged_byte_is_refused_or_harmless(tmp_path: Path) -> None:
+def test_a_damaged_byte_never_raises_anything_else(tmp_path: Path) -> None:
     path = saved(tmp_path / "model.pt")
     whole = path.read_bytes()
     results = []
-    for place in range(0, len(whole), len(whole) // 60):
+    for place in range(0, 3000, 47):  # the directory of keys and settings stands first
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
         results.append(outcome(lambda: load_checkpoint(path)))
     refused = [result for result in results if isinstance(result, str)]

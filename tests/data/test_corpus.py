@@ -19,7 +19,6 @@ from pipeline.data.corpus import (
     split_documents,
     write_corpus,
 )
-from pipeline.data.help_pages import builtin_documents
 from pipeline.errors import InputError
 from pipeline.vocabulary import CHARACTERS, decode, encode
 
@@ -74,8 +73,8 @@ def test_plain_words_are_kept(words: list[str]) -> None:
 
 @given(
     count=st.integers(3, 60),
-    validation=st.floats(0.001, 0.45),
-    test=st.floats(0.001, 0.45),
+    validation=st.floats(0.001, 0.3),
+    test=st.floats(0.001, 0.3),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_split_puts_each_document_into_one_part(count: int, validation: float, test: float, seed: int) -> None:
@@ -97,10 +96,10 @@ def test_split_depends_on_the_generator_and_keeps_the_order() -> None:
     assert numbers == sorted(numbers)
 
 
-@pytest.mark.parametrize("count", [0, 1, 2])
-def test_too_few_documents_are_refused(count: int) -> None:
+@pytest.mark.parametrize(("count", "fraction"), [(0, 0.1), (1, 0.1), (2, 0.1), (4, 0.45)])
+def test_too_few_documents_are_refused(count: int, fraction: float) -> None:
     with pytest.raises(InputError, match=f"^corpus: {count} documents cannot be split .* at least 1 for training"):
-        split_documents(make_documents(count), 0.1, 0.1, np.random.default_rng(0))
+        split_documents(make_documents(count), fraction, fraction, np.random.default_rng(0))
 
 
 def test_part_without_a_word_is_refused() -> None:
@@ -164,28 +163,3 @@ def test_corpus_without_text_for_a_part_is_refused(tmp_path: Path, text: object)
     path.write_text(json.dumps({**json.loads(path.read_text()), "text": text}))
     with pytest.raises(InputError, match="has no text for train; run `dvc repro corpus`"):
         read_corpus(path, "train")
-
-
-def test_help_pages_give_prose_without_code() -> None:
-    pages = {
-        "b": "The statement\n*************\n\nIt is a sentence of just enough words, with `code()` in it.\n",
-        "a": "   x = 1  # a line of code that has enough words in it\n\nThe pen of my aunt\nlies on “my” uncle's desk.",
-        "c": "It is a sentence of just enough words, with `code()` in it.",
-        "d": "New in version 3.8: The walrus and the carpenter were walking close at hand.",
-    }
-    assert builtin_documents(pages) == [
-        ("a", "The pen of my aunt lies on “my” uncle's desk."),
-        ("b", "It is a sentence of just enough words, with in it."),
-    ]
-
-
-def test_help_pages_of_this_python_are_enough_for_a_corpus() -> None:
-    documents = builtin_documents()
-    parts = split_documents(documents, 0.1, 0.1, np.random.default_rng(0))
-    corpus = make_corpus(parts, name="Python's help pages", source="builtin")
-    assert sum(corpus.documents.values()) == len(documents) >= 30
-    assert len(corpus.text["train"].split()) > 10_000
-    assert min(len(corpus.text[part].split()) for part in SPLITS) > 100
-    paragraphs = [paragraph for _, text in documents for paragraph in text.split("\n\n")]
-    assert len(set(paragraphs)) == len(paragraphs)
-    assert " the " in corpus.text["test"]
