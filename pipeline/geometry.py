@@ -32,8 +32,11 @@ class Windows:
         return max(0, (-(-image_width // self.grid) * self.grid - self.width) // self.stride + 1)
 
     def steps_of_line(self, line_width: int) -> int:
-        """Steps whose window begins on the line: S of a line alone, however wide its batch is."""
-        return max(1, -(-line_width // self.stride))
+        """Steps whose window begins on the line or on one empty cell after it.
+
+        S of a line under CTC, however wide its batch is. The empty cell lets a crowded line finish late.
+        """
+        return -(-(line_width + CELL) // self.stride)
 
     def width_for(self, steps: int) -> int:
         """Pixels that an image must have for `steps` steps none of which depends on the right edge."""

@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline import paths
 from pipeline.data.line_store import read_attributes, read_lines
-from pipeline.errors import exit_on_input_error
+from pipeline.errors import InputError, exit_on_input_error
 from pipeline.files import atomic_path, write_text
 from pipeline.hardware import describe
 from pipeline.report.comparison import comparison_page, comparison_table, summary, write_table
@@ -56,8 +56,11 @@ def draw_samples(path: Path, experiments: Mapping[str, ExperimentSettings]) -> N
 
 def read_predictions(key: str) -> pd.DataFrame:
     """The predictions of one experiment; a line that says "NA" or "007" stays text."""
-    text = {"text": str, "prediction": str}
-    return pd.read_csv(paths.predictions(key), dtype=text, keep_default_na=False, na_filter=False)
+    path, text = paths.predictions(key), {"text": str, "prediction": str}
+    try:
+        return pd.read_csv(path, dtype=text, keep_default_na=False, na_filter=False)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); run `dvc repro evaluate@{key}`") from None
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from pipeline.files import md5_of, write_text
 from pipeline.hardware import keep_freed_memory
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
 from pipeline.tracking import start_run
+from pipeline.trainer import is_main_process
 from pipeline.training import train
 
 
@@ -21,15 +22,13 @@ def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) ->
     reader_settings = ReaderSettings(
         experiment.model, experiment.loss, attributes["max_length"], attributes["with_start_end_tokens"]
     )
+    parts = read_lines(lines, "train"), read_lines(lines, "validation")
+    if not is_main_process():
+        train(reader_settings, training, *parts)
+        return
     settings, tags = settings_of(experiment, training), tags_of(experiment)
     with start_run(key, settings, tags, note_of(key, experiment)) as tracked:
-        trained = train(
-            reader_settings,
-            training,
-            read_lines(lines, "train"),
-            read_lines(lines, "validation"),
-            tracked.log_epoch,
-        )
+        trained = train(reader_settings, training, *parts, tracked.log_epoch)
         write_text(paths.history(key), trained.history.to_csv(index=False, float_format="%.8g"))
         save_checkpoint(checkpoint, reader_settings, trained.reader)
         tracked.log_model(checkpoint)

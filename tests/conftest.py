@@ -1,4 +1,18 @@
+from collections.abc import Iterator
+
+import pytest
 import torch
+
+from pipeline.data import transfer
+from tests.web import Web, serving
 
 # Tests work on tensors too small to share: on one thread they are quicker, and add up alike everywhere.
 torch.set_num_threads(1)
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    monkeypatch.setattr(transfer, "BACKOFF", 0)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serving() as web:
+        yield web

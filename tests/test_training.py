@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from pipeline import trainer as trainer_module
 from pipeline import training as module
 from pipeline.checkpoint import ReaderSettings, save_checkpoint
 from pipeline.data.lines import Lines
@@ -18,7 +18,7 @@ from pipeline.objectives.cross_entropy import CrossEntropy
 from pipeline.objectives.ctc import CTC
 from pipeline.reader import Reader
 from pipeline.settings.experiment import TrainingSettings
-from pipeline.training import make_trainer, require_fitting, start_reader, train
+from pipeline.training import require_fitting, start_reader, train
 from tests.tiny import tiny_lines, tiny_settings, tiny_training
 
 TEXTS = ["AB", "CCA", "hi B", "A"]
@@ -266,7 +266,7 @@ def test_the_finder_replaces_the_rate(capsys: pytest.CaptureFixture[str], monkey
 def test_the_finder_leaves_the_rate_where_it_finds_none(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module.Tuner, "lr_find", lambda self, *args, **kwargs: None)
+    monkeypatch.setattr(trainer_module.Tuner, "lr_find", lambda self, *args, **kwargs: None)
     training = tiny_training(learning_rate=0.25, find_learning_rate=True)
     assert fit(tiny_settings("line_cnn", "ce"), training).history["learning_rate"].tolist() == [0.25]
     assert capsys.readouterr().out == "learning rate: 0.25 (nothing better found)\n"
@@ -286,31 +286,6 @@ def test_gradients_are_clipped(tmp_path: Path) -> None:
         for clip in (None, 1e-6)
     )
     assert plain != clipped
-
-
-def test_settings_reach_lightnings_trainer(tmp_path: Path) -> None:
-    passed = {"gradient_clip_val": 0.5, "accumulate_grad_batches": 3, "precision": "bf16-mixed"}
-    trainer = make_trainer(tiny_training(passed, max_epochs=7), tmp_path, [], gpu=False)
-    assert (trainer.max_epochs, trainer.gradient_clip_val, trainer.accumulate_grad_batches) == (7, 0.5, 3)
-    assert trainer.precision == "bf16-mixed"
-    assert (trainer.num_devices, trainer.num_nodes) == (1, 1)
-    assert trainer.default_root_dir == str(tmp_path)
-    assert trainer.progress_bar_callback is None
-    assert trainer.checkpoint_callback is None
-
-
-def test_auto_precision_is_chosen_by_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    monkeypatch.setattr(module, "choose_precision", lambda *names: asked.append(names) or "bf16-mixed")
-    trainer = make_trainer(tiny_training({"precision": "auto"}), tmp_path, [], gpu=False)
-    assert asked == [("auto", "cpu")]
-    assert trainer.precision == "bf16-mixed"
-
-
-def test_a_terminal_sees_a_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True)
-    trainer = make_trainer(tiny_training(), tmp_path, [], gpu=False)
-    assert isinstance(trainer.progress_bar_callback, pl.callbacks.TQDMProgressBar)
 
 
 def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,6 +83,13 @@ def read_characters(path: Path, part: str) -> Characters:
 
 
 def describe_source(path: Path) -> dict[str, Any]:
-    """The attributes that say where the characters came from: `data`, a name for people, among them."""
-    with h5py.File(path, "r") as file:
-        return {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
+    """The attributes that say where the characters came from: `data`, a name for people, among them.
+
+    Raises:
+        InputError: the file is absent or no HDF5.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            return {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
+    except OSError as error:
+        raise InputError(f"{path}: no characters to read ({error}); run `dvc repro download`") from None

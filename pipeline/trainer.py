@@ -1,0 +1,78 @@
+"""Lightning's trainer and learning-rate finder, set up from the settings."""
+
+import logging
+import sys
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from lightning_utilities.core.rank_zero import rank_zero_only
+from pytorch_lightning.callbacks import ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.tuner.tuning import Tuner
+from torch import nn
+
+from pipeline.data.datamodule import LinesDataModule
+from pipeline.hardware import choose_precision, uses_gpu
+from pipeline.reader import Reader
+from pipeline.recognizer import Recognizer
+from pipeline.settings.experiment import TrainingSettings
+
+
+def is_main_process() -> bool:
+    """Whether this process keeps the results: Lightning starts the command again for every further device."""
+    return getattr(rank_zero_only, "rank", 0) in (0, None)
+
+
+def make_trainer(training: TrainingSettings, folder: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
+    """Lightning's trainer with the settings passed through; its bar only shows in a terminal.
+
+    The bar is the tqdm one: Lightning's default draws from a thread of its own, which on two cores
+    makes every training step wait.
+    """
+    bar = sys.stderr.isatty()
+    passed = training.trainer.model_dump()
+    passed["precision"] = choose_precision(training.trainer.precision, training.trainer.accelerator)
+    return pl.Trainer(
+        **passed,
+        max_epochs=training.max_epochs,
+        callbacks=[*callbacks, TQDMProgressBar()] if bar else callbacks,
+        default_root_dir=folder,
+        logger=False,
+        enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
+        enable_progress_bar=bar,
+        enable_model_summary=False,
+        reload_dataloaders_every_n_epochs=1,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        deterministic="warn" if uses_gpu(training.trainer.accelerator) else None,
+    )
+
+
+def find_learning_rate(training: TrainingSettings, reader: Reader, data: LinesDataModule, folder: Path) -> float:
+    """What Lightning's finder suggests, or the settings' own rate where it finds none; the weights stay as they are."""
+    # The finder counts steps; as many epochs as they take, and no schedule that would need to know their number.
+    endless = training.model_copy(update={"max_epochs": -1})
+    trainer = make_trainer(endless, folder, [])
+    finder = Tuner(trainer).lr_find(
+        Recognizer(reader, make_adam, training.learning_rate), datamodule=data, update_attr=False
+    )
+    suggestion = finder.suggestion() if finder else None
+    if suggestion is None:
+        print(f"learning rate: {training.learning_rate:.3g} (nothing better found)")
+        return training.learning_rate
+    print(f"learning rate: {suggestion:.3g} (found)")
+    return suggestion
+
+
+def make_adam(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
+    """Adam as the lecture uses it, in PyTorch's fused form."""
+    return torch.optim.Adam(parameters, lr=learning_rate, fused=True)
+
+
+def quiet_lightning() -> None:
+    """Silence advice that does not apply here."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    # A batch is one copy of pixels in memory: worker processes would cost more than they give.
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")

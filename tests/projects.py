@@ -1,0 +1,86 @@
+"""Project folders with small settings, in which tests run the stages as a command line would."""
+
+import importlib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.data.line_store import LineWriter
+from pipeline.data.lines import Lines
+from pipeline.data.splits import SPLITS
+from pipeline.errors import exit_on_input_error
+from pipeline.settings.base import read_params
+from pipeline.workspace import override
+from tests.imports import ROOT
+
+
+def profile_params(name: str) -> dict[str, Any]:
+    """The shipped settings with a profile laid over them."""
+    params = read_params(ROOT / "params.yaml")
+    override(params, read_params(ROOT / "profiles" / f"{name}.yaml"))
+    return params
+
+
+@dataclass
+class Project:
+    """A folder that is the project's root and the working folder."""
+
+    root: Path
+    params: dict[str, Any]
+    monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str]
+
+    def change(self, **sections: Mapping[str, Any]) -> None:
+        """Lay settings over those of the project."""
+        for name, block in sections.items():
+            self.params[name] = merged(self.params[name], block)
+        YAML().dump(self.params, self.root / "params.yaml")  # in the order of the keys
+
+    def run(self, stage: str, *arguments: str) -> str:
+        """Run a stage in this process; return what it prints."""
+        self.monkeypatch.setattr(sys, "argv", [f"stages.{stage}", *arguments])
+        exit_on_input_error(importlib.import_module(f"stages.{stage}").main)
+        return self.capsys.readouterr().out
+
+    def refusal(self, stage: str, *arguments: str) -> str:
+        """The one line that a stage prints when it refuses to go on."""
+        with pytest.raises(SystemExit) as error:
+            self.run(stage, *arguments)
+        assert error.value.code == 2
+        (line,) = self.capsys.readouterr().err.splitlines()
+        assert line.startswith("error: ")
+        return line.removeprefix("error: ")
+
+
+def merged(settings: object, changes: object) -> object:
+    """`settings` with `changes` laid over, block by block; new keys may be added."""
+    if not isinstance(settings, Mapping) or not isinstance(changes, Mapping):
+        return changes
+    return {**settings, **{key: merged(settings.get(key), value) for key, value in changes.items()}}
+
+
+def write_lines(path: Path, lines: Lines, name: str = "own", data: str = "own characters") -> None:
+    """A data set whose three parts are the same lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    attributes = {
+        "name": name,
+        "max_length": lines.starts.shape[1],
+        "with_start_end_tokens": False,
+        "train": len(lines),
+        "data": data,
+        "data_source": "archive",
+        "data_sha256": "0" * 64,
+        "corpus": "own text",
+        "corpus_source": "archive",
+        "corpus_sha256": "1" * 64,
+    }
+    with h5py.File(path, "w") as file:
+        writer = LineWriter(file, attributes)
+        for part in SPLITS:
+            writer.write(part, [lines], len(lines), lines.starts.shape[1], wrap=False)

@@ -1,0 +1,149 @@
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from jinja2 import UndefinedError
+
+from pipeline.errors import InputError
+from pipeline.report.comparison import comparison_page, comparison_table, summary, write_table
+from pipeline.report.lecture import RESULTS
+from pipeline.settings.base import read_params
+from pipeline.settings.experiment import ExperimentSettings
+from tests.imports import ROOT
+from tests.tiny import tiny_model
+
+RATES = {
+    "test_cer": 0.123456,
+    "test_cer_lab": 0.1,
+    "test_wer": 0.98765,
+    "test_exact": 0.005,
+    "test_accuracy": 0.9,
+    "test_accuracy_text": 0.8,
+}
+MEASURED = {**RATES, "lines": 2000, "lines_per_second": 1234.5, "parameters": 1234567, "precision": "bf16"}
+SOURCES = {
+    "data": "own characters",
+    "corpus": "own text",
+    "data_source": "archive",
+    "data_sha256": "ab" * 32,
+    "corpus_source": "builtin",
+    "corpus_sha256": "cd" * 32,
+    "train": 10000,
+    "max_epochs": 7,
+}
+MACHINE = {"machine": "x86_64", "threads": 2}
+
+
+def experiment(lines: str, loss: str, model: str) -> ExperimentSettings:
+    return ExperimentSettings(lines=lines, loss=loss, model=tiny_model(model))
+
+
+EXPERIMENTS = {
+    "mine": experiment("own", "ctc", "line_cnn"),
+    "lstm_ctc_variable": experiment("other", "ce", "line_cnn_simple"),
+}
+DATA = {"own": "own characters", "other": "other characters"}
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
+    monkeypatch.chdir(tmp_path)
+    Path("metrics").mkdir()
+    Path("metrics/mine.json").write_text(json.dumps(MEASURED))
+    Path("metrics/lstm_ctc_variable.json").write_text(json.dumps({**MEASURED, "lines": 500, "precision": "fp32"}))
+    return comparison_table(EXPERIMENTS, DATA)
+
+
+def page(table: pd.DataFrame, **sources: object) -> str:
+    return comparison_page(table, {**SOURCES, **sources}, MACHINE)
+
+
+def test_a_row_says_what_was_measured_with_what(table: pd.DataFrame) -> None:
+    assert table.iloc[0].to_dict() == {
+        "experiment": "mine",
+        "model": "line_cnn",
+        "loss": "ctc",
+        "lines": "own",
+        "data": "own characters",
+        "parameters": 1234567,
+        **RATES,
+        "lines_per_second": 1234.5,
+        "test_lines": 2000,
+        "precision": "bf16",
+        "lecture": "",
+    }
+    assert table["experiment"].tolist() == ["mine", "lstm_ctc_variable"]
+    assert table["data"].tolist() == ["own characters", "other characters"]
+    assert table["lecture"].tolist() == ["", "a little better"]
+
+
+def test_rows_of_the_page_are_read_by_people(table: pd.DataFrame) -> None:
+    lines = page(table).splitlines()
+    start = lines.index(
+        "| experiment | model | loss | lines | parameters | CER | CER (lab) | WER | exact lines | accuracy (lab) "
+        "| accuracy (text) | lecture |"
+    )
+    assert lines[start + 1] == "| " + " | ".join(["---"] * 12) + " |"
+    rest = "1,234,567 | 12.35% | 10.00% | 98.8% | 0.5% | 90.0% | 80.0%"
+    assert lines[start + 2 : start + 5] == [
+        f"| `mine` | line_cnn | ctc | own | {rest} |  |",
+        f"| `lstm_ctc_variable` | line_cnn_simple | ce | other | {rest} | a little better |",
+        "",
+    ]
+
+
+def test_the_page_says_what_it_was_made_from(table: pd.DataFrame) -> None:
+    text = page(table)
+    for line in (
+        "**Data: own characters. Text: own text.**",
+        "2,000 and 500 test lines for each experiment, from characters and text that training never saw.",
+        "Made by `dvc repro` with `emnist.source: archive` and `corpus.source: builtin`:",
+        "10000 training lines per data set, up to 7 epochs.",
+        f"Characters: sha256 `{'ab' * 32}`. Text: sha256 `{'cd' * 32}`.",
+        "Evaluated in bf16 and fp32 on machine x86_64, threads 2.",
+    ):
+        assert line in text.splitlines()
+    assert text.endswith("\n")
+    assert "Characters: sha256 `none: drawn by code`." in page(table, data_sha256="")
+
+
+def test_a_page_with_a_gap_is_an_error(table: pd.DataFrame) -> None:
+    with pytest.raises(UndefinedError, match="'corpus' is undefined"):
+        comparison_page(table, {key: value for key, value in SOURCES.items() if key != "corpus"}, MACHINE)
+
+
+def test_the_summary_is_short(table: pd.DataFrame) -> None:
+    assert summary(table) == {
+        "mine": {"cer": 0.1235, "accuracy": 0.9},
+        "lstm_ctc_variable": {"cer": 0.1235, "accuracy": 0.9},
+    }
+
+
+def test_the_table_is_written_with_six_digits(table: pd.DataFrame, tmp_path: Path) -> None:
+    write_table(table.drop(columns=["lines_per_second"]), tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_bytes().decode() == (
+        "experiment,model,loss,lines,data,parameters,test_cer,test_cer_lab,test_wer,test_exact,test_accuracy,"
+        "test_accuracy_text,test_lines,precision,lecture\n"
+        "mine,line_cnn,ctc,own,own characters,1234567,0.123456,0.100000,0.987650,0.005000,0.900000,"
+        "0.800000,2000,bf16,\n"
+        "lstm_ctc_variable,line_cnn_simple,ce,other,other characters,1234567,0.123456,0.100000,0.987650,0.005000,"
+        "0.900000,0.800000,500,fp32,a little better\n"
+    )
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"\xff"])
+def test_metrics_that_cannot_be_read_are_named(table: pd.DataFrame, content: bytes | None) -> None:
+    path = Path("metrics/mine.json")
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError) as error:
+        comparison_table(EXPERIMENTS, DATA)
+    assert str(error.value).startswith("metrics/mine.json: cannot be read (")
+    assert str(error.value).endswith("); run `dvc repro evaluate@mine`")
+    assert "\n" not in str(error.value)
+
+
+def test_the_lecture_reports_of_the_shipped_experiments() -> None:
+    assert list(RESULTS) == list(read_params(ROOT / "params.yaml")["experiments"])

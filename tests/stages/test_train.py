@@ -1,0 +1,132 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from pipeline.checkpoint import load_checkpoint, save_checkpoint
+from pipeline.tracking import open_store
+from tests.projects import Project, write_lines
+from tests.tiny import tiny_lines, tiny_settings
+
+LINES, CHECKPOINT, HISTORY = Path("data/lines/own.h5"), Path("models/own.ckpt"), Path("history/own.csv")
+TEXTS = ["AB", "CCA", "hi B", "A"]
+FROZEN = {"max_epochs": 1, "learning_rate": 1e-30, "trainer": {"accelerator": "cpu", "precision": "32-true"}}
+"""A training that leaves the weights as they begin."""
+
+
+@pytest.fixture
+def ready(tracked: Project) -> Project:
+    """A project with an experiment `own` on four short lines."""
+    write_lines(tracked.root / LINES, tiny_lines(TEXTS))
+    model = {"name": "line_cnn", "window_width": 16, "window_stride": 8, "conv_dim": 4, "fc_dim": 24}
+    tracked.change(experiments={"own": {"lines": "own", "loss": "ctc", "model": model, "training": FROZEN}})
+    return tracked
+
+
+def other_checkpoint(path: Path, **changes: object) -> dict[str, torch.Tensor]:
+    """Write fresh weights of a model like the experiment's, and return them."""
+    settings = tiny_settings("line_cnn", **changes)
+    torch.manual_seed(7)
+    reader = settings.build()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(path, settings, reader)
+    return reader.model.state_dict()
+
+
+def same_parameters(weights: dict[str, torch.Tensor]) -> bool:
+    _, reader = load_checkpoint(CHECKPOINT)
+    parameters = dict(reader.model.named_parameters())
+    return all(torch.equal(parameter.detach(), weights[name]) for name, parameter in parameters.items())
+
+
+def test_training_starts_from_the_checkpoint_on_the_command_line(ready: Project) -> None:
+    weights = other_checkpoint(ready.root / "kept/other.ckpt")
+    ready.run("train", "own")
+    assert not same_parameters(weights)
+    ready.run("train", "own", "--load", "kept/other.ckpt")
+    assert same_parameters(weights)
+
+
+def test_the_command_line_comes_before_the_settings(ready: Project) -> None:
+    other_checkpoint(ready.root / "kept/wide.ckpt", conv_dim=5)
+    weights = other_checkpoint(ready.root / "kept/other.ckpt")
+    ready.change(experiments={"own": {"training": {"load": "kept/wide.ckpt"}}})
+    assert ready.refusal("train", "own") == (
+        f"training.load: {Path.cwd() / 'kept/wide.ckpt'} holds a line_cnn of other sizes than this experiment's "
+        "line_cnn; give both the same model settings"
+    )
+    assert not CHECKPOINT.exists()
+    ready.run("train", "own", "--load", "kept/other.ckpt")
+    assert same_parameters(weights)
+
+
+def test_an_absent_checkpoint_to_load_is_one_line(ready: Project) -> None:
+    line = ready.refusal("train", "own", "--load", "kept/absent.ckpt")
+    assert line.startswith(f"{Path.cwd() / 'kept/absent.ckpt'}: no such checkpoint")
+    assert not CHECKPOINT.exists()
+    assert not HISTORY.exists()
+
+
+def test_the_same_training_gives_the_same_bytes(ready: Project) -> None:
+    ready.change(experiments={"own": {"training": {"max_epochs": 2, "learning_rate": 0.005, "batch_size": 2}}})
+    written = []
+    for _ in range(2):
+        ready.run("train", "own")
+        written.append((CHECKPOINT.read_bytes(), HISTORY.read_bytes()))
+        CHECKPOINT.unlink()
+    assert written[0] == written[1]
+    history = pd.read_csv(HISTORY)
+    assert history["epoch"].tolist() == [0, 1]
+    assert history["step"].tolist() == [2, 4]  # 4 lines, 2 at a time
+
+
+@pytest.mark.parametrize("missing", ["experiment", "lines"])
+def test_what_is_missing_is_named(ready: Project, missing: str) -> None:
+    if missing == "lines":
+        (ready.root / LINES).unlink()
+        line = ready.refusal("train", "own")
+        assert line.startswith("data/lines/own.h5: cannot be read as lines (")
+        assert line.endswith("; run `dvc repro synthesize`")
+    else:
+        line = ready.refusal("train", "lstm_ctc_varible")
+        assert line == "params.yaml: experiments.lstm_ctc_varible: unknown; did you mean lstm_ctc_variable?"
+    assert not CHECKPOINT.exists()
+
+
+def test_a_training_that_fails_leaves_no_outputs_and_a_failed_run(ready: Project) -> None:
+    ready.change(experiments={"own": {"model": {"window_stride": 64}}})
+    assert "CTC needs 2 steps for 'AB' and its repeats" in ready.refusal("train", "own")
+    assert not CHECKPOINT.exists()
+    assert not HISTORY.exists()
+    store = open_store()
+    (run,) = store.client.search_runs([store.experiment_id], max_results=1)
+    assert (run.info.run_name, run.info.status) == ("own", "FAILED")
+    assert "model_md5" not in run.data.tags
+
+
+@pytest.mark.parametrize(
+    ("name", "loss", "sizes", "text"),
+    [
+        # A space is blank paper: a model that sees one aligned window at a time cannot tell it from the padding.
+        ("line_cnn_simple", "ce", {"window_width": 28, "window_stride": 28, "conv_dim": 4, "fc_dim": 24}, "hiB"),
+        ("line_cnn", "ctc", {"window_width": 16, "window_stride": 8, "conv_dim": 4, "fc_dim": 64}, "hi B"),
+    ],
+)
+def test_a_line_is_learned_by_heart(tracked: Project, name: str, loss: str, sizes: dict[str, int], text: str) -> None:
+    write_lines(tracked.root / LINES, tiny_lines([text]))
+    training = {
+        "max_epochs": 60,
+        "learning_rate": 0.005,
+        "early_stopping_patience": 60,
+        "trainer": {"accelerator": "cpu", "precision": "32-true"},
+    }
+    model = {"name": name, "limit_output_length": False, **sizes}
+    tracked.change(experiments={"own": {"lines": "own", "loss": loss, "model": model, "training": training}})
+    assert "best of 60 epochs" in tracked.run("train", "own")
+    assert tracked.run("evaluate", "own") == "evaluate: own: CER 0.00%, as the lab counts 0.00%\n"
+    assert pd.read_csv("predictions/own.csv")["prediction"].tolist() == [text]
+    history = pd.read_csv(HISTORY)
+    assert len(history) == 60
+    assert history["val_cer"].iloc[0] > 0.5
+    assert [path.name for path in Path("models").iterdir()] == ["own.ckpt"]

@@ -1,0 +1,68 @@
+"""What `dvc.yaml` says of the stages, against the source of the stages."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.imports import PACKAGES, ROOT, closure, has_code
+
+DEFINITIONS: dict[str, Any] = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
+STAGES = {name: definition.get("do", definition) for name, definition in DEFINITIONS.items()}
+SETTINGS_OK = "data/settings.ok"
+NOT_IMPORTED = {"pipeline/tracking/serving.py"}
+"""MLflow keeps a copy of this file with each model; no stage imports it."""
+
+
+def code_dependencies(stage: str) -> list[str]:
+    return [path for path in STAGES[stage]["deps"] if path.split("/")[0] in PACKAGES]
+
+
+def covered(path: str) -> set[str]:
+    """The files with code that one dependency stands for."""
+    if not (ROOT / path).is_dir():
+        return {path}
+    files = (ROOT / path).rglob("*.py")
+    return {file.relative_to(ROOT).as_posix() for file in files if has_code(file.relative_to(ROOT))} - NOT_IMPORTED
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_the_code_that_it_imports(stage: str) -> None:
+    dependencies = code_dependencies(stage)
+    assert [path for path in dependencies if not (ROOT / path).exists()] == []
+    files = [file for path in dependencies for file in covered(path)]
+    assert sorted(files) == sorted(closure(Path("stages") / f"{stage}.py"))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_dependencies_are_listed_in_order(stage: str) -> None:
+    dependencies = code_dependencies(stage)
+    assert dependencies == sorted(dependencies)
+
+
+def test_every_stage_has_a_file_and_every_file_is_a_stage() -> None:
+    files = {path.stem for path in (ROOT / "stages").glob("*.py")} - {"__init__"}
+    assert set(STAGES) == files
+    for name, stage in STAGES.items():
+        assert stage["cmd"].split()[:3] == ["python", "-m", f"stages.{name}"]
+
+
+def test_no_work_begins_before_the_settings_are_checked() -> None:
+    assert STAGES["check"]["outs"] == [SETTINGS_OK]
+    waiting = {name for name, stage in STAGES.items() if SETTINGS_OK in stage["deps"]}
+    assert waiting == {"download", "corpus", "synthesize", "train"}
+    assert "params.yaml" in STAGES["check"]["deps"]
+    # Only the check may depend on the whole file: a stage of its own section re-runs for that section.
+    assert [name for name, stage in STAGES.items() if "params.yaml" in stage["deps"]] == ["check"]
+
+
+def test_what_python_compiles_is_no_dependency() -> None:
+    ignored = (ROOT / ".dvcignore").read_text().splitlines()
+    assert {"__pycache__", "*.pyc"} <= set(ignored)
+
+
+def test_the_template_of_the_report_is_a_dependency() -> None:
+    templates = list((ROOT / "pipeline/report").glob("*.j2"))
+    assert templates
+    assert "pipeline/report" in STAGES["compare"]["deps"]

@@ -1,0 +1,81 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.experiment_record import evaluation_of, note_of, settings_of, tags_of
+from pipeline.files import md5_of
+from pipeline.settings.experiment import ExperimentSettings
+from tests.projects import write_lines
+from tests.tiny import tiny_lines, tiny_model, tiny_training
+
+TRAINING = tiny_training(learning_rate=0.25, max_epochs=7)
+
+
+@pytest.fixture
+def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExperimentSettings:
+    """An experiment on lines that lie in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    write_lines(Path("data/lines/own.h5"), tiny_lines(["word"] * 1234))
+    model = tiny_model("line_cnn_lstm").model_dump()
+    block: dict[str, Any] = {"lines": "own", "loss": "ctc", "model": model, "training": {"max_epochs": 7}}
+    return ExperimentSettings.model_validate(block)
+
+
+def test_settings_hold_what_decides_the_result(experiment: ExperimentSettings) -> None:
+    settings = settings_of(experiment, TRAINING)
+    assert list(settings) == ["lines", "loss", "model", "training"]
+    assert settings["model"] == {
+        "name": "line_cnn_lstm",
+        "window_width": 16,
+        "window_stride": 8,
+        "limit_output_length": False,
+        "conv_dim": 4,
+        "fc_dim": 24,
+        "lstm_dim": 12,
+        "lstm_layers": 1,
+        "lstm_dropout": 0.2,
+    }
+    # The experiment's own keys are in the whole training block, with all the others.
+    assert (settings["training"]["max_epochs"], settings["training"]["learning_rate"]) == (7, 0.25)
+    assert settings["training"]["trainer"]["precision"] == "32-true"
+
+
+def test_tags_name_model_loss_and_data(experiment: ExperimentSettings) -> None:
+    tags = {
+        "model": "line_cnn_lstm",
+        "loss": "ctc",
+        "lines": "own",
+        "data": "own characters",
+        "data_md5": md5_of(Path("data/lines/own.h5")),
+    }
+    assert tags_of(experiment) == tags
+    write_lines(Path("data/lines/own.h5"), tiny_lines(["other"]), data="other characters")
+    changed = tags_of(experiment)
+    assert changed["data"] == "other characters"
+    assert changed["data_md5"] != tags["data_md5"]
+
+
+def test_the_note_is_a_sentence_for_people(experiment: ExperimentSettings) -> None:
+    assert note_of("mine", experiment) == (
+        "mine: line_cnn_lstm trained with ctc on 1,234 lines 'own' made from own characters and the text of own text."
+    )
+
+
+def test_an_evaluation_has_the_numbers_and_leaves_out_the_rest(experiment: ExperimentSettings) -> None:
+    Path("metrics").mkdir()
+    measured = {"test_cer": 0.25, "test_wer": 1, "parameters": 99, "precision": "fp32", "none": None}
+    Path("metrics/mine.json").write_text(json.dumps(measured))
+    found = evaluation_of("mine", experiment, TRAINING, {"a.png": Path("b.png")})
+    assert found.metrics == {"cer": 0.25, "wer": 1, "parameters": 99}
+    assert (found.experiment_key, found.checkpoint, found.history, found.pictures, found.settings, found.tags) == (
+        *("mine", Path("models/mine.ckpt"), Path("history/mine.csv"), {"a.png": Path("b.png")}),
+        settings_of(experiment, TRAINING),
+        tags_of(experiment),
+    )
+
+
+def test_a_training_that_is_not_evaluated_has_no_metrics(experiment: ExperimentSettings) -> None:
+    found = evaluation_of("mine", experiment, TRAINING)
+    assert (found.metrics, found.pictures) == ({}, {})

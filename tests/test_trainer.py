@@ -1,0 +1,33 @@
+from pathlib import Path
+
+import pytest
+import pytorch_lightning as pl
+
+from pipeline import trainer as trainer_module
+from pipeline.trainer import make_trainer
+from tests.tiny import tiny_training
+
+
+def test_settings_reach_lightnings_trainer(tmp_path: Path) -> None:
+    passed = {"gradient_clip_val": 0.5, "accumulate_grad_batches": 3, "precision": "bf16-mixed"}
+    trainer = make_trainer(tiny_training(passed, max_epochs=7), tmp_path, [])
+    assert (trainer.max_epochs, trainer.gradient_clip_val, trainer.accumulate_grad_batches) == (7, 0.5, 3)
+    assert trainer.precision == "bf16-mixed"
+    assert (trainer.num_devices, trainer.num_nodes) == (1, 1)
+    assert trainer.default_root_dir == str(tmp_path)
+    assert trainer.progress_bar_callback is None
+    assert trainer.checkpoint_callback is None
+
+
+def test_auto_precision_is_chosen_by_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(trainer_module, "choose_precision", lambda *names: asked.append(names) or "bf16-mixed")
+    trainer = make_trainer(tiny_training({"precision": "auto"}), tmp_path, [])
+    assert asked == [("auto", "cpu")]
+    assert trainer.precision == "bf16-mixed"
+
+
+def test_a_terminal_sees_a_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer_module.sys.stderr, "isatty", lambda: True)
+    trainer = make_trainer(tiny_training(), tmp_path, [])
+    assert isinstance(trainer.progress_bar_callback, pl.callbacks.TQDMProgressBar)
