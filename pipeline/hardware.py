@@ -37,14 +37,3 @@ def choose_precision(precision: str, accelerator: str) -> str:
     else:
         native = False
     return "bf16-mixed" if native else "32-true"
-
-
-def describe() -> dict[str, str | int]:
-    """The processor, its threads, the GPU if there is one, and the versions that decide results."""
-    return {
-        "machine": platform.machine(),
-        "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }

@@ -76,3 +76,5 @@ def quiet_lightning() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     # A batch is one copy of pixels in memory: worker processes would cost more than they give.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    # Lightning warns of its own use of torch.
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")

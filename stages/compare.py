@@ -10,9 +10,9 @@ from pipeline import paths
 from pipeline.data.line_store import read_attributes, read_lines
 from pipeline.errors import InputError, exit_on_input_error
 from pipeline.files import atomic_path, write_text
-from pipeline.hardware import describe
 from pipeline.report.comparison import comparison_page, comparison_table, summary, write_table
 from pipeline.report.error_rates import draw_error_rates
+from pipeline.report.machine import describe_machine
 from pipeline.report.readings import draw_readings
 from pipeline.settings.base import read_params, read_section
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
@@ -31,7 +31,9 @@ def run(experiments: Mapping[str, ExperimentSettings], max_epochs: int, output: 
     sources = next(iter(attributes.values()))
     with atomic_path(output / "comparison.csv") as partial:
         write_table(table, partial)
-    write_text(output / "comparison.md", comparison_page(table, {**sources, "max_epochs": max_epochs}, describe()))
+    write_text(
+        output / "comparison.md", comparison_page(table, {**sources, "max_epochs": max_epochs}, describe_machine())
+    )
     write_text(output / "summary.json", json.dumps(summary(table), indent=2) + "\n")
     draw_error_rates(output / "cer.png", table, sources["data"])
     draw_samples(output / "readings.png", experiments)

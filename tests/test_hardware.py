@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from pipeline.hardware import choose_precision, describe, keep_freed_memory, uses_gpu
+from pipeline.hardware import choose_precision, keep_freed_memory, uses_gpu
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, *, gpu: str = "none", avx512: bool = False, amx: bool = False) -> None:
@@ -89,17 +89,3 @@ def test_memory_is_kept_with_glibc_alone(
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: libc)
     keep_freed_memory()
     assert made == calls
-
-
-def test_a_machine_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine(monkeypatch)
-    assert describe() == {
-        "machine": platform.machine(),
-        "threads": torch.get_num_threads(),
-        "gpu": "none",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
-    machine(monkeypatch, gpu="new")
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
-    assert describe()["gpu"] == "a GPU"

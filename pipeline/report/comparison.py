@@ -51,7 +51,7 @@ def comparison_table(experiments: Mapping[str, ExperimentSettings], data: Mappin
     return pd.DataFrame(rows)
 
 
-def comparison_page(table: pd.DataFrame, sources: Mapping[str, Any], machine: Mapping[str, Any]) -> str:
+def comparison_page(table: pd.DataFrame, sources: Mapping[str, Any], machine: str) -> str:
     """The table as Markdown, with what it was measured on and with."""
     shown = pd.DataFrame(
         {
@@ -74,7 +74,7 @@ def comparison_page(table: pd.DataFrame, sources: Mapping[str, Any], machine: Ma
         table=_markdown(shown),
         tested=" and ".join(f"{count:,}" for count in table["test_lines"].unique()),
         precision=" and ".join(table["precision"].unique()),
-        machine=", ".join(f"{name} {value}" for name, value in machine.items()),
+        machine=machine,
         **sources,
     )
     return page

@@ -32,7 +32,7 @@ SOURCES = {
     "train": 10000,
     "max_epochs": 7,
 }
-MACHINE = {"machine": "x86_64", "threads": 2}
+MACHINE = "x86_64, 2 threads"
 
 
 def experiment(lines: str, loss: str, model: str) -> ExperimentSettings:
@@ -99,9 +99,9 @@ def test_the_page_says_what_it_was_made_from(table: pd.DataFrame) -> None:
         "**Data: own characters. Text: own text.**",
         "2,000 and 500 test lines for each experiment, from characters and text that training never saw.",
         "Made by `dvc repro` with `emnist.source: archive` and `corpus.source: builtin`:",
-        "10000 training lines per data set, up to 7 epochs.",
+        "10,000 training lines per data set, up to 7 epochs.",
         f"Characters: sha256 `{'ab' * 32}`. Text: sha256 `{'cd' * 32}`.",
-        "Evaluated in bf16 and fp32 on machine x86_64, threads 2.",
+        "Evaluated in bf16 and fp32 on x86_64, 2 threads.",
     ):
         assert line in text.splitlines()
     assert text.endswith("\n")

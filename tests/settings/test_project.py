@@ -114,7 +114,7 @@ def test_cross_entropy_takes_the_step_that_just_fits() -> None:
 
 
 def test_ctc_needs_steps_for_characters_and_repeats() -> None:
-    # 2 characters overlapping by a quarter are 28 + 21 = 49 pixels wide: with an empty cell, windows begin at 0 and at 40.
+    # 2 characters overlapping by a quarter are 28 + 21 = 49 pixels wide; with an empty cell, 77: windows at 0 and 40.
     assert refusal({"experiments/cnn_ctc_matched/model/window_stride": 40}) == (
         "experiments.cnn_ctc_matched.model: CTC cannot fit a line of 2 characters, 49 pixels wide at overlap 0.25: "
         "window_stride 40 and window_width 28 make S = 2 steps, and it needs 2 plus 1 for repeats; "
