@@ -32,11 +32,12 @@ class Windows:
         return max(0, (-(-image_width // self.grid) * self.grid - self.width) // self.stride + 1)
 
     def steps_of_line(self, line_width: int) -> int:
-        """Steps whose window begins on the line or on one empty cell after it.
+        """Steps whose window begins on the line: S of a line under CTC, however wide its batch is.
 
-        S of a line under CTC, however wide its batch is. The empty cell lets a crowded line finish late.
+        Paper after the line takes no part: a model that sees one window at a time cannot tell it from a
+        space, and learns to end every line with the commonest character.
         """
-        return -(-(line_width + CELL) // self.stride)
+        return -(-line_width // self.stride)
 
     def width_for(self, steps: int) -> int:
         """Pixels that an image must have for `steps` steps none of which depends on the right edge."""

@@ -55,6 +55,7 @@ def loss_on(reader: Reader, lines: Lines) -> float:
     ("name", "loss", "wrap", "sizes", "learning_rate", "epochs"),
     [
         ("line_cnn_simple", "ce", False, {"window_stride": 28}, 0.005, 60),
+        ("line_cnn_simple", "ctc", False, {}, 0.005, 60),
         ("line_cnn", "ce", True, {"fc_dim": 64}, 0.005, 40),
         ("line_cnn", "ctc", True, {"fc_dim": 64}, 0.005, 60),
         ("line_cnn_lstm", "ce", False, {"conv_dim": 8, "fc_dim": 32, "lstm_dim": 64}, 0.001, 40),
@@ -186,13 +187,13 @@ def test_a_line_that_ctc_cannot_write_is_refused(part: str) -> None:
 @pytest.mark.parametrize(
     ("text", "width", "stride", "wrap", "fits"),
     [
-        ("ABC", 56, 28, False, True),
-        ("ABB", 56, 28, False, False),
-        ("ABB", 57, 28, False, True),
-        ("AAA", 56, 21, False, False),
-        ("AAA", 56, 20, False, True),
-        ("AB", 56, 28, True, False),
-        ("AB", 56, 27, True, True),
+        ("ABC", 84, 28, False, True),
+        ("ABB", 84, 28, False, False),
+        ("ABB", 85, 28, False, True),
+        ("AAA", 84, 21, False, False),
+        ("AAA", 84, 20, False, True),
+        ("AB", 84, 28, True, False),
+        ("AB", 84, 27, True, True),
     ],
 )
 def test_which_lines_ctc_can_write(text: str, width: int, stride: int, wrap: bool, fits: bool) -> None:
@@ -206,12 +207,12 @@ def test_which_lines_ctc_can_write(text: str, width: int, stride: int, wrap: boo
 
 def test_a_rare_crowded_line_is_named_but_not_refused(capsys: pytest.CaptureFixture[str]) -> None:
     reader = tiny_settings("line_cnn_simple", "ctc", window_stride=28).build()
-    texts, widths = ["A"] * 99 + ["400000"], [28] * 99 + [123]
+    texts, widths = ["A"] * 99 + ["400000"], [28] * 99 + [151]
     require_fitting(reader, texts, widths)
     (line,) = capsys.readouterr().out.splitlines()
     assert line == (
         "train: 1 of 100 lines teach nothing, as CTC cannot fit them: '400000' and its repeats need 10 steps; "
-        "it is 123 pixels wide, which makes S = 6 with windows of 28 every 28 pixels"
+        "it is 151 pixels wide, which makes S = 6 with windows of 28 every 28 pixels"
     )
     with pytest.raises(InputError, match="CTC cannot fit 1 of 99 lines: '400000'"):
         require_fitting(reader, texts[1:], widths[1:])

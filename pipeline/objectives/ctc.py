@@ -18,7 +18,7 @@ class CTC(Objective):
     """CTC loss and greedy (best path) decoding."""
 
     def lengths(self, windows: Windows, widths: Sequence[int]) -> list[int]:
-        """The steps that begin on each line or on one empty cell after it; further blank paper takes no part."""
+        """The steps that begin on each line; the blank paper after it takes no part."""
         return [windows.steps_of_line(width) for width in widths]
 
     def loss(self, logits: Tensor, lengths: Sequence[int], texts: Sequence[str]) -> Tensor:

@@ -114,7 +114,7 @@ def test_cross_entropy_takes_the_step_that_just_fits() -> None:
 
 
 def test_ctc_needs_steps_for_characters_and_repeats() -> None:
-    # 2 characters overlapping by a quarter are 28 + 21 = 49 pixels wide; with an empty cell, 77: windows at 0 and 40.
+    # 2 characters overlapping by a quarter are 28 + 21 = 49 pixels wide: windows at 0 and 40.
     assert refusal({"experiments/cnn_ctc_matched/model/window_stride": 40}) == (
         "experiments.cnn_ctc_matched.model: CTC cannot fit a line of 2 characters, 49 pixels wide at overlap 0.25: "
         "window_stride 40 and window_width 28 make S = 2 steps, and it needs 2 plus 1 for repeats; "
@@ -123,31 +123,29 @@ def test_ctc_needs_steps_for_characters_and_repeats() -> None:
 
 
 def test_ctc_fits_as_long_as_the_stride_allows() -> None:
-    # n characters and an empty cell are 35 + 21 n pixels, and need n + 1 steps of 24: 35 + 21 n > 24 n up to n = 11.
+    # n characters are 7 + 21 n pixels: 28 make 2 steps of 24, 49 make 3, 70 make 3 and not 4.
     message = refusal({"experiments/cnn_ctc_matched/model/window_stride": 24})
-    fits = [n for n in range(1, 31) if -(-(56 + (n - 1) * 21) // 24) >= n + (n > 1)]
-    assert fits == list(range(1, 12))
-    assert "CTC cannot fit a line of 12 characters, 259 pixels wide" in message
-    assert "make S = 12 steps, and it needs 12 plus 1 for repeats" in message
-    # 23 is rounded down to 16: 30 characters make 42 steps.
+    assert "CTC cannot fit a line of 3 characters, 70 pixels wide" in message
+    assert "make S = 3 steps, and it needs 3 plus 1 for repeats" in message
+    # 23 is rounded down to 16: 30 characters are 637 pixels and make 40 steps.
     check_project(changed({"experiments/cnn_ctc_matched/model/window_stride": 23}))
 
 
 def test_ctc_counts_the_two_tokens_of_wrapped_lines() -> None:
-    # Two characters and an empty cell are 77 pixels, 4 steps at 24, and need 5 with <S> and <E>.
+    # One character makes 2 steps at 24, and needs 3 with <S> and <E>.
     wrapped = {"lines/matched/with_start_end_tokens": True}
     message = refusal({**wrapped, "experiments/cnn_ctc_matched/model/window_stride": 24})
-    assert "experiments.cnn_ctc_matched.model: CTC cannot fit a line of 2 characters, 49 pixels wide" in message
-    assert "make S = 4 steps, and it needs 4 plus 1 for repeats" in message
-    check_project(changed({**wrapped, "experiments/cnn_ctc_matched/model/window_stride": 16}))
+    assert "experiments.cnn_ctc_matched.model: CTC cannot fit a line of 1 characters, 28 pixels wide" in message
+    assert "make S = 2 steps, and it needs 3 plus 0 for repeats" in message
+    check_project(changed({**wrapped, "experiments/cnn_ctc_matched/model/window_stride": 8}))
 
 
 def test_ctc_counts_the_densest_overlap() -> None:
-    # At 0.9, characters advance by 28 - 25 = 3 pixels: five and an empty cell are 68, 5 steps at 16, and need 6.
+    # At 0.9, characters advance by 28 - 25 = 3 pixels: two are 31, 2 steps at 16, and need 3.
     message = refusal({"lines/variable/max_overlap": 0.9})
     for key in ("cnn_ctc_variable", "lstm_ctc_variable"):
         assert (
-            f"experiments.{key}.model: CTC cannot fit a line of 5 characters, 40 pixels wide at overlap 0.9" in message
+            f"experiments.{key}.model: CTC cannot fit a line of 2 characters, 31 pixels wide at overlap 0.9" in message
         )
 
 

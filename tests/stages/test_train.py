@@ -95,8 +95,8 @@ def test_what_is_missing_is_named(ready: Project, missing: str) -> None:
 
 
 def test_a_training_that_fails_leaves_no_outputs_and_a_failed_run(ready: Project) -> None:
-    ready.change(experiments={"own": {"model": {"window_stride": 64}}})
-    # 'CCA' is 84 pixels wide, with an empty cell 112: windows begin at 0 and at 64.
+    ready.change(experiments={"own": {"model": {"window_stride": 48}}})
+    # 'CCA' is 84 pixels wide: windows begin at 0 and at 48. 'hi B' is 112: one more.
     assert "CTC cannot fit 4 of 8 lines: 'CCA' and its repeats need 4 steps" in ready.refusal("train", "own")
     assert not CHECKPOINT.exists()
     assert not HISTORY.exists()
