@@ -8,6 +8,7 @@ import torch
 from pytorch_lightning.callbacks import Checkpoint
 
 from pipeline.errors import InputError
+from pipeline.hardware import limit_memory
 
 Row = dict[str, float]
 OnEpoch = Callable[[int, Row], None]
@@ -43,3 +44,15 @@ class StopOnNonFinite(pl.Callback):
                 f"training: the loss is {value} at step {trainer.global_step} of epoch {trainer.current_epoch}; "
                 f"lower training.learning_rate or set training.trainer.gradient_clip_val"
             )
+
+
+class LimitMemory(pl.Callback):
+    """Keeps the memory of a training on a CPU bounded."""
+
+    def on_train_batch_end(self, *_: object) -> None:
+        """Give back what gaps have piled up."""
+        limit_memory()
+
+    def on_validation_batch_end(self, *_: object) -> None:
+        """As after a training batch."""
+        limit_memory()

@@ -15,6 +15,7 @@ from pipeline.data.batches import WidthBatches, line_loader
 from pipeline.data.lines import Lines
 from pipeline.errors import InputError
 from pipeline.geometry import CELL
+from pipeline.hardware import limit_memory
 from pipeline.reader import Reader
 
 
@@ -31,6 +32,7 @@ def read_all(reader: Reader, lines: Lines, *, batch_size: int, device: str, bf16
             readings, rows[indices] = reader.read(batch.to(torch.device(device)).images, batch.widths)
             for index, text in zip(indices, readings, strict=True):
                 texts[index] = text
+            limit_memory()
     return texts, rows
 
 

@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
-from pipeline.callbacks import History, OnEpoch, StopOnNonFinite
+from pipeline.callbacks import History, LimitMemory, OnEpoch, StopOnNonFinite
 from pipeline.checkpoint import ReaderSettings, load_checkpoint
 from pipeline.data.datamodule import LinesDataModule
 from pipeline.data.lines import Lines
@@ -70,7 +70,9 @@ def _fit(
     module.to(memory_format=torch.channels_last)
     best = ModelCheckpoint(folder, monitor="val_loss", save_weights_only=True, filename="best")
     stopping = EarlyStopping("val_loss", patience=training.early_stopping_patience)
-    make_trainer(training, folder, [best, stopping, history, StopOnNonFinite()]).fit(module, datamodule=data)
+    make_trainer(training, folder, [best, stopping, history, StopOnNonFinite(), LimitMemory()]).fit(
+        module, datamodule=data
+    )
     module.cpu()
     if is_main_process():
         weights = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]

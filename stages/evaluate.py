@@ -12,7 +12,7 @@ from pipeline.errors import exit_on_input_error
 from pipeline.evaluation import evaluate
 from pipeline.experiment_record import evaluation_of
 from pipeline.files import write_text
-from pipeline.hardware import choose_precision, keep_freed_memory, uses_gpu
+from pipeline.hardware import choose_precision, prepare_cpu, uses_gpu
 from pipeline.report.readings import draw_readings
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
 from pipeline.tracking import log_evaluation
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("experiment", help="a key of the section `experiments` of params.yaml")
     key = parser.parse_args().experiment
     experiment, training = read_experiment(key)
-    keep_freed_memory()
+    prepare_cpu()
     run(key, experiment, training)
 
 

@@ -8,7 +8,7 @@ from pipeline.data.line_store import read_attributes, read_lines
 from pipeline.errors import exit_on_input_error
 from pipeline.experiment_record import note_of, settings_of, tags_of
 from pipeline.files import md5_of, write_text
-from pipeline.hardware import keep_freed_memory
+from pipeline.hardware import prepare_cpu
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
 from pipeline.tracking import start_run
 from pipeline.trainer import is_main_process
@@ -48,7 +48,7 @@ def main() -> None:
     arguments = parser.parse_args()
     key = arguments.experiment
     experiment, training = read_experiment(key, **({"load": arguments.load} if arguments.load else {}))
-    keep_freed_memory()
+    prepare_cpu()
     run(key, experiment, training)
 
 

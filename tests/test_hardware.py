@@ -1,4 +1,5 @@
 import ctypes
+import os
 import platform
 import sys
 from types import SimpleNamespace
@@ -6,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from pipeline.hardware import choose_precision, keep_freed_memory, uses_gpu
+from pipeline.hardware import choose_precision, limit_memory, prepare_cpu, resident_memory, uses_gpu
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, *, gpu: str = "none", avx512: bool = False, amx: bool = False) -> None:
@@ -87,5 +88,37 @@ def test_memory_is_kept_with_glibc_alone(
     monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setattr(platform, "libc_ver", lambda: (library, "2.36"))
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: libc)
-    keep_freed_memory()
+    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "")
+    prepare_cpu()
     assert made == calls
+
+
+@pytest.mark.parametrize(("user", "effective"), [(None, "8192"), ("77", "77")])
+def test_the_users_own_setting_of_onednn_stays(
+    user: str | None, effective: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    monkeypatch.setenv(name, user or "")
+    if user is None:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("musl", "1"))
+    prepare_cpu()
+    assert os.environ[name] == effective
+    monkeypatch.setenv(name, effective)  # so that it is undone
+
+
+@pytest.mark.parametrize(("above", "trims"), [(-1, 0), (0, 0), (1, 1)])
+def test_memory_is_given_back_above_the_limit(above: int, trims: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    monkeypatch.setattr("pipeline.hardware.resident_memory", lambda: 1000 + above)
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.36"))
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: SimpleNamespace(malloc_trim=made.append))
+    limit_memory(1000)
+    assert made == [0] * trims
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_resident_memory_grows_by_what_is_touched() -> None:
+    before = resident_memory()
+    block = bytearray(os.urandom(1)) * 2**27
+    assert resident_memory() - before == pytest.approx(len(block), rel=0.1)

@@ -25,14 +25,43 @@ class BidirectionalLSTM(nn.Module):
 
     def forward(self, sequences: Tensor, lengths: Sequence[int]) -> Tensor:
         """Run both directions over the first `lengths` steps; the steps after them mean nothing."""
-        reverse = reversing_index(lengths, sequences.shape[1]).to(sequences.device).unsqueeze(-1)
+        reverse = reversing_index(lengths, sequences.shape[1]).to(sequences.device)
         states = sequences
         for layer, (forwards, backwards) in enumerate(zip(self.forwards, self.backwards, strict=True)):
             inputs = self.dropout(states) if layer else states
-            ahead, _ = forwards(inputs)
-            behind, _ = backwards(inputs.take_along_dim(reverse, dim=1))
-            states = torch.cat((ahead, behind.take_along_dim(reverse, dim=1)), dim=-1)
+            ahead = _run(forwards, inputs)
+            behind = _take(_run(backwards, _take(inputs, reverse)), reverse)
+            states = torch.cat((ahead, behind), dim=-1)
         return states
+
+
+def _run(lstm: nn.Module, sequences: Tensor) -> Tensor:
+    """The states of one direction.
+
+    With an odd number of features, oneDNN multiplies bf16 at a quarter of its speed; a column of zeros helps.
+    """
+    assert isinstance(lstm, nn.LSTM)
+    weights, recurrent, *biases = lstm.parameters()
+    odd = sequences.shape[-1] % 2
+    start = sequences.new_zeros((1, len(sequences), lstm.hidden_size))
+    states, _, _ = torch.lstm(
+        nn.functional.pad(sequences, (0, odd)),
+        (start, start),
+        [nn.functional.pad(weights, (0, odd)), recurrent, *biases],
+        has_biases=True,
+        num_layers=1,
+        dropout=0.0,
+        train=lstm.training,
+        bidirectional=False,
+        batch_first=True,
+    )
+    return states
+
+
+def _take(states: Tensor, steps: Tensor) -> Tensor:
+    """(B, S, F) with each line's steps in the order (B, S); whole rows at once, unlike `take_along_dim`."""
+    lines = torch.arange(len(steps), device=steps.device)[:, None] * steps.shape[1]
+    return states.flatten(0, 1).index_select(0, (steps + lines).flatten()).view_as(states)
 
 
 def reversing_index(lengths: Sequence[int], steps: int) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from pipeline.geometry import CELL, Windows
 from pipeline.models.base import LineModel
 from pipeline.models.dropout import Dropout
+from pipeline.models.relu import ReLU
 
 
 class LineCNN(LineModel):
@@ -31,6 +32,7 @@ class LineCNN(LineModel):
         kernel, stride = (rows, windows.width // 8), (rows, windows.stride // 8)
         self.window_conv = nn.Conv2d(4 * d, fc_dim, kernel, stride)
         self.fc1 = nn.Linear(fc_dim, fc_dim)
+        self.relu = ReLU()
         self.dropout = Dropout(0.2)
         self.fc2 = nn.Linear(fc_dim, num_classes)
         self._initialize()
@@ -38,13 +40,14 @@ class LineCNN(LineModel):
     def forward(self, images: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
         """See `LineModel`."""
         features = self._features(images) if lengths is None else self._on_endless_paper(images, max(lengths))
-        hidden = self.dropout(torch.relu(self.fc1(features.transpose(1, 2))))
+        hidden = self.dropout(self.relu(self.fc1(features.transpose(1, 2))))
         logits: Tensor = self.fc2(hidden)
         return logits.transpose(1, 2)
 
     def _features(self, images: Tensor) -> Tensor:
         """(B, fc_dim, S)."""
-        return torch.relu(self.window_conv(self.convs(images))).squeeze(2)
+        features: Tensor = self.relu(self.window_conv(self.convs(images)))
+        return features.squeeze(2)
 
     def _on_endless_paper(self, images: Tensor, steps: int) -> Tensor:
         """(B, fc_dim, steps) of images whose ink ends where they do.
@@ -66,4 +69,4 @@ class LineCNN(LineModel):
 
 
 def _conv(in_channels: int, out_channels: int, stride: int = 1) -> tuple[nn.Module, nn.Module]:
-    return nn.Conv2d(in_channels, out_channels, 3, stride, padding=1), nn.ReLU(inplace=True)
+    return nn.Conv2d(in_channels, out_channels, 3, stride, padding=1), ReLU()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from pipeline.geometry import CELL, Windows
 from pipeline.models.base import LineModel
 from pipeline.models.dropout import Dropout
+from pipeline.models.relu import ReLU
 
 
 class LineCNNSimple(LineModel):
@@ -22,6 +23,7 @@ class LineCNNSimple(LineModel):
         self.conv1 = nn.Conv2d(1, conv_dim, 3, padding=1)
         self.conv2 = nn.Conv2d(conv_dim, conv_dim, 3, padding=1)
         self.pool = nn.MaxPool2d(2)
+        self.relu = ReLU()
         self.dropout = Dropout(0.25)
         self.fc1 = nn.Linear(conv_dim * (CELL // 2) * (windows.width // 2), fc_dim)
         self.fc2 = nn.Linear(fc_dim, num_classes)
@@ -31,7 +33,7 @@ class LineCNNSimple(LineModel):
         steps = self.windows.steps(images.shape[-1]) if lengths is None else max(lengths)
         windows = self._cut(images, steps)
         features = self._features_of_distinct(windows.flatten(0, 1))
-        hidden = torch.relu(self.fc1(self.dropout(features)))
+        hidden = self.relu(self.fc1(self.dropout(features)))
         logits: Tensor = self.fc2(hidden)
         return logits.view(len(images), steps, -1).transpose(1, 2)
 
@@ -50,23 +52,23 @@ class LineCNNSimple(LineModel):
         distinct, which = distinct_rows(windows.flatten(1))
         images = distinct.view(-1, 1, *windows.shape[1:]).contiguous(memory_format=torch.channels_last)
         # Pooling before the second ReLU gives the same values as the lecture's order, on a quarter of the pixels.
-        features = torch.relu(self.pool(self.conv2(torch.relu(self.conv1(images)))))
+        features: Tensor = self.relu(self.pool(self.conv2(self.relu(self.conv1(images)))))
         return features.flatten(1).index_select(0, which)
 
 
 def distinct_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """The distinct rows of (N, D) float pixels in [0, 1], and for each row its index among them.
+    """The distinct rows of (N, D) pixels, float32 or float64, and for each row its index among them.
 
-    Rows are told apart by two weighted sums of their pixels in double precision with fixed irregular
-    weights; rows that share both would have to be built on purpose. On a GPU every row is its own:
+    Rows are told apart by 64-bit sums of their bits with fixed odd weights (multiplicative hashing), of
+    which two differ for different rows but with a chance of 2^-40 or less. On a GPU every row is its own:
     finding duplicates there costs more than the convolutions.
     """
     if rows.is_cuda:
         return rows, torch.arange(len(rows), device=rows.device)
-    exact = rows.double()
-    position = torch.arange(1, rows.shape[1] + 1, dtype=torch.float64)
-    weights = torch.stack((position.sqrt(), (position * 1.7320508).sin()), dim=1)
-    _, which = torch.unique(exact @ weights, dim=0, return_inverse=True)
+    words = rows.contiguous().view(torch.int32).long()
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.empty(words.shape[1], dtype=torch.int64).random_(-(2**63), None, generator=generator) | 1
+    _, which = torch.unique((words * weights).sum(1), return_inverse=True)
     first = torch.full((int(which.max()) + 1,), len(rows)).scatter_reduce(
         0, which, torch.arange(len(rows)), reduce="amin"
     )

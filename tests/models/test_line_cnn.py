@@ -6,6 +6,7 @@ from torch import nn
 
 from pipeline.geometry import Windows
 from pipeline.models.line_cnn import LineCNN
+from pipeline.models.relu import ReLU
 from tests.tiny import noise_images
 
 
@@ -39,7 +40,7 @@ def test_layers_are_as_the_lecture_lists_them() -> None:
         (40, 40, one),
     ]
     assert all(c.kernel_size == (3, 3) and c.padding == (1, 1) for c in convolutions)
-    assert [type(layer) for layer in model.convs] == [nn.Conv2d, nn.ReLU] * 8
+    assert [type(layer) for layer in model.convs] == [nn.Conv2d, ReLU] * 8
     last = model.window_conv
     assert (last.in_channels, last.out_channels) == (40, 50)
     assert (last.kernel_size, last.stride, last.padding) == ((3, 4), (3, 2), (0, 0))
