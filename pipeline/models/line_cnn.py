@@ -40,9 +40,8 @@ class LineCNN(LineModel):
     def forward(self, images: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
         """See `LineModel`."""
         features = self._features(images) if lengths is None else self._on_endless_paper(images, max(lengths))
-        hidden = self.dropout(self.relu(self.fc1(features.transpose(1, 2))))
-        logits: Tensor = self.fc2(hidden)
-        return logits.transpose(1, 2)
+        hidden = self.relu(self.fc1(features.transpose(1, 2)))
+        return self.dropout.before(self.fc2, hidden).transpose(1, 2)
 
     def _features(self, images: Tensor) -> Tensor:
         """(B, fc_dim, S)."""

@@ -9,6 +9,7 @@ from pipeline.geometry import CELL, Windows
 from pipeline.models.base import LineModel
 from pipeline.models.dropout import Dropout
 from pipeline.models.relu import ReLU
+from pipeline.models.window_features import window_features
 
 
 class LineCNNSimple(LineModel):
@@ -33,7 +34,7 @@ class LineCNNSimple(LineModel):
         steps = self.windows.steps(images.shape[-1]) if lengths is None else max(lengths)
         windows = self._cut(images, steps)
         features = self._features_of_distinct(windows.flatten(0, 1))
-        hidden = self.relu(self.fc1(self.dropout(features)))
+        hidden = self.relu(self.dropout.before(self.fc1, features))
         logits: Tensor = self.fc2(hidden)
         return logits.view(len(images), steps, -1).transpose(1, 2)
 
@@ -50,10 +51,22 @@ class LineCNNSimple(LineModel):
         dropout comes after and is drawn for every window anew.
         """
         distinct, which = distinct_rows(windows.flatten(1))
-        images = distinct.view(-1, 1, *windows.shape[1:]).contiguous(memory_format=torch.channels_last)
+        features = self._features(distinct.view(-1, 1, *windows.shape[1:]))
+        return features.flatten(1).index_select(0, which)
+
+    def _features(self, images: Tensor) -> Tensor:
+        """(N, conv_dim, 14, width // 2) of (N, 1, 28, width)."""
+        if images.device.type == "cpu" and autocasts_to_bf16():
+            return window_features(images, self.conv1, self.conv2)
+        images = images.contiguous(memory_format=torch.channels_last)
         # Pooling before the second ReLU gives the same values as the lecture's order, on a quarter of the pixels.
         features: Tensor = self.relu(self.pool(self.conv2(self.relu(self.conv1(images)))))
-        return features.flatten(1).index_select(0, which)
+        return features
+
+
+def autocasts_to_bf16() -> bool:
+    """Whether this runs under autocast to bf16 on a CPU."""
+    return torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
 
 
 def distinct_rows(rows: Tensor) -> tuple[Tensor, Tensor]:

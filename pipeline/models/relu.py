@@ -34,6 +34,7 @@ class _IntegerReLU(torch.autograd.Function):
         return values
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (rectified,) = ctx.saved_tensors
-        return torch.ops.aten.threshold_backward(gradient, rectified, 0)
+        passed: Tensor = torch.ops.aten.threshold_backward(gradient, rectified, 0)
+        return passed

@@ -1,0 +1,120 @@
+"""The convolutional part of LineCNNSimple for bf16 on a CPU: a few windows at a time, within the caches.
+
+PyTorch runs each operation over all windows of a batch before the next one, and keeps every result: the
+machine spends its time moving gigabytes. Here a chunk of windows goes through all operations at once;
+what the backward pass needs of it is computed again or kept in one byte for each pooled value.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+CHUNK = 128
+"""Windows at a time."""
+_ONE = [1, 1]
+_NONE = [0, 0]
+_NOWHERE = 4
+"""Code of a pooled value that no pixel gets a gradient from, as it is not positive."""
+
+
+def window_features(windows: Tensor, conv1: nn.Conv2d, conv2: nn.Conv2d) -> Tensor:
+    """Features (N, F, 14, width // 2) bf16 of windows (N, 1, 28, width).
+
+    They are `relu(pool(conv2(relu(conv1(windows)))))` with 3 x 3 convolutions and 2 x 2 max-pooling. The
+    gradient reaches the weights, summed up in fp32, and not the windows.
+    """
+    features: Tensor = _WindowFeatures.apply(  # type: ignore[no-untyped-call]
+        windows.bfloat16().contiguous(memory_format=torch.channels_last),
+        conv1.weight,
+        conv1.bias,
+        conv2.weight,
+        conv2.bias,
+    )
+    return features
+
+
+class _WindowFeatures(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, windows: Tensor, *parameters: Tensor) -> Tensor:
+        weight1, bias1, weight2, bias2 = _in_bf16(parameters)
+        pooled, codes = [], []
+        for chunk in windows.split(CHUNK):
+            hidden = _rectified(nn.functional.conv2d(chunk, weight1, bias1, padding=1))
+            values, code = _pool(_rectified(nn.functional.conv2d(hidden, weight2, bias2, padding=1)))
+            pooled.append(values)
+            codes.append(code)
+        ctx.save_for_backward(windows, *parameters)
+        ctx.codes = codes
+        return torch.cat(pooled)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        windows, *parameters = ctx.saved_tensors
+        weight1, bias1, weight2, _ = _in_bf16(parameters)
+        sums = [torch.zeros_like(parameter) for parameter in parameters]
+        rows = gradient.contiguous(memory_format=torch.channels_last).split(CHUNK)
+        for chunk, code, of_pooled in zip(windows.split(CHUNK), ctx.codes, rows, strict=True):
+            hidden = _rectified(nn.functional.conv2d(chunk, weight1, bias1, padding=1))
+            of_values = _unpool(of_pooled, code, hidden.shape[-1])
+            of_hidden, *second = _conv_backward(of_values, hidden, weight2, to_input=True)
+            of_hidden = torch.ops.aten.threshold_backward(of_hidden, hidden, 0)
+            _, *first = _conv_backward(of_hidden, chunk, weight1, to_input=False)
+            for total, part in zip(sums, (*first, *second), strict=True):
+                total += part
+        return None, *sums
+
+
+def _in_bf16(parameters: tuple[Tensor, ...] | list[Tensor]) -> list[Tensor]:
+    return [parameter.detach().bfloat16() for parameter in parameters]
+
+
+def _rectified(values: Tensor) -> Tensor:
+    """ReLU in place; see `pipeline.models.relu`."""
+    values.view(torch.int16).clamp_(min=0)
+    return values
+
+
+def _quarters(values: Tensor) -> list[Tensor]:
+    """The four pixels of every 2 x 2 cell of (N, F, H, W), row by row; an odd last column is left out."""
+    width = values.shape[-1] // 2 * 2
+    return [values[:, :, row::2, column:width:2] for row in (0, 1) for column in (0, 1)]
+
+
+def _pool(values: Tensor) -> tuple[Tensor, Tensor]:
+    """The largest of each 2 x 2 cell, and in int8 which of the four it is: the first one, as PyTorch has it.
+
+    `values` are bf16 and not negative, so their bits as integers are in the same order.
+    """
+    quarters = _quarters(values.view(torch.int16))
+    largest = torch.maximum(torch.maximum(quarters[0], quarters[1]), torch.maximum(quarters[2], quarters[3]))
+    code = torch.zeros_like(largest)
+    for quarter in reversed(quarters[:3]):
+        # `differs` is all ones where this pixel is smaller than the largest: then the code is that of a later one.
+        differs = (quarter - largest).bitwise_right_shift_(15)
+        code.add_(1).bitwise_and_(differs)
+    code.masked_fill_(largest == 0, _NOWHERE)
+    return largest.view(values.dtype), code.to(torch.int8)
+
+
+def _unpool(gradient: Tensor, code: Tensor, width: int) -> Tensor:
+    """The gradient of `_pool`: each value goes to the pixel that its code names."""
+    shape = (*gradient.shape[:2], 2 * gradient.shape[2], width)
+    spread = torch.empty(shape, dtype=gradient.dtype, memory_format=torch.channels_last)
+    if width % 2:
+        spread[..., -1] = 0
+    bits, wide = gradient.view(torch.int16), code.to(torch.int16)
+    for number, quarter in enumerate(_quarters(spread.view(torch.int16))):
+        mask = (wide ^ number).sub_(1).bitwise_right_shift_(15)
+        torch.bitwise_and(bits, mask, out=mask)
+        quarter.copy_(mask)
+    return spread
+
+
+def _conv_backward(gradient: Tensor, inputs: Tensor, weight: Tensor, *, to_input: bool) -> tuple[Tensor, ...]:
+    """Gradients of a 3 x 3 convolution with padding 1: of its inputs, weight and bias."""
+    sides = (_ONE, _ONE, _ONE, False, _NONE, 1)
+    gradients: tuple[Tensor, ...] = torch.ops.aten.convolution_backward(
+        gradient, inputs, weight, [len(weight)], *sides, [to_input, True, True]
+    )
+    return gradients
