@@ -39,7 +39,7 @@ class _WindowFeatures(torch.autograd.Function):
     def forward(ctx: Any, windows: Tensor, *parameters: Tensor) -> Tensor:
         weight1, bias1, weight2, bias2 = _in_bf16(parameters)
         pooled, codes = [], []
-        for chunk in windows.split(CHUNK):
+        for chunk in torch.split(windows, CHUNK):
             hidden = _rectified(nn.functional.conv2d(chunk, weight1, bias1, padding=1))
             values, code = _pool(_rectified(nn.functional.conv2d(hidden, weight2, bias2, padding=1)))
             pooled.append(values)
@@ -53,8 +53,8 @@ class _WindowFeatures(torch.autograd.Function):
         windows, *parameters = ctx.saved_tensors
         weight1, bias1, weight2, _ = _in_bf16(parameters)
         sums = [torch.zeros_like(parameter) for parameter in parameters]
-        rows = gradient.contiguous(memory_format=torch.channels_last).split(CHUNK)
-        for chunk, code, of_pooled in zip(windows.split(CHUNK), ctx.codes, rows, strict=True):
+        rows = torch.split(gradient.contiguous(memory_format=torch.channels_last), CHUNK)
+        for chunk, code, of_pooled in zip(torch.split(windows, CHUNK), ctx.codes, rows, strict=True):
             hidden = _rectified(nn.functional.conv2d(chunk, weight1, bias1, padding=1))
             of_values = _unpool(of_pooled, code, hidden.shape[-1])
             of_hidden, *second = _conv_backward(of_values, hidden, weight2, to_input=True)
