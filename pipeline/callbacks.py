@@ -1,11 +1,12 @@
 """What happens beside the steps of a training."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.callbacks import Checkpoint, EarlyStopping
 
 from pipeline.errors import InputError
 from pipeline.hardware import limit_memory
@@ -32,6 +33,14 @@ class History(Checkpoint):
         self.rows.append(row)
         self.on_epoch(trainer.current_epoch, row)
 
+    def state_dict(self) -> dict[str, Any]:
+        """The rows so far, for an interrupted training to go on."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on with the rows of an interrupted training."""
+        self.rows = list(state_dict["rows"])
+
 
 class StopOnNonFinite(pl.Callback):
     """Ends the training at the first step whose loss is not a number, before it spoils the weights."""
@@ -56,3 +65,25 @@ class LimitMemory(pl.Callback):
     def on_validation_batch_end(self, *_: object) -> None:
         """As after a training batch."""
         limit_memory()
+
+
+class StopEarly(EarlyStopping):
+    """Early stopping that a training remembers if it is interrupted after its last epoch."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop at once where the patience was at its end."""
+        trainer.should_stop = self.wait_count >= self.patience
+
+
+class RandomState(pl.Callback):
+    """Lets an interrupted training go on with the random numbers that it would have had."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of PyTorch's generators, as after the epoch that is saved."""
+        return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Put the generators back."""
+        torch.set_rng_state(state_dict["cpu"])
+        if state_dict["cuda"]:
+            torch.cuda.set_rng_state_all(state_dict["cuda"])

@@ -1,5 +1,6 @@
 """The Lightning module: it takes a reader and an optimizer, and only adds the bookkeeping of training."""
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -51,9 +52,19 @@ class Recognizer(pl.LightningModule):
         if not self.one_cycle:
             return optimizer
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=self.learning_rate, total_steps=int(self.trainer.estimated_stepping_batches)
+            optimizer, max_lr=self.learning_rate, total_steps=self._total_steps()
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _total_steps(self) -> int:
+        """Optimizer steps of the whole training.
+
+        Lightning's own estimate makes a data loader for it, which draws a random number: a training that
+        goes on after an interruption would draw others than without.
+        """
+        trainer: Any = self.trainer
+        steps = math.ceil(trainer.datamodule.train_batches / trainer.accumulate_grad_batches)
+        return steps * int(trainer.max_epochs)
 
     def _step(self, part: str, batch: Batch) -> Tensor:
         objective, size = self.reader.objective, len(batch.texts)

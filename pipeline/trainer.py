@@ -76,5 +76,7 @@ def quiet_lightning() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     # A batch is one copy of pixels in memory: worker processes would cost more than they give.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    # An interrupted training's folder is where it goes on.
+    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
     # Lightning warns of its own use of torch.
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")

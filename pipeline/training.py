@@ -1,5 +1,6 @@
 """Training one experiment: from lines and settings to the best weights and the history of the run."""
 
+import signal
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,15 +9,17 @@ from pathlib import Path
 import pandas as pd
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from pipeline.callbacks import History, LimitMemory, OnEpoch, StopOnNonFinite
+from pipeline.callbacks import History, LimitMemory, OnEpoch, RandomState, StopEarly, StopOnNonFinite
 from pipeline.checkpoint import ReaderSettings, load_checkpoint
 from pipeline.data.datamodule import LinesDataModule
 from pipeline.data.lines import Lines
 from pipeline.errors import InputError
 from pipeline.files import project_root
 from pipeline.objectives.ctc import required_steps
+from pipeline.progress import Progress
 from pipeline.reader import Reader
 from pipeline.recognizer import Recognizer
 from pipeline.settings.experiment import TrainingSettings
@@ -40,11 +43,13 @@ def train(
     train_lines: Lines,
     validation_lines: Lines,
     on_epoch: OnEpoch = lambda epoch, row: None,
+    progress: Progress | None = None,
 ) -> Trained:
     """Train a reader and return it with its best weights by validation loss.
 
     `on_epoch` gets the number of each epoch that ended, and its row of the history. With several
-    devices, the result is that of the main process alone.
+    devices, the result is that of the main process alone. With `progress`, an interrupted training
+    goes on after its last whole epoch and ends with the same weights and history.
 
     Raises:
         InputError: a line does not fit the steps its model makes, the checkpoint to load does not fit,
@@ -56,23 +61,32 @@ def train(
     if reader_settings.loss == "ctc":
         require_fitting(reader, [*train_lines.texts, *validation_lines.texts], _widths(train_lines, validation_lines))
     data = LinesDataModule(train_lines, validation_lines, training.batch_size, training.seed)
-    with tempfile.TemporaryDirectory(prefix="emnist-lines-") as folder:
+    with tempfile.TemporaryDirectory(prefix="emnist-lines-") as temporary:
+        progress = progress or Progress(Path(temporary))
         rate = training.learning_rate
-        if training.find_learning_rate:
-            rate = find_learning_rate(training, reader, data, Path(folder))
+        if training.find_learning_rate and not progress.last.exists():
+            rate = find_learning_rate(training, reader, data, Path(temporary))
         module = Recognizer(reader, make_adam, rate, one_cycle=training.one_cycle)
-        return _fit(module, training, data, Path(folder), History(on_epoch))
+        return _fit(module, training, data, progress, History(on_epoch))
 
 
 def _fit(
-    module: Recognizer, training: TrainingSettings, data: LinesDataModule, folder: Path, history: History
+    module: Recognizer, training: TrainingSettings, data: LinesDataModule, progress: Progress, history: History
 ) -> Trained:
     module.to(memory_format=torch.channels_last)
-    best = ModelCheckpoint(folder, monitor="val_loss", save_weights_only=True, filename="best")
-    stopping = EarlyStopping("val_loss", patience=training.early_stopping_patience)
-    make_trainer(training, folder, [best, stopping, history, StopOnNonFinite(), LimitMemory()]).fit(
-        module, datamodule=data
+    best = ModelCheckpoint(
+        progress.folder, monitor="val_loss", save_weights_only=True, filename="best", enable_version_counter=False
     )
+    # After `history`, whose rows it keeps; Lightning writes the file beside and renames it.
+    last = ModelCheckpoint(progress.folder, filename=progress.last.stem, enable_version_counter=False)
+    stopping = StopEarly("val_loss", patience=training.early_stopping_patience)
+    callbacks = [best, stopping, StopOnNonFinite(), LimitMemory(), RandomState(), history, last]
+    trainer = make_trainer(training, progress.folder, callbacks)
+    start = progress.last if progress.last.exists() else None
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)
+    except SIGTERMException:
+        raise SystemExit(128 + signal.SIGTERM) from None  # by itself it would end as if all were well
     module.cpu()
     if is_main_process():
         weights = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]

@@ -7,8 +7,9 @@ from pipeline.checkpoint import ReaderSettings, save_checkpoint
 from pipeline.data.line_store import read_attributes, read_lines
 from pipeline.errors import exit_on_input_error
 from pipeline.experiment_record import note_of, settings_of, tags_of
-from pipeline.files import md5_of, write_text
+from pipeline.files import md5_of, project_root, write_text
 from pipeline.hardware import prepare_cpu
+from pipeline.progress import fingerprint_of, place_of, progress_of
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
 from pipeline.tracking import start_run
 from pipeline.trainer import is_main_process
@@ -23,12 +24,19 @@ def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) ->
         experiment.model, experiment.loss, attributes["max_length"], attributes["with_start_end_tokens"]
     )
     parts = read_lines(lines, "train"), read_lines(lines, "validation")
-    if not is_main_process():
-        train(reader_settings, training, *parts)
-        return
     settings, tags = settings_of(experiment, training), tags_of(experiment)
-    with start_run(key, settings, tags, note_of(key, experiment)) as tracked:
-        trained = train(reader_settings, training, *parts, tracked.log_epoch)
+    inputs = [lines, *([project_root() / training.load] if training.load else [])]
+    hashes = [md5_of(path) for path in inputs if path.exists()]
+    fingerprint = fingerprint_of({"key": key, **settings}, training, *hashes)
+    if not is_main_process():
+        train(reader_settings, training, *parts, progress=place_of(fingerprint))
+        return
+    with (
+        progress_of(fingerprint) as progress,
+        start_run(key, settings, tags, note_of(key, experiment), progress.run_id) as tracked,
+    ):
+        progress.keep_run(tracked.id)
+        trained = train(reader_settings, training, *parts, tracked.log_epoch, progress)
         write_text(paths.history(key), trained.history.to_csv(index=False, float_format="%.8g"))
         save_checkpoint(checkpoint, reader_settings, trained.reader)
         tracked.log_model(checkpoint)

@@ -164,6 +164,16 @@ def test_a_damaged_byte_never_raises_anything_else(tmp_path: Path) -> None:
     assert all("\n" not in line for line in refused)
 
 
+def test_a_damaged_weight_is_noticed(tmp_path: Path) -> None:
+    path = saved(tmp_path / "model.pt")
+    weights = torch.load(path, weights_only=True)["weights"]["fc1.weight"].numpy().tobytes()
+    whole = path.read_bytes()
+    place = whole.index(weights) + len(weights) // 2
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    assert "not a checkpoint that can be loaded safely" in (line := refusal(path))
+    assert line.endswith("is damaged)")
+
+
 @pytest.mark.parametrize("vocabulary", [[*TOKENS[:-1], "%"], [*TOKENS[:4], *reversed(TOKENS[4:])], None])
 def test_another_vocabulary_is_refused(vocabulary: list[str] | None, tmp_path: Path) -> None:
     path = saved(tmp_path / "model.pt")

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -33,7 +34,10 @@ LINES = list(read_params(ROOT / "params.yaml")["lines"])
 LSTM = "lstm_ctc_variable"
 LSTM_DIM = f"experiments.{LSTM}.model.lstm_dim"
 LSTM_STAGES = ["check", f"train@{LSTM}", f"evaluate@{LSTM}", "compare"]
-REPORTS = [f"reports/{name}" for name in ("cer.png", "comparison.csv", "comparison.md", "readings.png", "summary.json")]
+REPORTS = [
+    f"reports/{name}"
+    for name in ("cer.png", "comparison.csv", "comparison.md", "index.html", "readings.png", "summary.json")
+]
 EPOCHS = 2
 QUEUE_SECONDS = 300
 IDENTITY = {f"GIT_{who}_{what}": "tests@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
@@ -354,6 +358,23 @@ def test_an_experiment_of_ones_own_is_trained_and_compared(
     assert run.data.params["model.window_width"] == "16"
     assert workspace.git("diff", "--name-only", "HEAD").split() == ["dvc.lock", "params.yaml", *REPORTS]
     assert workspace.git("ls-files", "--others", "--exclude-standard") == ""
+
+
+def test_the_walk_through_a_change_can_be_walked(workspace: Workspace) -> None:
+    page = (ROOT / "docs/experimenting.md").read_text(encoding="utf-8")
+    before = {path: (workspace.root / path).read_bytes() for path in ("params.yaml", "dvc.lock", *REPORTS)}
+    for title in ("Try it", "Look at it", "Keep it, or go back"):
+        section = page.split(f"\n## {title}\n")[1].split("\n## ")[0]
+        for block in re.findall(r"^```bash\n(.*?)^```", section, re.MULTILINE | re.DOTALL):
+            for command in block.splitlines():
+                result = workspace.run(*shlex.split(command))
+                if command == "dvc metrics diff":
+                    assert f"{LSTM}.cer" in result.stdout
+                if command == "dvc params diff":
+                    assert f"{LSTM_DIM}" in result.stdout
+    assert {path: (workspace.root / path).read_bytes() for path in before} == before
+    assert workspace.status() == set()
+    assert "narrow-lstm" in workspace.git("branch")
 
 
 def test_a_temporary_copy_keeps_its_run_in_the_main_store(

@@ -1,5 +1,5 @@
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +16,7 @@ from pipeline.evaluation import evaluate
 from pipeline.metrics import ReadingMetrics
 from pipeline.objectives.cross_entropy import CrossEntropy
 from pipeline.objectives.ctc import CTC
+from pipeline.progress import Progress
 from pipeline.reader import Reader
 from pipeline.settings.experiment import TrainingSettings
 from pipeline.training import require_fitting, start_reader, train
@@ -310,3 +311,53 @@ def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     history = fit(tiny_settings("line_cnn"), tiny_training(find_learning_rate=True)).history
     assert isinstance(history, pd.DataFrame)
     assert list(here.iterdir()) == list(scratch.iterdir()) == []
+
+
+class Interruption(Exception):
+    """Stands for whatever ends a process."""
+
+
+def interrupt_in(epoch: int) -> Callable[[int, dict[str, float]], None]:
+    """Ends the training in that epoch, before it is saved."""
+
+    def on_epoch(number: int, _row: dict[str, float]) -> None:
+        if number == epoch:
+            raise Interruption
+
+    return on_epoch
+
+
+@pytest.mark.parametrize(
+    ("name", "loss", "changes"),
+    [
+        ("line_cnn_simple", "ce", {}),
+        ("line_cnn_lstm", "ctc", {"one_cycle": True}),
+        ("line_cnn", "ce", {"learning_rate": 0.05, "early_stopping_patience": 1, "max_epochs": 30}),
+        ("line_cnn", "ce", {"find_learning_rate": True}),
+    ],
+)
+def test_an_interrupted_training_ends_as_if_it_never_had_been(
+    name: str, loss: str, changes: dict[str, object], tmp_path: Path
+) -> None:
+    settings, training = (
+        tiny_settings(name, loss),
+        tiny_training(**{"max_epochs": 5, "learning_rate": 0.002, **changes}),
+    )
+    lines, validation = tiny_lines(TEXTS * 3), tiny_lines(TEXTS, seed=1)
+    whole = train(settings, training, lines, validation)
+    progress = Progress(tmp_path / "progress")
+    epochs = len(whole.history)
+    for epoch in sorted({0, 1, epochs - 1}):  # in the first one, twice later, in the last one
+        with pytest.raises(Interruption):
+            train(settings, training, lines, validation, interrupt_in(epoch), progress)
+        assert progress.last.exists() is (epoch > 0)
+    heard: list[int] = []
+    resumed = train(settings, training, lines, validation, lambda epoch, _row: heard.append(epoch), progress)
+    assert heard == [epochs - 1]
+    pd.testing.assert_frame_equal(resumed.history, whole.history, check_exact=True)
+    assert weights_of(resumed, settings, tmp_path) == weights_of(whole, settings, tmp_path)
+    # Interrupted after the last epoch, before its results were written:
+    again = train(settings, training, lines, validation, lambda epoch, _row: heard.append(epoch), progress)
+    assert heard == [epochs - 1]
+    pd.testing.assert_frame_equal(again.history, whole.history, check_exact=True)
+    assert weights_of(again, settings, tmp_path) == weights_of(whole, settings, tmp_path)

@@ -1,5 +1,7 @@
 """Training and validation lines for Lightning."""
 
+import math
+
 import numpy as np
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
@@ -16,6 +18,12 @@ class LinesDataModule(pl.LightningDataModule):
         self.train, self.validation = train, validation
         self.batch_size = batch_size
         self.seed = seed
+
+    @property
+    def train_batches(self) -> int:
+        """Batches that each device trains on in an epoch."""
+        replicas = self.trainer.world_size if self.trainer else 1
+        return math.ceil(math.ceil(len(self.train) / self.batch_size) / replicas)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of the current epoch, decided by the seed and the epoch's number alone."""

@@ -111,10 +111,11 @@ class Endable(Protocol):
 
 @contextmanager
 def status_of_block(run: Endable) -> Iterator[None]:
-    """End the run as the block ends: KILLED after Ctrl-C, FAILED after another exception."""
+    """End the run as the block ends: KILLED after Ctrl-C or a signal, FAILED after another exception."""
     try:
         yield
     except BaseException as error:
-        run.end("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        # Lightning turns Ctrl-C into an exit.
+        run.end("KILLED" if isinstance(error, KeyboardInterrupt | SystemExit) else "FAILED")
         raise
     run.end("FINISHED")

@@ -1,0 +1,67 @@
+"""How cost grows with what a user can enlarge: lines, width of lines, batch, experiments."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from benchmarks.inputs import BATCH, EXPERIMENTS, Inputs
+from benchmarks.ours import make_reader, train, uses_bf16
+from pipeline.data.batches import LineDataset
+from pipeline.hardware import prepare_cpu
+from pipeline.trainer import make_adam
+
+Row = tuple[str, str, float]
+"""What, unit, value."""
+KEY = EXPERIMENTS["train line_cnn ctc"]
+SYNTHESIS = (
+    "import resource; from benchmarks.inputs import Inputs; from pipeline.data.synthesis import synthesize; "
+    "import numpy as np; import time; i = Inputs(); c, w = i.characters, i.words; s = time.perf_counter(); "
+    "n = sum(map(len, synthesize(w, c, i.line_settings('variable'), {count}, np.random.default_rng(0)))); "
+    "print(n / (time.perf_counter() - s), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+)
+
+
+def by_lines() -> Iterator[Row]:
+    """Synthesis in a process of its own for each number of lines: speed and peak memory."""
+    for count in (1_000, 10_000, 100_000):
+        command = [sys.executable, "-c", SYNTHESIS.format(count=count)]
+        rate, memory = map(float, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+        yield f"synthesis of {count} lines", "lines/s", rate
+        yield f"synthesis of {count} lines, peak memory", "MiB", memory
+
+
+def by_width(repeats: int = 4) -> Iterator[Row]:
+    """Training steps of one batch of the narrowest, middle and widest lines."""
+    prepare_cpu()
+    inputs = Inputs()
+    reader, lines = make_reader(inputs, KEY), inputs.lines("variable", "train")
+    optimizer = make_adam(reader.model.parameters(), 1e-3)
+    order = np.argsort(lines.widths, kind="stable")
+    for place in (0.05, 0.5, 0.95):
+        first = int(place * (len(lines) - BATCH))
+        batch = LineDataset(lines).__getitems__(order[first : first + BATCH].tolist())
+        times = []
+        for _ in range(1 + repeats):
+            start = time.perf_counter()
+            with torch.autocast("cpu", torch.bfloat16, enabled=uses_bf16()):
+                logits, lengths = reader.logits(batch.images, batch.widths)
+                loss = reader.objective.loss(logits, lengths, batch.texts)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            times.append(time.perf_counter() - start)
+        yield f"train line_cnn ctc, lines of {batch.images.shape[-1]} pixels", "lines/s", BATCH / min(times[1:])
+
+
+def by_batch(rounds: int = 2) -> Iterator[Row]:
+    """Training steps with other batch sizes."""
+    for size in (32, 64, 128, 256):
+        run = train(Inputs(), KEY, size)
+        run(0)
+        start = time.perf_counter()
+        done = sum(run(number) for number in range(rounds))
+        yield f"train line_cnn ctc, batch {size}", "lines/s", done / (time.perf_counter() - start)

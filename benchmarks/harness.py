@@ -1,0 +1,99 @@
+"""Fair timing: every implementation in a process of its own, and only one of them working at a time.
+
+What one implementation does to its process (allocator, thread pools) cannot help or hurt another, and
+taking turns spreads the noise of the machine over all.
+"""
+
+import importlib
+import importlib.util
+import multiprocessing
+import resource
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tqdm import tqdm
+
+from benchmarks.inputs import EXPERIMENTS, Inputs
+
+
+@dataclass(frozen=True)
+class Timing:
+    """`rate` in units per second over all rounds together; `slowest` and `fastest` of single rounds."""
+
+    rate: float
+    slowest: float
+    fastest: float
+    memory: int
+    """Peak bytes in memory of the process."""
+
+
+def load(implementation: str) -> ModuleType:
+    """`ours`, `baseline`, or the path of a Python file with the same functions."""
+    if not implementation.endswith(".py"):
+        return importlib.import_module(f"benchmarks.{implementation}")
+    spec = importlib.util.spec_from_file_location("peer", Path(implementation))
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def prepare(implementation: str, what: str) -> Callable[[int], int]:
+    """The work called `what`: a function that does one round and says how many units it did."""
+    module = load(implementation)
+    if what in EXPERIMENTS:
+        return module.train(Inputs(), EXPERIMENTS[what])
+    return getattr(module, what.replace(" ", "_"))(Inputs())
+
+
+def compare(
+    what: str, implementations: Mapping[str, str], warmups: Mapping[str, int], rounds: int
+) -> dict[str, Timing]:
+    """Time `what` in each implementation, in turns, after each one's warm-up rounds."""
+    context = multiprocessing.get_context("spawn")
+    workers: dict[str, tuple[Any, Connection]] = {}
+    for name, implementation in implementations.items():
+        here, there = context.Pipe()
+        process = context.Process(target=_work, args=(implementation, what, there), daemon=True)
+        process.start()
+        workers[name] = process, here
+        here.recv()
+        for number in range(warmups[name]):
+            _round(here, number)
+    measured: dict[str, list[tuple[int, float]]] = {name: [] for name in workers}
+    for number in tqdm(range(rounds), desc=what, unit="round", disable=None):
+        for name, (_, connection) in workers.items():
+            measured[name].append(_round(connection, warmups[name] + number))
+    timings = {}
+    for name, (process, connection) in workers.items():
+        connection.send(None)
+        timings[name] = _timing(measured[name], connection.recv())
+        process.join()
+    return timings
+
+
+def _work(implementation: str, what: str, connection: Connection) -> None:
+    run = prepare(implementation, what)
+    connection.send("ready")
+    while (number := connection.recv()) is not None:
+        start = time.perf_counter()
+        done = run(number)
+        connection.send((done, time.perf_counter() - start))
+    connection.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+
+
+def _round(connection: Connection, number: int) -> tuple[int, float]:
+    connection.send(number)
+    done, seconds = connection.recv()
+    return done, seconds
+
+
+def _timing(rounds: Sequence[tuple[int, float]], memory: int) -> Timing:
+    rates = [done / seconds for done, seconds in rounds]
+    return Timing(sum(done for done, _ in rounds) / sum(s for _, s in rounds), min(rates), max(rates), memory)

@@ -1,0 +1,72 @@
+"""What every implementation is timed on: the lines, characters and text that the pipeline made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline import vocabulary
+from pipeline.data.characters import Characters, read_characters
+from pipeline.data.corpus import read_corpus
+from pipeline.data.line_store import read_lines
+from pipeline.data.lines import Lines
+from pipeline.settings.base import read_section
+from pipeline.settings.experiment import ExperimentSettings
+from pipeline.settings.lines import LinesSettings
+
+BATCH = 128
+EXPERIMENTS = {
+    "train line_cnn ctc": "cnn_ctc_variable",
+    "train line_cnn_lstm ctc": "lstm_ctc_variable",
+    "train line_cnn_simple ce": "simple_ce_aligned",
+}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Files of the project in the working folder, read when first asked for."""
+
+    seed: int = 0
+
+    def experiment(self, key: str) -> ExperimentSettings:
+        """An experiment of `params.yaml`."""
+        return read_section(ExperimentSettings, "experiments", key)
+
+    def lines(self, name: str, part: str) -> Lines:
+        """Lines of one data set."""
+        return read_lines(Path(f"data/lines/{name}.h5"), part)
+
+    def line_settings(self, name: str) -> LinesSettings:
+        """How that data set is made."""
+        return read_section(LinesSettings, "lines", name)
+
+    @cached_property
+    def characters(self) -> Characters:
+        """The training characters."""
+        return read_characters(Path("data/characters.h5"), "train")
+
+    @cached_property
+    def words(self) -> Sequence[str]:
+        """The training text."""
+        return read_corpus(Path("data/corpus.json"), "train")
+
+    def labels(self, lines: Lines) -> NDArray[np.uint8]:
+        """Class indices (N, T), padded with `<P>`."""
+        return vocabulary.encode_padded(lines.texts, lines.starts.shape[1])
+
+    def ctc_logits(self, lines: Lines, steps: int) -> Tensor:
+        """Logits (N, C, S) of a reader that reads nearly right, which is what decoders get: one step in ten is noise."""
+        rng = np.random.default_rng(self.seed)
+        best = np.full((len(lines), steps), vocabulary.BLANK)
+        labels = self.labels(lines)
+        for column in range(min(labels.shape[1], steps // 2)):
+            best[:, 2 * column] = np.where(labels[:, column] == vocabulary.PADDING, vocabulary.BLANK, labels[:, column])
+        noise = rng.random(best.shape) < 0.1
+        best[noise] = rng.integers(vocabulary.NUM_CLASSES, size=int(noise.sum()))
+        logits = torch.from_numpy(rng.random((len(lines), vocabulary.NUM_CLASSES, steps), dtype=np.float32))
+        return logits.scatter_(1, torch.from_numpy(best)[:, None], 5.0)

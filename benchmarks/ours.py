@@ -1,0 +1,106 @@
+"""This project's own code, as the stages use it."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+
+from benchmarks.inputs import BATCH, Inputs
+from pipeline import vocabulary
+from pipeline.checkpoint import ReaderSettings
+from pipeline.data.batches import Batch, WidthBatches, line_loader
+from pipeline.data.synthesis import synthesize
+from pipeline.evaluation import evaluate as evaluate_reader
+from pipeline.hardware import choose_precision, limit_memory, prepare_cpu
+from pipeline.metrics import ReadingMetrics
+from pipeline.reader import Reader
+from pipeline.trainer import make_adam
+
+BATCHES = 8
+Run = Callable[[int], int]
+
+
+def make_reader(inputs: Inputs, key: str) -> Reader:
+    """A reader with fresh weights, in the layout that training uses."""
+    experiment = inputs.experiment(key)
+    lines = inputs.line_settings(experiment.lines)
+    torch.manual_seed(inputs.seed)
+    reader = ReaderSettings(experiment.model, experiment.loss, lines.max_length, lines.with_start_end_tokens).build()
+    reader.model.to(memory_format=torch.channels_last)
+    return reader
+
+
+def uses_bf16() -> bool:
+    """What training on this machine's CPU uses."""
+    return choose_precision("auto", "cpu").startswith("bf16")
+
+
+def train(inputs: Inputs, key: str, batch_size: int = BATCH) -> Run:
+    """Training steps on the shuffled batches of successive epochs."""
+    prepare_cpu()
+    reader = make_reader(inputs, key)
+    lines = inputs.lines(inputs.experiment(key).lines, "train")
+    optimizer = make_adam(reader.model.parameters(), 1e-3)
+    reader.model.train()
+
+    def epochs() -> Iterator[Batch]:
+        for epoch in range(10**6):
+            yield from line_loader(lines, WidthBatches(lines.widths, batch_size, np.random.default_rng([0, epoch])))
+
+    batches = epochs()
+
+    def run(_round: int) -> int:
+        done = 0
+        for _ in range(BATCHES):
+            batch = next(batches)
+            with torch.autocast("cpu", torch.bfloat16, enabled=uses_bf16()):
+                logits, lengths = reader.logits(batch.images, batch.widths)
+                loss = reader.objective.loss(logits, lengths, batch.texts)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            limit_memory()
+            done += len(batch.texts)
+        return done
+
+    return run
+
+
+def synthesis(inputs: Inputs) -> Run:
+    """Lines of the data set `variable`, drawn and dropped."""
+    settings, rng, count = inputs.line_settings("variable"), np.random.default_rng(inputs.seed), 10_000
+    words, characters = inputs.words, inputs.characters
+
+    def run(_round: int) -> int:
+        return sum(len(block) for block in synthesize(words, characters, settings, count, rng))
+
+    return run
+
+
+def decode_and_cer(inputs: Inputs) -> Run:
+    """Logits of all test lines to texts and rates."""
+    reader, lines = make_reader(inputs, "cnn_ctc_variable"), inputs.lines("variable", "test")
+    lengths = reader.objective.lengths(reader.model.windows, lines.widths.tolist())
+    logits = inputs.ctc_logits(lines, reader.model.windows.steps(lines.images.shape[2]))
+
+    def run(_round: int) -> int:
+        rows = reader.objective.decode(logits, lengths)
+        metrics = ReadingMetrics()
+        readings = [vocabulary.decode(row) for row in rows.tolist()]
+        metrics.update(readings, lines.texts, rows, reader.objective.encode(lines.texts))
+        metrics.compute()
+        return len(lines)
+
+    return run
+
+
+def evaluate(inputs: Inputs) -> Run:
+    """All test lines, from pixels in memory to rates."""
+    prepare_cpu()
+    reader, lines = make_reader(inputs, "cnn_ctc_variable"), inputs.lines("variable", "test")
+
+    def run(_round: int) -> int:
+        evaluate_reader(reader, lines, batch_size=BATCH, device="cpu", bf16=uses_bf16())
+        return len(lines)
+
+    return run

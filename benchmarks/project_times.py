@@ -1,0 +1,73 @@
+"""Times of the project in the working folder: its last full run, a run with nothing to do, and stages starting up."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+
+import pandas as pd
+
+from benchmarks.growth import Row
+from pipeline.settings.base import read_params
+from pipeline.tracking.store import open_store
+
+STAGES = ("check", "download", "corpus", "synthesize", "train", "evaluate", "compare")
+MODULES = {stage: f"stages.{stage}" for stage in STAGES}
+LAB_CER = 0.086
+"""Where the lecture's own code ends on the lines of the re-split, on test."""
+LAB_LINES = 10 * 10_000
+"""Lines that the lecture's code trains on to get there, in ten epochs; its validation is not counted."""
+
+
+def training_runs() -> pd.DataFrame:
+    """The last finished training of each experiment: key, start, end (seconds), and its validation CER by time."""
+    store, keys = open_store(), read_params()["experiments"]
+    rows = {}
+    for run in store.client.search_runs(
+        [store.experiment_id], "attributes.status = 'FINISHED'", order_by=["start_time ASC"]
+    ):
+        key = run.info.run_name.split(" ")[0]
+        curve = [(m.timestamp / 1000, m.value) for m in store.client.get_metric_history(run.info.run_id, "val_cer")]
+        if key in keys and curve:
+            rows[key] = {"start": run.info.start_time / 1000, "end": max(t for t, _ in curve), "curve": curve}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def of_last_run() -> Iterator[Row]:
+    """Minutes of all trainings one after another with what ran between them, and of each."""
+    runs = training_runs()
+    yield f"all {len(runs)} experiments", "minutes", float(runs["end"].max() - runs["start"].min()) / 60
+    for key, run in runs.iterrows():
+        yield f"training of {key}", "minutes", (run["end"] - run["start"]) / 60
+
+
+def to_lab_cer(lab_rate: float | None) -> Iterator[Row]:
+    """Minutes until the first experiment on `variable` lines reaches the lab's CER on validation lines."""
+    runs = training_runs()
+    reached: Mapping[str, float] = {
+        str(key): next(t for t, cer in run["curve"] if cer <= LAB_CER) - run["start"]
+        for key, run in runs.iterrows()
+        if str(key).endswith("ctc_variable") and min(cer for _, cer in run["curve"]) <= LAB_CER
+    }
+    if reached:
+        key, seconds = min(reached.items(), key=lambda item: item[1])
+        yield f"time to {LAB_CER:.1%} CER ({key})", "minutes", seconds / 60
+    if lab_rate:
+        yield "time of the lab's ten epochs at its rate", "minutes", LAB_LINES / lab_rate / 60
+
+
+def with_nothing_to_do(rounds: int = 3) -> Iterator[Row]:
+    """`dvc repro` in an up-to-date project, `dvc` itself, and the stages' imports."""
+    yield "dvc repro with nothing to do", "seconds", _fastest([sys.executable, "-m", "dvc", "repro"], rounds)
+    yield "dvc --version", "seconds", _fastest([sys.executable, "-m", "dvc", "--version"], rounds)
+    for stage, module in MODULES.items():
+        yield f"start of stage {stage}", "seconds", _fastest([sys.executable, "-c", f"import {module}"], rounds)
+
+
+def _fastest(command: list[str], rounds: int) -> float:
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        times.append(time.perf_counter() - start)
+    return min(times)

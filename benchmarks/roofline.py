@@ -1,0 +1,101 @@
+"""How close a training step comes to what the machine can do, by the operations it really runs.
+
+Source of the model: Williams et al., "Roofline", CACM 2009. Every operation needs at least the time of its
+arithmetic at the peak rate of matrix products, or of its bytes at the peak rate of copying, whichever is longer.
+"""
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
+
+from benchmarks.inputs import Inputs
+from benchmarks.ours import train, uses_bf16
+from benchmarks.peak import Peak
+
+WARMUPS = 3
+VIEWS = (
+    "view",
+    "as_strided",
+    "expand",
+    "transpose",
+    "permute",
+    "t",
+    "unsqueeze",
+    "squeeze",
+    "slice",
+    "select",
+    "detach",
+)
+VIEWS += ("alias", "split", "unbind", "_unsafe_view", "lift_fresh", "_to_copy_view", "unfold", "is_same_size")
+
+
+@dataclass(frozen=True)
+class Share:
+    """One model's training step."""
+
+    gigaflops: float
+    """Per second, by the operations really done."""
+    of_matrix_rate: float
+    """Share of the machine's own rate of matrix products."""
+    of_roofline: float
+    """Share of what the machine could do with these operations at best."""
+
+
+@dataclass
+class Work(TorchDispatchMode):
+    """Counts the arithmetic and the bytes of all operations run under it."""
+
+    peak: Peak
+    flops: float = 0.0
+    seconds: float = field(default=0.0)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        name = func.overloadpacket.__name__
+        if name not in VIEWS:
+            flops = operations_of(func, args, kwargs or {}, result)
+            tensors = [leaf for leaf in (*tree_leaves(args), *tree_leaves(result)) if isinstance(leaf, Tensor)]
+            moved = sum(t.numel() * t.element_size() for t in tensors)
+            rate = self.peak.bf16 if any(t.dtype == torch.bfloat16 for t in tensors) else self.peak.fp32
+            self.flops += flops
+            self.seconds += max(flops / rate, moved / self.peak.copy)
+        return result
+
+
+def operations_of(func: Any, args: Any, kwargs: Any, result: Any) -> float:
+    """Floating-point operations of products and convolutions; 0 for all others, which memory bounds."""
+    name = func.overloadpacket.__name__
+    if name == "mkldnn_rnn_layer":
+        sequence, weights, recurrent = args[0], args[1], args[2]
+        return 2.0 * math.prod(sequence.shape[:2]) * (weights.numel() + recurrent.numel())
+    if name == "mkldnn_rnn_layer_backward":
+        sequence, weights, recurrent = args[0], args[1], args[2]
+        return 4.0 * math.prod(sequence.shape[:2]) * (weights.numel() + recurrent.numel())
+    counter = flop_registry.get(func.overloadpacket)
+    return float(counter(*args, **kwargs, out_val=result)) if counter else 0.0
+
+
+def measure_share(key: str, peak: Peak) -> Share:
+    """Count one round of training steps of experiment `key`, and time the same round of a second run."""
+    counted, timed = train(Inputs(), key), train(Inputs(), key)
+    for number in range(WARMUPS):
+        counted(number)
+        timed(number)
+    work = Work(peak)
+    with work:
+        counted(WARMUPS)
+    start = time.perf_counter()
+    timed(WARMUPS)
+    seconds = time.perf_counter() - start
+    rate = work.flops / seconds
+    return Share(rate / 1e9, rate / (peak.bf16 if uses_bf16() else peak.fp32), work.seconds / seconds)

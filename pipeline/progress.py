@@ -1,0 +1,104 @@
+"""Where a training keeps its progress, so that an interrupted one goes on from its last whole epoch."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+
+from pipeline.files import project_root, write_text
+from pipeline.hardware import choose_precision
+from pipeline.settings.experiment import TrainingSettings
+
+FOLDER = ".training"
+KEPT = 8
+"""Interrupted trainings that are kept; older ones go when a new one begins."""
+_PACKAGE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The folder of one training."""
+
+    folder: Path
+
+    @property
+    def last(self) -> Path:
+        """Lightning's checkpoint after the last whole epoch."""
+        return self.folder / "last.ckpt"
+
+    @property
+    def run_id(self) -> str | None:
+        """The MLflow run of this training, if it began before."""
+        try:
+            return (self.folder / "run").read_text(encoding="utf-8") if self.last.exists() else None
+        except OSError:
+            return None
+
+    def keep_run(self, run_id: str) -> None:
+        """Remember the MLflow run."""
+        write_text(self.folder / "run", run_id)
+
+
+@contextmanager
+def progress_of(fingerprint: str) -> Iterator[Progress]:
+    """The progress of the training with this fingerprint; it stays if the block is interrupted, else it is removed.
+
+    Where another process is at the same training, this one gets a folder of its own that is not kept.
+    """
+    root = project_root() / FOLDER
+    root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(root / f"{fingerprint}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        with tempfile.TemporaryDirectory(prefix="emnist-lines-") as folder:
+            yield Progress(Path(folder))
+        return
+    try:
+        _forget_old(root, fingerprint)
+        progress = place_of(fingerprint)
+        progress.folder.mkdir(exist_ok=True)
+        yield progress
+        shutil.rmtree(progress.folder)
+    finally:
+        lock.release()
+
+
+def place_of(fingerprint: str) -> Progress:
+    """Where that training keeps its progress, for the further processes of a training on several devices."""
+    return Progress(project_root() / FOLDER / fingerprint)
+
+
+def fingerprint_of(settings: Mapping[str, object], training: TrainingSettings, *inputs: str) -> str:
+    """A name for all that decides the weights: settings, inputs (hashes of files), code, arithmetic.
+
+    A training goes on only where all of it is as it was.
+    """
+    code = hashlib.sha256()
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        code.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
+    decisive = {
+        "settings": settings,
+        "training": training.model_dump(),
+        "inputs": inputs,
+        "code": code.hexdigest(),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "precision": choose_precision(training.trainer.precision, training.trainer.accelerator),
+    }
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _forget_old(root: Path, fingerprint: str) -> None:
+    others = [folder for folder in root.iterdir() if folder.is_dir() and folder.name != fingerprint]
+    for folder in sorted(others, key=lambda folder: folder.stat().st_mtime)[: 1 - KEPT]:
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            (root / f"{folder.name}.lock").unlink()

@@ -1,0 +1,60 @@
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.peak import Peak, measure_peak
+from benchmarks.roofline import Work
+
+PEAK = Peak(fp32=1e9, bf16=4e9, copy=1e6)
+
+
+def test_a_products_arithmetic_and_bytes() -> None:
+    a, b = torch.zeros(3, 5), torch.zeros(5, 7)
+    with Work(PEAK) as work:
+        a @ b
+    assert work.flops == 2 * 3 * 5 * 7
+    # 15 + 35 + 21 numbers of 4 bytes at 1 MB/s take longer than 210 operations at 1 GFLOP/s.
+    assert work.seconds == pytest.approx(71 * 4 / 1e6)
+
+
+def test_arithmetic_bounds_where_memory_is_fast() -> None:
+    a = torch.zeros(4, 4, dtype=torch.bfloat16)
+    with Work(Peak(fp32=1.0, bf16=2.0, copy=1e12)) as work:
+        a @ a
+    assert work.seconds == pytest.approx(2 * 4**3 / 2)
+
+
+def test_a_convolution_costs_three_times_as_much_with_its_gradients() -> None:
+    conv, images = nn.Conv2d(3, 5, 3, padding=1), torch.zeros(2, 3, 8, 8, requires_grad=True)
+    with Work(PEAK) as forward:
+        outputs = conv(images)
+    with Work(PEAK) as backward:
+        outputs.sum().backward()
+    assert forward.flops == 2 * 2 * 8 * 8 * 5 * 3 * 9
+    assert backward.flops == 2 * forward.flops
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_an_lstm_is_counted_in_every_precision(dtype: torch.dtype) -> None:
+    lstm, sequences = nn.LSTM(6, 10, batch_first=True).to(dtype), torch.zeros(4, 3, 6, dtype=dtype)
+    with Work(PEAK) as work:
+        lstm(sequences)
+    # Every step of every line: four gates of 10, from 6 features and 10 states.
+    assert work.flops == 2 * 4 * 3 * 40 * (6 + 10)
+
+
+def test_views_cost_nothing() -> None:
+    with Work(PEAK) as work:
+        torch.zeros(2, 3).detach().transpose(0, 1).view(3, 2)
+    assert work.flops == 0
+    with Work(PEAK) as views:
+        work_on = torch.zeros(0).view(0).detach()
+    assert views.seconds == 0
+    assert not work_on.numel()
+
+
+def test_the_machine_has_a_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.peak.SIDE", 64)
+    monkeypatch.setattr("benchmarks.peak.COPIED", 2**20)
+    peak = measure_peak(rounds=1)
+    assert min(peak.fp32, peak.bf16, peak.copy) > 0
