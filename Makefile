@@ -24,7 +24,7 @@ demo: setup  ## Run the whole pipeline on built-in characters and text, in build
 	@$(BIN)/python -m pipeline.workspace build/demo profiles/demo.yaml
 	@cd build/demo && dvc repro --quiet
 	@echo
-	@echo "Comparison:    build/demo/reports/comparison.md (table), cer.png and readings.png beside it"
+	@echo "Comparison:    build/demo/reports/index.html (to look at), comparison.md (table)"
 	@echo "Every run:     make ui, then open http://127.0.0.1:5000"
 
 test: setup  ## Run the tests.

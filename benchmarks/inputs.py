@@ -60,7 +60,7 @@ class Inputs:
         return vocabulary.encode_padded(lines.texts, lines.starts.shape[1])
 
     def ctc_logits(self, lines: Lines, steps: int) -> Tensor:
-        """Logits (N, C, S) of a reader that reads nearly right, which is what decoders get: one step in ten is noise."""
+        """Logits (N, C, S) of a reader that reads nearly right, as decoders get them: one step in ten is noise."""
         rng = np.random.default_rng(self.seed)
         best = np.full((len(lines), steps), vocabulary.BLANK)
         labels = self.labels(lines)

@@ -1,19 +1,21 @@
 """Stage `compare`: all experiments in one table and its pictures, under `reports/`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import pandas as pd
 
 from pipeline import paths
 from pipeline.data.line_store import read_attributes, read_lines
-from pipeline.errors import InputError, exit_on_input_error
+from pipeline.data.lines import Lines
+from pipeline.errors import exit_on_input_error
 from pipeline.files import atomic_path, write_text
 from pipeline.report.comparison import comparison_page, comparison_table, summary, write_table
 from pipeline.report.error_rates import draw_error_rates
 from pipeline.report.machine import describe_machine
+from pipeline.report.page import report_page
+from pipeline.report.rates import Rates, resample_rates
 from pipeline.report.readings import draw_readings
+from pipeline.report.results import Result, read_result
 from pipeline.settings.base import read_params, read_section
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
 
@@ -22,47 +24,57 @@ SHOWN = 4
 """Test lines of each data set in the picture of readings."""
 
 
-def run(experiments: Mapping[str, ExperimentSettings], max_epochs: int, output: Path) -> None:
-    """Write comparison.csv, comparison.md, summary.json, cer.png and readings.png."""
-    attributes = {
-        experiment.lines: read_attributes(paths.lines(experiment.lines)) for experiment in experiments.values()
-    }
-    table = comparison_table(experiments, {name: found["data"] for name, found in attributes.items()})
-    sources = next(iter(attributes.values()))
+def run(experiments: Mapping[str, ExperimentSettings], training: TrainingSettings, output: Path) -> None:
+    """Write comparison.csv, comparison.md, index.html, summary.json, cer.png and readings.png."""
+    results = [read_result(key, experiment) for key, experiment in experiments.items()]
+    data = {name: read_lines(paths.lines(name), "test") for name in names_of_lines(results)}
+    attributes = {name: read_attributes(paths.lines(name)) for name in data}
+    rates = measure(results, data)
+    table = comparison_table(results, rates, {name: found["data"] for name, found in attributes.items()})
+    sources, machine = next(iter(attributes.values())), describe_machine()
+    page = report_page(results, rates, data, attributes, training, machine)
     with atomic_path(output / "comparison.csv") as partial:
         write_table(table, partial)
-    write_text(
-        output / "comparison.md", comparison_page(table, {**sources, "max_epochs": max_epochs}, describe_machine())
-    )
+    short = comparison_page(table, {**sources, "max_epochs": training.max_epochs}, machine)
+    write_text(output / "comparison.md", short)
+    write_text(output / "index.html", page)
     write_text(output / "summary.json", json.dumps(summary(table), indent=2) + "\n")
     draw_error_rates(output / "cer.png", table, sources["data"])
-    draw_samples(output / "readings.png", experiments)
+    draw_samples(output / "readings.png", results, data)
     best = table.sort_values("test_cer").iloc[0]
     print(f"compare: {len(table)} experiments; best is {best['experiment']} with CER {best['test_cer']:.2%}")
-    print(f"compare: see {output / 'comparison.md'}")
+    print(f"compare: see {output / 'comparison.md'} and {output / 'index.html'}")
 
 
-def draw_samples(path: Path, experiments: Mapping[str, ExperimentSettings]) -> None:
+def names_of_lines(results: Sequence[Result]) -> list[str]:
+    """The data sets of lines in the order of their first experiments."""
+    return list(dict.fromkeys(result.experiment.lines for result in results))
+
+
+def measure(results: Sequence[Result], data: Mapping[str, Lines]) -> dict[str, Rates]:
+    """The rates of every experiment, resampled with those of the others on its data set.
+
+    Raises:
+        InputError: predictions are not of the lines that are there.
+    """
+    rates: dict[str, Rates] = {}
+    for name, lines in data.items():
+        among = [result for result in results if result.experiment.lines == name]
+        for result in among:
+            result.require_texts(lines.texts, paths.lines(name))
+        rates |= resample_rates(lines.texts, {result.key: result.readings for result in among})
+    return rates
+
+
+def draw_samples(path: Path, results: Sequence[Result], data: Mapping[str, Lines]) -> None:
     """Draw the first test lines of each data set with the readings of every experiment on it."""
     images, texts, readings = [], [], []
-    for name in dict.fromkeys(experiment.lines for experiment in experiments.values()):
-        lines = read_lines(paths.lines(name), "test")
-        keys = [key for key, experiment in experiments.items() if experiment.lines == name]
-        tables = {key: read_predictions(key) for key in keys}
+    for name, lines in data.items():
         for index in range(min(SHOWN, len(lines))):
             images.append(lines.images[index, :, : lines.widths[index]])
             texts.append(lines.texts[index])
-            readings.append([(key, tables[key]["prediction"][index]) for key in keys])
+            readings.append([(one.key, one.readings[index]) for one in results if one.experiment.lines == name])
     draw_readings(path, images, texts, readings)
-
-
-def read_predictions(key: str) -> pd.DataFrame:
-    """The predictions of one experiment; a line that says "NA" or "007" stays text."""
-    path, text = paths.predictions(key), {"text": str, "prediction": str}
-    try:
-        return pd.read_csv(path, dtype=text, keep_default_na=False, na_filter=False)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); run `dvc repro evaluate@{key}`") from None
 
 
 def main() -> None:
@@ -71,7 +83,7 @@ def main() -> None:
     experiments = {
         key: read_section(ExperimentSettings, "experiments", key, params=params) for key in params["experiments"]
     }
-    run(experiments, read_section(TrainingSettings, "training", params=params).max_epochs, OUTPUT)
+    run(experiments, read_section(TrainingSettings, "training", params=params), OUTPUT)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The table of all experiments, as data and as a page for the repository."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -9,43 +8,35 @@ from typing import Any
 import pandas as pd
 from jinja2 import StrictUndefined, Template
 
-from pipeline import paths
-from pipeline.errors import InputError
 from pipeline.report.lecture import RESULTS
-from pipeline.settings.experiment import ExperimentSettings
+from pipeline.report.rates import Rates
+from pipeline.report.results import Result
 
 
-def read_metrics(key: str) -> dict[str, Any]:
-    """What evaluation measured of one experiment."""
-    path = paths.metrics(key)
-    try:
-        metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); run `dvc repro evaluate@{key}`") from None
-    return metrics
-
-
-def comparison_table(experiments: Mapping[str, ExperimentSettings], data: Mapping[str, str]) -> pd.DataFrame:
+def comparison_table(results: Sequence[Result], rates: Mapping[str, Rates], data: Mapping[str, str]) -> pd.DataFrame:
     """One row per experiment, in the order of `params.yaml`; rates are fractions.
 
     `data` names what each data set of lines is made of.
     """
     rows = []
-    for key, experiment in experiments.items():
-        metrics = read_metrics(key)
+    for result in results:
+        metrics, cer = result.metrics, rates[result.key]["cer"]
         rows.append(
             {
-                "experiment": key,
-                "model": experiment.model.name,
-                "loss": experiment.loss,
-                "lines": experiment.lines,
-                "data": data[experiment.lines],
+                "experiment": result.key,
+                "model": result.experiment.model.name,
+                "loss": result.experiment.loss,
+                "lines": result.experiment.lines,
+                "data": data[result.experiment.lines],
                 "parameters": metrics["parameters"],
                 **{name: metrics[name] for name in metrics if name.startswith("test_")},
+                "test_cer_low": cer.low,
+                "test_cer_high": cer.high,
+                "test_cer_folded": rates[result.key]["cer_folded"].value,
                 "lines_per_second": metrics["lines_per_second"],
                 "test_lines": metrics["lines"],
                 "precision": metrics["precision"],
-                "lecture": RESULTS.get(key, ""),
+                "lecture": RESULTS.get(result.key, ""),
             }
         )
     return pd.DataFrame(rows)
@@ -60,12 +51,12 @@ def comparison_page(table: pd.DataFrame, sources: Mapping[str, Any], machine: st
             "loss": table["loss"],
             "lines": table["lines"],
             "parameters": table["parameters"].map("{:,}".format),
-            "CER": table["test_cer"].map("{:.2%}".format),
-            "CER (lab)": table["test_cer_lab"].map("{:.2%}".format),
-            "WER": table["test_wer"].map("{:.1%}".format),
-            "exact lines": table["test_exact"].map("{:.1%}".format),
-            "accuracy (lab)": table["test_accuracy"].map("{:.1%}".format),
-            "accuracy (text)": table["test_accuracy_text"].map("{:.1%}".format),
+            "CER": [_with_interval(row) for _, row in table.iterrows()],
+            "CER (lab)": table["test_cer_lab"].map(_percent(2)),
+            "WER": table["test_wer"].map(_percent(1)),
+            "exact lines": table["test_exact"].map(_percent(1)),
+            "accuracy (lab)": table["test_accuracy"].map(_percent(1)),
+            "accuracy (text)": table["test_accuracy_text"].map(_percent(1)),
             "lecture": table["lecture"],
         }
     )
@@ -91,6 +82,14 @@ def summary(table: pd.DataFrame) -> dict[str, dict[str, float]]:
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """As CSV, fractions with six digits."""
     table.to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
+
+
+def _with_interval(row: "pd.Series[Any]") -> str:
+    return f"{row['test_cer'] * 100:.2f} % ({row['test_cer_low'] * 100:.1f}–{row['test_cer_high'] * 100:.1f})"
+
+
+def _percent(digits: int) -> Callable[[float], str]:
+    return lambda rate: f"{rate * 100:.{digits}f} %"
 
 
 def _markdown(table: pd.DataFrame) -> str:

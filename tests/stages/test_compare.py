@@ -3,10 +3,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
+from pipeline.checkpoint import save_checkpoint
 from pipeline.report import lecture
 from tests.projects import Project, write_lines
-from tests.tiny import tiny_lines, tiny_model
+from tests.tiny import tiny_lines, tiny_settings
 
 TEXTS = ["NA", "007", "hi B"]
 METRICS = {
@@ -23,23 +25,30 @@ METRICS = {
 }
 
 
+SETTINGS = tiny_settings("line_cnn_simple")
+FILES = ["cer.png", "comparison.csv", "comparison.md", "index.html", "readings.png", "summary.json"]
+
+
 @pytest.fixture
 def evaluated(project: Project) -> Project:
     """A project with two experiments on two data sets of lines that were evaluated."""
     for name in ("own", "other"):
         write_lines(project.root / f"data/lines/{name}.h5", tiny_lines(TEXTS), name)
-    model = tiny_model("line_cnn_simple").model_dump()
+    model = SETTINGS.model.model_dump()
     project.params["experiments"] = {
         "second": {"lines": "own", "loss": "ce", "model": model},
         "first": {"lines": "other", "loss": "ctc", "model": model},
     }
     project.change()
-    Path("metrics").mkdir()
-    Path("predictions").mkdir()
+    for folder in ("metrics", "predictions", "history"):
+        Path(folder).mkdir()
     for key, cer in (("second", 0.25), ("first", 0.125)):
         Path(f"metrics/{key}.json").write_text(json.dumps({**METRICS, "test_cer": cer}))
+        Path(f"history/{key}.csv").write_text("epoch,train_loss,val_loss,val_cer\n0,4.5,4.6,1.0\n1,4.0,4.4,0.9\n")
         table = pd.DataFrame({"line": range(3), "text": TEXTS, "prediction": ["NA", "007", ""]})
         table.to_csv(f"predictions/{key}.csv", index=False)
+    torch.manual_seed(0)
+    save_checkpoint(Path("models/first.ckpt"), SETTINGS, SETTINGS.build())
     # What experiments leave that are no longer in the settings.
     Path("metrics/removed.json").write_text(json.dumps(METRICS))
     return project
@@ -47,18 +56,40 @@ def evaluated(project: Project) -> Project:
 
 def test_the_experiments_of_the_settings_are_compared_in_their_order(evaluated: Project) -> None:
     assert evaluated.run("compare") == (
-        "compare: 2 experiments; best is first with CER 12.50%\ncompare: see reports/comparison.md\n"
+        "compare: 2 experiments; best is first with CER 12.50%\n"
+        "compare: see reports/comparison.md and reports/index.html\n"
     )
-    written = sorted(path.name for path in Path("reports").iterdir())
-    assert written == ["cer.png", "comparison.csv", "comparison.md", "readings.png", "summary.json"]
+    assert sorted(path.name for path in Path("reports").iterdir()) == FILES
     table = pd.read_csv("reports/comparison.csv")
     assert table["experiment"].tolist() == ["second", "first"]
     assert table["lines"].tolist() == ["own", "other"]
+    # Of 9 characters the 4 of one line are missing; a resample may have that line alone, or not at all.
+    assert table["test_cer_low"].tolist() == [0, 0]
+    assert table["test_cer_high"].tolist() == [1, 1]
+    assert table["test_cer_folded"].tolist() == pytest.approx([4 / 9, 4 / 9], abs=1e-6)
     page = Path("reports/comparison.md").read_text()
     assert "**Data: own characters. Text: own text.**" in page
     assert "removed" not in page
     summary = json.loads(Path("reports/summary.json").read_text())
     assert summary["first"] == {"cer": 0.125, "accuracy": 0.9}
+
+
+def test_the_page_shows_both_experiments(evaluated: Project) -> None:
+    evaluated.run("compare")
+    page = Path("reports/index.html").read_text()
+    assert page.startswith("<!DOCTYPE html>\n")
+    assert "<code>first</code>" in page
+    assert "<code>second</code>" in page
+    assert "removed" not in page
+    assert len(page) < 900_000
+
+
+@pytest.mark.parametrize("loss", ["ce", "ctc"])
+def test_one_experiment_is_enough(evaluated: Project, loss: str) -> None:
+    evaluated.params["experiments"] = {"first": {**evaluated.params["experiments"]["first"], "loss": loss}}
+    evaluated.change()
+    assert evaluated.run("compare").startswith("compare: 1 experiments; best is first")
+    assert sorted(path.name for path in Path("reports").iterdir()) == FILES
 
 
 def test_a_second_comparison_writes_the_same_bytes(evaluated: Project) -> None:
@@ -89,8 +120,26 @@ def test_metrics_that_cannot_be_read_are_one_line(evaluated: Project, content: s
     assert not Path("reports").exists()
 
 
-def test_predictions_that_are_missing_are_one_line(evaluated: Project) -> None:
-    Path("predictions/first.csv").unlink()
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("predictions/first.csv", "dvc repro evaluate@first"),
+        ("history/second.csv", "dvc repro train@second"),
+        ("models/first.ckpt", "dvc repro train"),
+        ("data/lines/other.h5", "dvc repro synthesize"),
+    ],
+)
+def test_files_that_are_missing_are_one_line(evaluated: Project, path: str, command: str) -> None:
+    Path(path).unlink()
     line = evaluated.refusal("compare")
-    assert line.startswith("predictions/first.csv: ")
-    assert "`dvc repro evaluate@first`" in line
+    assert line.startswith(f"{path}: ")
+    assert f"`{command}`" in line
+    assert not Path("reports").exists()
+
+
+def test_predictions_of_other_lines_are_one_line(evaluated: Project) -> None:
+    write_lines(evaluated.root / "data/lines/other.h5", tiny_lines(["NA", "007", "hi b"]), "other")
+    assert evaluated.refusal("compare") == (
+        "predictions/first.csv: not of the lines in data/lines/other.h5; run `dvc repro evaluate@first`"
+    )
+    assert not Path("reports").exists()

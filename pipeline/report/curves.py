@@ -1,0 +1,73 @@
+"""Learning curves: what was measured after each epoch."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.report.charts import Series, Style, draw_chart
+from pipeline.report.pictures import Picture
+from pipeline.report.results import Result
+
+LOSSES = {"ce": "Cross-entropy", "ctc": "CTC loss"}
+
+
+@dataclass(frozen=True)
+class Training:
+    """One experiment's training in numbers; what the history does not have is None."""
+
+    key: str
+    epochs: int
+    kept_epoch: int | None
+    """Counted from 1: that of the lowest validation loss, whose weights were kept."""
+    kept_cer: float | None
+    """CER on validation lines after it."""
+    train_loss: float | None
+    """Of the last epoch, as the following."""
+    val_loss: float | None
+    blank_share: float | None
+
+
+def draw_curves(results: Sequence[Result], styles: Mapping[str, Style]) -> list[Picture]:
+    """Validation CER, the share of blanks, and the losses, which are compared only with their like."""
+    charts = [_chart("CER on validation lines", results, styles, ["val_cer"])]
+    ctc = [result for result in results if result.experiment.loss == "ctc"]
+    if ctc:
+        charts.append(_chart("Share of CTC steps that are blank", ctc, styles, ["val_blank_share"], log=False))
+    for loss, name in LOSSES.items():
+        if among := [result for result in results if result.experiment.loss == loss]:
+            title = f"{name}: validation, and training dotted"
+            charts.append(_chart(title, among, styles, ["val_loss", "train_loss"], percent=False))
+    return charts
+
+
+def summarize(result: Result) -> Training:
+    """The epoch that was kept, and the last one."""
+    kept, _ = min(_logged(result, "val_loss"), key=lambda point: point[1], default=(None, None))
+    last = [_logged(result, name)[-1:] for name in ("train_loss", "val_loss", "val_blank_share")]
+    return Training(
+        result.key,
+        len(result.history),
+        kept,
+        dict(_logged(result, "val_cer")).get(kept) if kept else None,
+        *(points[0][1] if points else None for points in last),
+    )
+
+
+def _logged(result: Result, name: str) -> list[tuple[int, float]]:
+    """Epochs counted from 1 and the values logged after them; nothing where there is none."""
+    if name not in result.history:
+        return []
+    epochs = zip(result.history["epoch"], result.history[name], strict=True)
+    return [(int(epoch) + 1, float(value)) for epoch, value in epochs if not math.isnan(value)]
+
+
+def _chart(
+    title: str, results: Sequence[Result], styles: Mapping[str, Style], names: Sequence[str], **axes: bool
+) -> Picture:
+    series = []
+    for result in results:
+        for number, name in enumerate(names):
+            points = _logged(result, name)
+            series.append(Series([x for x, _ in points], [y for _, y in points], styles[result.key], faint=number > 0))
+    alt = f"{title}, by epoch, for {', '.join(result.key for result in results)}; the last values are in the table"
+    return draw_chart(title, series, x_label="epoch", alt=alt, **axes)

@@ -1,0 +1,78 @@
+"""The rates of experiments with their confidence intervals, and the differences between experiments."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.metrics import edit_distances, word_edit_distances
+from pipeline.report.bootstrap import Estimate, estimate, resampled_sums
+
+RATES = {
+    "cer": ("edits", "characters"),
+    "cer_lab": ("lab_rates", "lines"),
+    "cer_folded": ("folded_edits", "characters"),
+    "wer": ("word_edits", "words"),
+    "exact": ("exact_lines", "lines"),
+}
+"""Each rate is one sum over lines divided by another."""
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Rates:
+    """One experiment's rates by name, as measured and on each resample of its lines."""
+
+    measured: Mapping[str, float]
+    resampled: Mapping[str, NDArray[np.float64]]
+
+    def __getitem__(self, name: str) -> Estimate:
+        return estimate(self.measured[name], self.resampled[name])
+
+    def minus(self, other: "Rates", name: str) -> Estimate:
+        """How much higher this rate is than that of another experiment on the same resamples of the same lines."""
+        difference = self.measured[name] - other.measured[name]
+        return estimate(difference, self.resampled[name] - other.resampled[name])
+
+
+def line_sums(texts: Sequence[str], readings: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """What each line adds to the sums that `RATES` names, (N,) each."""
+    edits = edit_distances(readings, texts)
+    characters = np.array([len(text) for text in texts])
+    longest = np.maximum(characters, [len(reading) for reading in readings])
+    folded = edit_distances([reading.casefold() for reading in readings], [text.casefold() for text in texts])
+    sums = {
+        "lines": np.ones(len(texts)),
+        "characters": characters,
+        "edits": edits,
+        "lab_rates": edits / np.maximum(longest, 1),
+        "folded_edits": folded,
+        "words": np.array([len(text.split()) for text in texts]),
+        "word_edits": word_edit_distances(readings, texts),
+        "exact_lines": edits == 0,
+    }
+    return {name: values.astype(np.float64) for name, values in sums.items()}
+
+
+def resample_rates(texts: Sequence[str], readings: Mapping[str, Sequence[str]]) -> dict[str, Rates]:
+    """The rates of several experiments that read the same lines, by experiment.
+
+    The draws depend on the number of lines alone: an experiment's intervals are the same whatever it stands beside.
+    """
+    sums = {key: line_sums(texts, read) for key, read in readings.items()}
+    columns = [(key, name) for key in sums for name in sums[key]]
+    values = np.stack([sums[key][name] for key, name in columns], axis=1)
+    resampled = dict(zip(columns, resampled_sums(values, np.random.default_rng(SEED)).T, strict=True))
+    rates = {}
+    for key, measured in sums.items():
+        rates[key] = Rates(
+            {name: float(_ratio(measured[a].sum(), measured[b].sum())) for name, (a, b) in RATES.items()},
+            {name: _ratio(resampled[key, a], resampled[key, b]) for name, (a, b) in RATES.items()},
+        )
+    return rates
+
+
+def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """As the metrics do where there is nothing to count."""
+    return np.asarray(part / np.maximum(whole, 1))

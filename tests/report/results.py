@@ -1,0 +1,30 @@
+"""Results of experiments that nobody ran."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from pipeline.report.results import Result
+from pipeline.settings.experiment import ExperimentSettings
+from tests.tiny import tiny_model
+
+HISTORY = {"epoch": [0, 1], "train_loss": [3.0, 2.0], "val_loss": [3.5, 2.5], "val_cer": [0.9, 0.8]}
+
+
+def make_result(
+    texts: Sequence[str],
+    readings: Sequence[str],
+    key: str = "mine",
+    loss: str = "ce",
+    lines: str = "own",
+    history: Mapping[str, Sequence[float]] = HISTORY,
+    **metrics: object,
+) -> Result:
+    """An experiment that read `texts` as `readings`."""
+    measured = {
+        **{f"test_{name}": 0.5 for name in ("cer", "cer_lab", "wer", "exact", "accuracy", "accuracy_text")},
+        **{"lines": len(texts), "lines_per_second": 1234.5, "parameters": 5678, "precision": "fp32"},
+        **metrics,
+    }
+    experiment = ExperimentSettings(lines=lines, loss=loss, model=tiny_model("line_cnn_simple"))
+    return Result(key, experiment, measured, pd.DataFrame(history), list(texts), list(readings))

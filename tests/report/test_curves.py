@@ -1,0 +1,58 @@
+import pytest
+
+from pipeline.report.charts import style_of
+from pipeline.report.curves import draw_curves, summarize
+from pipeline.report.results import Result
+from tests.report.results import HISTORY, make_result
+from tests.report.test_charts import svg
+
+CTC = {**HISTORY, "val_cer": [0.7, 0.9], "val_blank_share": [1.0, 0.75]}
+
+
+def curves(*results: Result) -> dict[str, str]:
+    styles = {result.key: style_of(n, result.experiment.loss) for n, result in enumerate(results)}
+    drawn = draw_curves(results, styles)
+    for picture in drawn:
+        assert all(result.key in picture.alt for result in results if f"{styles[result.key].colour}" in svg(picture))
+    return {picture.alt.split(",")[0]: svg(picture) for picture in drawn}
+
+
+def result(key: str, loss: str, history: dict[str, list[float]]) -> Result:
+    return make_result(["a"], ["a"], key, loss, history=history)
+
+
+def test_losses_are_drawn_apart() -> None:
+    ce, ctc = result("first", "ce", HISTORY), result("second", "ctc", CTC)
+    charts = curves(ce, ctc)
+    assert list(charts) == [
+        "CER on validation lines",
+        "Share of CTC steps that are blank",
+        "Cross-entropy: validation",
+        "CTC loss: validation",
+    ]
+    colours = [style_of(0, "ce").colour, style_of(1, "ctc").colour]
+    shown = [[colour in chart for colour in colours] for chart in charts.values()]
+    assert shown == [[True, True], [False, True], [True, False], [False, True]]
+
+
+@pytest.mark.parametrize(("loss", "count"), [("ce", 2), ("ctc", 3)])
+def test_there_is_no_chart_without_an_experiment(loss: str, count: int) -> None:
+    assert len(curves(result("only", loss, CTC))) == count
+
+
+def test_a_history_with_gaps_can_be_drawn() -> None:
+    assert len(curves(result("only", "ctc", {"epoch": [0, 1], "val_loss": [4.5, float("nan")]}))) == 3
+
+
+def test_the_epoch_with_the_lowest_validation_loss_is_the_one_that_was_kept() -> None:
+    found = summarize(result("only", "ctc", {**CTC, "val_loss": [2.5, 3.5], "val_cer": [0.7, 0.6]}))
+    assert (found.key, found.epochs, found.kept_epoch, found.kept_cer) == ("only", 2, 1, 0.7)
+    assert (found.train_loss, found.val_loss, found.blank_share) == (2.0, 3.5, 0.75)
+
+
+def test_what_was_not_logged_is_none() -> None:
+    nan = float("nan")
+    found = summarize(result("only", "ce", {"epoch": [0, 1], "val_loss": [nan, 4.5]}))
+    assert (found.epochs, found.kept_epoch, found.kept_cer) == (2, 2, None)
+    assert (found.train_loss, found.val_loss, found.blank_share) == (None, 4.5, None)
+    assert summarize(result("only", "ce", {"epoch": [0], "val_cer": [0.5]})).kept_epoch is None

@@ -1,0 +1,97 @@
+"""The page in a real browser, where there is one."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.report.results import make_result
+from tests.report.test_page import NASTY, READINGS, TEXTS, render
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+
+# Looks into the page in a frame of either width; `<\/` because this stands in a script itself.
+WRAPPER = r"""<!DOCTYPE html><meta charset="utf-8"><title>test</title><iframe></iframe><script>
+const frame = document.querySelector("iframe"), found = {widths: {}};
+frame.height = 800;
+frame.onload = () => {
+  const inner = frame.contentDocument, table = inner.querySelector("#experiments table");
+  for (const width of [390, 1400]) {
+    frame.width = width;
+    found.widths[width] = inner.documentElement.scrollWidth - inner.documentElement.clientWidth;
+  }
+  const names = () => [...table.tBodies[0].rows].map((row) => row.cells[0].dataset.value);
+  const click = (label) => {
+    const button = [...table.querySelectorAll("th button")].find((one) => one.textContent === label);
+    button.click();
+    return [button.closest("th").ariaSort, table.querySelectorAll("th[aria-sort]:not([aria-sort=none])").length, names()];
+  };
+  found.before = names();
+  found.sorted = ["CER", "CER", "experiment", "accuracy (lab)"].map(click);
+  found.broken = [...inner.images].filter((image) => !image.complete || !image.naturalWidth).length;
+  found.images = inner.images.length;
+  document.title = JSON.stringify(found);
+};
+frame.srcdoc = PAGE;
+</script>"""
+
+
+def browse(path: Path) -> tuple[str, str]:
+    """What the page has become after its scripts ran, and what the browser said."""
+    assert BROWSER is not None
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
+    arguments = [f"--user-data-dir={path.parent / 'profile'}", "--virtual-time-budget=5000", path.as_uri()]
+    result = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=120, check=True)
+    return result.stdout, result.stderr
+
+
+@pytest.fixture(scope="module")
+def html() -> str:
+    return render(
+        [
+            make_result(TEXTS, [NASTY, *TEXTS[1:]], "b_second", test_accuracy=0.2),
+            make_result(TEXTS, READINGS, "c_third", test_accuracy=0.1),
+            make_result(TEXTS, TEXTS, "a_first", test_accuracy=1e-5),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def found(html: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    path = tmp_path_factory.mktemp("browser") / "wrapper.html"
+    path.write_text(WRAPPER.replace("PAGE", json.dumps(html).replace("</", "<\\/")), encoding="utf-8")
+    title = browse(path)[0].split("<title>")[1].split("</title>")[0]
+    looked: dict[str, Any] = json.loads(title)
+    return looked
+
+
+def test_nothing_is_complained_of(html: str, tmp_path: Path) -> None:
+    path = tmp_path / "index.html"
+    path.write_text(html, encoding="utf-8")
+    dom, said = browse(path)
+    assert dom.count("<section") == 8
+    assert "CONSOLE" not in said
+
+
+def test_headers_sort(found: dict[str, Any]) -> None:
+    assert found["before"] == ["b_second", "c_third", "a_first"]
+    up = ["a_first", "b_second", "c_third"]
+    assert found["sorted"] == [
+        ["ascending", 1, up],
+        ["descending", 1, up[::-1]],
+        ["ascending", 1, up],
+        ["ascending", 1, ["a_first", "c_third", "b_second"]],
+    ]
+
+
+def test_no_width_makes_the_page_scroll_sideways(found: dict[str, Any]) -> None:
+    assert found["widths"] == {"390": 0, "1400": 0}
+
+
+def test_every_picture_can_be_decoded(found: dict[str, Any]) -> None:
+    assert found["images"] > 20
+    assert found["broken"] == 0
