@@ -63,8 +63,8 @@ class Recognizer(pl.LightningModule):
         goes on after an interruption would draw others than without.
         """
         trainer: Any = self.trainer
-        steps = math.ceil(trainer.datamodule.train_batches / trainer.accumulate_grad_batches)
-        return steps * int(trainer.max_epochs)
+        steps: int = math.ceil(trainer.datamodule.train_batches / trainer.accumulate_grad_batches)
+        return steps * max(1, int(trainer.max_epochs))
 
     def _step(self, part: str, batch: Batch) -> Tensor:
         objective, size = self.reader.objective, len(batch.texts)

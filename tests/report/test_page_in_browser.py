@@ -28,7 +28,8 @@ frame.onload = () => {
   const click = (label) => {
     const button = [...table.querySelectorAll("th button")].find((one) => one.textContent === label);
     button.click();
-    return [button.closest("th").ariaSort, table.querySelectorAll("th[aria-sort]:not([aria-sort=none])").length, names()];
+    const sorted = table.querySelectorAll("th[aria-sort]:not([aria-sort=none])");
+    return [button.closest("th").ariaSort, sorted.length, names()];
   };
   found.before = names();
   found.sorted = ["CER", "CER", "experiment", "accuracy (lab)"].map(click);
