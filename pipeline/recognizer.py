@@ -64,7 +64,7 @@ class Recognizer(pl.LightningModule):
         """
         trainer: Any = self.trainer
         steps: int = math.ceil(trainer.datamodule.train_batches / trainer.accumulate_grad_batches)
-        return steps * max(1, int(trainer.max_epochs))
+        return steps * int(trainer.max_epochs)
 
     def _step(self, part: str, batch: Batch) -> Tensor:
         objective, size = self.reader.objective, len(batch.texts)
