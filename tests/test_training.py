@@ -100,7 +100,7 @@ def test_training_rates_are_those_of_their_own_epoch(monkeypatch: pytest.MonkeyP
         return computed[-1][1]
 
     monkeypatch.setattr(ReadingMetrics, "compute", spy)
-    training = tiny_training(max_epochs=4, learning_rate=0.01)
+    training = tiny_training(max_epochs=4, learning_rate=0.02)
     history = fit(tiny_settings("line_cnn_simple", "ce"), training, TEXTS * 2, TEXTS[:3]).history
     assert [lines for lines, _ in computed] == [3, 8] * 4
     for part, of_part in (("val", computed[0::2]), ("train", computed[1::2])):

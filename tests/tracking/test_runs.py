@@ -69,7 +69,7 @@ def test_a_run_says_where_it_comes_from(store: Store, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("error", "status"), [(KeyboardInterrupt, "KILLED"), (RuntimeError, "FAILED"), (SystemExit, "FAILED")]
+    ("error", "status"), [(KeyboardInterrupt, "KILLED"), (RuntimeError, "FAILED"), (SystemExit, "KILLED")]
 )
 def test_an_interrupted_training_shows_it(store: Store, error: type[BaseException], status: str) -> None:
     with pytest.raises(error), start_run("key", {}, {}) as run:
