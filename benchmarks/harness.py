@@ -62,6 +62,7 @@ def compare(
         here, there = context.Pipe()
         process = context.Process(target=_work, args=(implementation, what, there), daemon=True)
         process.start()
+        there.close()  # so that a worker's death ends the waiting for it
         workers[name] = process, here
         here.recv()
         for number in range(warmups[name]):
