@@ -6,10 +6,9 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 
 from benchmarks.inputs import BATCH, EXPERIMENTS, Inputs
-from benchmarks.ours import make_reader, train, uses_bf16
+from benchmarks.ours import make_reader, train, training_step
 from pipeline.data.batches import LineDataset
 from pipeline.hardware import prepare_cpu
 from pipeline.trainer import make_adam
@@ -47,12 +46,7 @@ def by_width(repeats: int = 4) -> Iterator[Row]:
         times = []
         for _ in range(1 + repeats):
             start = time.perf_counter()
-            with torch.autocast("cpu", torch.bfloat16, enabled=uses_bf16()):
-                logits, lengths = reader.logits(batch.images, batch.widths)
-                loss = reader.objective.loss(logits, lengths, batch.texts)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            training_step(reader, optimizer, batch)
             times.append(time.perf_counter() - start)
         yield f"train line_cnn ctc, lines of {batch.images.shape[-1]} pixels", "lines/s", BATCH / min(times[1:])
 

@@ -35,6 +35,16 @@ def uses_bf16() -> bool:
     return choose_precision("auto", "cpu").startswith("bf16")
 
 
+def training_step(reader: Reader, optimizer: torch.optim.Optimizer, batch: Batch) -> None:
+    """Forward, loss, backward and update."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=uses_bf16()):
+        logits, lengths = reader.logits(batch.images, batch.widths)
+        loss = reader.objective.loss(logits, lengths, batch.texts)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
 def train(inputs: Inputs, key: str, batch_size: int = BATCH) -> Run:
     """Training steps on the shuffled batches of successive epochs."""
     prepare_cpu()
@@ -53,12 +63,7 @@ def train(inputs: Inputs, key: str, batch_size: int = BATCH) -> Run:
         done = 0
         for _ in range(BATCHES):
             batch = next(batches)
-            with torch.autocast("cpu", torch.bfloat16, enabled=uses_bf16()):
-                logits, lengths = reader.logits(batch.images, batch.widths)
-                loss = reader.objective.loss(logits, lengths, batch.texts)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            training_step(reader, optimizer, batch)
             limit_memory()
             done += len(batch.texts)
         return done

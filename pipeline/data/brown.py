@@ -4,10 +4,10 @@ import io
 import re
 import tempfile
 import warnings
-import zlib
 from pathlib import Path
-from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
+from zipfile import ZipFile
 
+from pipeline.data.archives import open_archive, open_member
 from pipeline.data.corpus import Document
 from pipeline.errors import InputError
 from pipeline.files import sha256_of
@@ -15,7 +15,6 @@ from pipeline.files import sha256_of
 DOCUMENT = re.compile(r"brown/(c[a-r][0-9]{2})")
 MAX_BYTES = 1 << 26
 """Six times Brown's documents."""
-ENCRYPTED = 0x1
 ADVICE = "corpus needs an undamaged copy of NLTK's brown.zip"
 HINT = (
     "download brown.zip of NLTK's data by other means, then set corpus.source to archive and corpus.archive to its "
@@ -74,32 +73,21 @@ def brown_documents(archive: Path) -> list[Document]:
     Raises:
         InputError: the archive or a document in it cannot be used; the line names both.
     """
-    try:
-        with ZipFile(archive) as file:
-            names = sorted({name for name in file.namelist() if DOCUMENT.fullmatch(name)})
-            if not names:
-                raise InputError("has no member such as brown/ca01")
-            if (size := sum(file.getinfo(name).file_size for name in names)) > MAX_BYTES:
-                raise InputError(f"its documents are {size} bytes; at most {MAX_BYTES} can be read")
-            return [(name.removeprefix("brown/"), _read_document(file, name)) for name in names]
-    except InputError as error:
-        raise InputError(f"{archive}: {error}; {ADVICE}") from None
-    except OSError as error:
-        raise InputError(f"{archive}: cannot be read ({error.strerror or error}); {ADVICE}") from None
-    # Beside BadZipFile, a mangled directory of members ends in a ValueError or NotImplementedError.
-    except (BadZipFile, NotImplementedError, ValueError) as error:
-        raise InputError(f"{archive}: damaged or not a zip archive ({error}); {ADVICE}") from None
+    with open_archive(archive, ADVICE) as file:
+        names = sorted({name for name in file.namelist() if DOCUMENT.fullmatch(name)})
+        if not names:
+            raise InputError("has no member such as brown/ca01")
+        if (size := sum(file.getinfo(name).file_size for name in names)) > MAX_BYTES:
+            raise InputError(f"its documents are {size} bytes; at most {MAX_BYTES} can be read")
+        return [(name.removeprefix("brown/"), _read_document(file, name)) for name in names]
 
 
 def _read_document(archive: ZipFile, name: str) -> str:
     """The words of a member whose tokens are `word/tag`, the word itself perhaps with slashes."""
-    member = archive.getinfo(name)
-    if member.flag_bits & ENCRYPTED or member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-        raise InputError(f"{name}: is encrypted, or neither stored nor deflated")
+    with open_member(archive, name, MAX_BYTES) as stream:
+        content = stream.read()
     try:
-        text = archive.read(member).decode("ascii")
-    except (BadZipFile, EOFError, zlib.error, NotImplementedError) as error:
-        raise InputError(f"{name}: is damaged ({error})") from None
+        text = content.decode("ascii")
     except UnicodeDecodeError:
         raise InputError(f"{name}: is not ASCII text") from None
     words = []

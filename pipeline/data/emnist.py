@@ -1,13 +1,13 @@
 """EMNIST ByClass in NIST's layout: gzip-compressed IDX members of a zip archive, read without extracting."""
 
-import zlib
 from pathlib import Path
 from typing import BinaryIO, cast
-from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.archives import open_archive, open_member
 from pipeline.data.characters import Characters
 from pipeline.data.idx import read_idx
 from pipeline.errors import InputError
@@ -27,7 +27,6 @@ MEMBERS = {
 MAX_MEMBER_BYTES = 1 << 29
 """Three times EMNIST's largest member, as the archive holds it."""
 ADVICE = "emnist needs an undamaged archive in the layout of NIST's gzip.zip"
-ENCRYPTED = 0x1
 BLOCK = 4096
 
 
@@ -37,16 +36,8 @@ def read_archive(path: Path) -> tuple[Characters, Characters]:
     Raises:
         InputError: the archive or a member of it cannot be used; the line names both.
     """
-    try:
-        with ZipFile(path) as archive:
-            return _read_part(archive, "train"), _read_part(archive, "test")
-    except InputError as error:
-        raise InputError(f"{path}: {error}; {ADVICE}") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}); {ADVICE}") from None
-    # Beside BadZipFile, a mangled directory of members ends in a ValueError or NotImplementedError.
-    except (BadZipFile, NotImplementedError, ValueError) as error:
-        raise InputError(f"{path}: damaged or not a zip archive ({error}); {ADVICE}") from None
+    with open_archive(path, ADVICE) as archive:
+        return _read_part(archive, "train"), _read_part(archive, "test")
 
 
 def _read_part(archive: ZipFile, part: str) -> Characters:
@@ -64,22 +55,9 @@ def _read_part(archive: ZipFile, part: str) -> Characters:
 
 
 def _read_member(archive: ZipFile, name: str, *, dimensions: int) -> NDArray[np.uint8]:
-    try:
-        member = archive.getinfo(name)
-    except KeyError:
-        raise InputError(f"has no member {name}") from None
-    if member.flag_bits & ENCRYPTED:
-        raise InputError(f"{name}: is encrypted")
-    if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-        raise InputError(f"{name}: is compressed by method {member.compress_type}; stored or deflated can be read")
-    if member.file_size > MAX_MEMBER_BYTES:
-        raise InputError(f"{name}: is {member.file_size} bytes; at most {MAX_MEMBER_BYTES} can be read")
-    try:
-        with archive.open(member) as stream:
-            array = read_idx(cast(BinaryIO, stream), name, dimensions=dimensions)
-            # The zip's own checksum is compared at the member's end.
-            if stream.read(1):
-                raise InputError(f"{name}: goes on after its data")
-    except (BadZipFile, EOFError, zlib.error, NotImplementedError) as error:
-        raise InputError(f"{name}: is damaged ({error})") from None
+    with open_member(archive, name, MAX_MEMBER_BYTES) as stream:
+        array = read_idx(cast(BinaryIO, stream), name, dimensions=dimensions)
+        # The zip's own checksum is compared at the member's end.
+        if stream.read(1):
+            raise InputError(f"{name}: goes on after its data")
     return array

@@ -25,10 +25,16 @@ class ReLU(nn.ReLU):
         return rectified
 
 
+def rectify_bf16_(values: Tensor) -> Tensor:
+    """ReLU of bf16 `values` in place, as the maximum of 16-bit integers and 0; without a gradient."""
+    values.view(torch.int16).clamp_(min=0)
+    return values
+
+
 class _IntegerReLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:
-        values.view(torch.int16).clamp_(min=0)
+        rectify_bf16_(values)
         ctx.mark_dirty(values)
         ctx.save_for_backward(values)
         return values

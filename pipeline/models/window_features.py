@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pipeline.models.relu import rectify_bf16_
+
 CHUNK = 128
 """Windows at a time."""
 _ONE = [1, 1]
@@ -40,8 +42,8 @@ class _WindowFeatures(torch.autograd.Function):
         weight1, bias1, weight2, bias2 = _in_bf16(parameters)
         pooled, codes = [], []
         for chunk in torch.split(windows, CHUNK):
-            hidden = _rectified(nn.functional.conv2d(chunk, weight1, bias1, padding=1))
-            values, code = _pool(_rectified(nn.functional.conv2d(hidden, weight2, bias2, padding=1)))
+            hidden = rectify_bf16_(nn.functional.conv2d(chunk, weight1, bias1, padding=1))
+            values, code = _pool(rectify_bf16_(nn.functional.conv2d(hidden, weight2, bias2, padding=1)))
             pooled.append(values)
             codes.append(code)
         ctx.save_for_backward(windows, *parameters)
@@ -55,7 +57,7 @@ class _WindowFeatures(torch.autograd.Function):
         sums = [torch.zeros_like(parameter) for parameter in parameters]
         rows = torch.split(gradient.contiguous(memory_format=torch.channels_last), CHUNK)
         for chunk, code, of_pooled in zip(torch.split(windows, CHUNK), ctx.codes, rows, strict=True):
-            hidden = _rectified(nn.functional.conv2d(chunk, weight1, bias1, padding=1))
+            hidden = rectify_bf16_(nn.functional.conv2d(chunk, weight1, bias1, padding=1))
             of_values = _unpool(of_pooled, code, hidden.shape[-1])
             of_hidden, *second = _conv_backward(of_values, hidden, weight2, to_input=True)
             of_hidden = torch.ops.aten.threshold_backward(of_hidden, hidden, 0)
@@ -67,12 +69,6 @@ class _WindowFeatures(torch.autograd.Function):
 
 def _in_bf16(parameters: tuple[Tensor, ...] | list[Tensor]) -> list[Tensor]:
     return [parameter.detach().bfloat16() for parameter in parameters]
-
-
-def _rectified(values: Tensor) -> Tensor:
-    """ReLU in place; see `pipeline.models.relu`."""
-    values.view(torch.int16).clamp_(min=0)
-    return values
 
 
 def _quarters(values: Tensor) -> list[Tensor]:
