@@ -11,7 +11,7 @@ import torch
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
-RESIDENT_LIMIT = 3 * 2**30
+RESIDENT_LIMIT = 9 * 2**29
 """Bytes in memory above which freed memory is given back after all."""
 ONEDNN_PRIMITIVES = 8192
 

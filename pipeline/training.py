@@ -60,7 +60,9 @@ def train(
     reader = start_reader(reader_settings, training.load)
     if reader_settings.loss == "ctc":
         require_fitting(reader, [*train_lines.texts, *validation_lines.texts], _widths(train_lines, validation_lines))
-    data = LinesDataModule(train_lines, validation_lines, training.batch_size, training.seed)
+    data = LinesDataModule(
+        train_lines, validation_lines, training.batch_size, training.seed, by_width=reader.objective.cut_to_lines
+    )
     with tempfile.TemporaryDirectory(prefix="emnist-lines-") as temporary:
         progress = progress or Progress(Path(temporary))
         rate = training.learning_rate

@@ -49,8 +49,9 @@ class LineDataset(Dataset[Batch]):
 class WidthBatches(Sampler[list[int]]):
     """Batches of lines of like width.
 
-    With `rng` the lines are shuffled, sorted by width among `POOL` batches at a time, and the batches
-    shuffled again; without it all lines are sorted. With several replicas each takes every n-th batch.
+    With `rng` the lines are shuffled, sorted by width among `pool` batches at a time (so a pool of one batch
+    has lines at random), and the batches shuffled again; without it all lines are sorted. With several
+    replicas each takes every n-th batch.
     """
 
     POOL = 20
@@ -62,10 +63,11 @@ class WidthBatches(Sampler[list[int]]):
         rng: np.random.Generator | None = None,
         replicas: int = 1,
         rank: int = 0,
+        pool: int = POOL,
     ) -> None:
         order = np.arange(len(widths)) if rng is None else rng.permutation(len(widths))
-        pool = len(widths) if rng is None else self.POOL * batch_size
-        pools = [order[i : i + pool] for i in range(0, len(order), pool)]
+        size = len(widths) if rng is None else pool * batch_size
+        pools = [order[i : i + size] for i in range(0, len(order), size)]
         by_width = np.concatenate([part[np.argsort(widths[part], kind="stable")] for part in pools])
         batches = [by_width[i : i + batch_size].tolist() for i in range(0, len(by_width), batch_size)]
         if rng is not None:

@@ -9,6 +9,7 @@ from pipeline.geometry import CELL, Windows
 from pipeline.models.base import LineModel
 from pipeline.models.dropout import Dropout
 from pipeline.models.relu import ReLU
+from pipeline.models.repeated_rows import dropped_out_linear
 from pipeline.models.window_features import window_features
 
 
@@ -33,8 +34,7 @@ class LineCNNSimple(LineModel):
         """See `LineModel`."""
         steps = self.windows.steps(images.shape[-1]) if lengths is None else max(lengths)
         windows = self._cut(images, steps)
-        features = self._features_of_distinct(windows.flatten(0, 1))
-        hidden = self.relu(self.dropout.before(self.fc1, features))
+        hidden = self.relu(self._hidden(windows.flatten(0, 1)))
         logits: Tensor = self.fc2(hidden)
         return logits.view(len(images), steps, -1).transpose(1, 2)
 
@@ -44,15 +44,17 @@ class LineCNNSimple(LineModel):
         paper = nn.functional.pad(images, (0, missing)) if missing > 0 else images
         return paper.squeeze(1).unfold(2, self.windows.width, self.windows.stride)[:, :, :steps].transpose(1, 2)
 
-    def _features_of_distinct(self, windows: Tensor) -> Tensor:
-        """Convolutional features (N, F) of (N, 28, width) windows, each distinct window computed once.
+    def _hidden(self, windows: Tensor) -> Tensor:
+        """(N, fc_dim) of (N, 28, width) windows, the convolutions of each distinct window computed once.
 
         Half the windows of a batch of lines are blank paper, and equal windows have equal features;
         dropout comes after and is drawn for every window anew.
         """
         distinct, which = distinct_rows(windows.flatten(1))
-        features = self._features(distinct.view(-1, 1, *windows.shape[1:]))
-        return features.flatten(1).index_select(0, which)
+        features = self._features(distinct.view(-1, 1, *windows.shape[1:])).flatten(1)
+        if self.training and features.device.type == "cpu" and features.dtype == torch.bfloat16:
+            return dropped_out_linear(self.dropout, self.fc1, features, which)
+        return self.dropout.before(self.fc1, features.index_select(0, which))
 
     def _features(self, images: Tensor) -> Tensor:
         """(N, conv_dim, 14, width // 2) of (N, 1, 28, width)."""

@@ -17,6 +17,9 @@ class Objective(ABC):
     and `<E>`. `lengths` are the steps that count for each line, a list of B numbers.
     """
 
+    cut_to_lines: bool
+    """Whether paper after a line takes no part in its loss, so that lines of like width should share a batch."""
+
     def __init__(self, max_length: int, *, wrap: bool = False) -> None:
         self.max_length = max_length
         self.wrap = wrap

@@ -12,6 +12,8 @@ from pipeline.objectives.base import Objective
 class CrossEntropy(Objective):
     """PyTorch's K-dimensional cross-entropy; the reading is the best class of each step."""
 
+    cut_to_lines = False
+
     def lengths(self, windows: Windows, widths: Sequence[int]) -> list[int]:
         """T steps for every line, blank paper included, as the padding of a target is part of the loss."""
         return [self.max_length] * len(widths)

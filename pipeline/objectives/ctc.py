@@ -17,6 +17,8 @@ from pipeline.vocabulary import BLANK, PADDING
 class CTC(Objective):
     """CTC loss and greedy (best path) decoding."""
 
+    cut_to_lines = True
+
     def lengths(self, windows: Windows, widths: Sequence[int]) -> list[int]:
         """The steps that begin on each line; the blank paper after it takes no part."""
         return [windows.steps_of_line(width) for width in widths]

@@ -39,3 +39,13 @@ def test_without_a_trainer_it_is_epoch_zero() -> None:
     expected = texts_of(data)
     data.trainer = None
     assert texts_of(data) == expected
+
+
+def test_lines_share_batches_by_width_or_at_random() -> None:
+    texts = [letter * length for letter in "ABCDEFGHIJKLMNOPQRSTUVWX" for length in (1, 2, 3)]
+    for by_width in (True, False):
+        data = LinesDataModule(tiny_lines(texts), tiny_lines(["A"]), 4, 0, by_width=by_width)
+        batches = texts_of(data)
+        assert sorted(text for batch in batches for text in batch) == sorted(texts)
+        mixed = [batch for batch in batches if len({len(text) for text in batch}) > 1]
+        assert (len(mixed) > 12) is not by_width
