@@ -1,6 +1,7 @@
 """What happens beside the steps of a training."""
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,14 +17,20 @@ OnEpoch = Callable[[int, Row], None]
 
 
 class History(Checkpoint):
-    """Collects what was logged in each epoch, and hands it on.
+    """Collects what was logged in each epoch, hands it on, and counts the seconds of whole epochs.
 
     It is a `Checkpoint` because Lightning runs only those after the module has logged the epoch's rates.
     """
 
     def __init__(self, on_epoch: OnEpoch) -> None:
         self.rows: list[Row] = []
+        self.seconds = 0.0
         self.on_epoch = on_epoch
+        self._counted_until = time.perf_counter()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The first epoch of this process begins."""
+        self._counted_until = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """One row: epoch (from 0), optimizer steps so far, learning rate, then every logged value."""
@@ -31,15 +38,18 @@ class History(Checkpoint):
         rate = float(trainer.optimizers[0].param_groups[0]["lr"])
         row = {"step": float(trainer.global_step), "learning_rate": rate, **logged}
         self.rows.append(row)
+        now = time.perf_counter()
+        self.seconds += now - self._counted_until
+        self._counted_until = now
         self.on_epoch(trainer.current_epoch, row)
 
     def state_dict(self) -> dict[str, Any]:
-        """The rows so far, for an interrupted training to go on."""
-        return {"rows": self.rows}
+        """The rows and seconds so far, for an interrupted training to go on."""
+        return {"rows": self.rows, "seconds": self.seconds}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on with the rows of an interrupted training."""
-        self.rows = list(state_dict["rows"])
+        """Go on with the rows and seconds of an interrupted training."""
+        self.rows, self.seconds = list(state_dict["rows"]), state_dict["seconds"]
 
 
 class StopOnNonFinite(pl.Callback):

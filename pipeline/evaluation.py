@@ -1,8 +1,9 @@
-"""Evaluating a reader on the test lines."""
+"""Evaluating readers on the test lines."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean, stdev
 from typing import Any
 
 import pandas as pd
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from pipeline.data.lines import Lines
 from pipeline.inference import read_all
-from pipeline.metrics import ReadingMetrics, edit_distances
+from pipeline.metrics import BY_SEED, ReadingMetrics, edit_distances
 from pipeline.reader import Reader
 
 
@@ -20,10 +21,12 @@ class Evaluation:
 
     metrics: dict[str, Any]
     predictions: pd.DataFrame
+    lines_per_second: float
+    """Of reading alone, pixels in memory to text."""
 
 
 def evaluate(reader: Reader, lines: Lines, *, batch_size: int, device: str, bf16: bool) -> Evaluation:
-    """Read all lines and compare; lines per second count reading alone, pixels in memory to text."""
+    """Read all lines and compare."""
     start = time.perf_counter()
     readings, rows = read_all(reader, lines, batch_size=batch_size, device=device, bf16=bf16)
     seconds = time.perf_counter() - start
@@ -31,11 +34,28 @@ def evaluate(reader: Reader, lines: Lines, *, batch_size: int, device: str, bf16
     metrics = {
         **rates(reader, readings, lines.texts, rows),
         "lines": len(lines),
-        "lines_per_second": round(len(lines) / seconds, 1),
         "parameters": parameters,
-        "precision": "bf16" if bf16 else "fp32",
     }
-    return Evaluation(metrics, predictions_table(readings, lines))
+    return Evaluation(metrics, predictions_table(readings, lines), len(lines) / seconds)
+
+
+def mean_metrics(by_seed: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    """The metrics of one experiment from those of its seeds, in which all that is not a rate is the same.
+
+    Rates are means. Several seeds have their number, the sample standard deviation of their CER and the rates of each.
+    """
+    first, *others = by_seed.values()
+    rates = {seed: {n: v for n, v in one.items() if n.startswith("test_")} for seed, one in by_seed.items()}
+    means = {name: fmean(one[name] for one in rates.values()) for name in first if name.startswith("test_")}
+    if not others:
+        return {**first, **means}
+    deviation = stdev(one["test_cer"] for one in rates.values())
+    return {**first, **means, "test_cer_std": deviation, "seeds": len(rates), BY_SEED: rates}
+
+
+def joined_predictions(by_seed: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
+    """One table with `seed` as first column, one seed after another."""
+    return pd.concat(dict(by_seed), names=["seed"]).reset_index("seed")
 
 
 def rates(reader: Reader, readings: Sequence[str], texts: Sequence[str], rows: Tensor) -> dict[str, float]:

@@ -3,27 +3,39 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipeline import paths
 from pipeline.data.line_store import read_attributes
 from pipeline.files import md5_of
+from pipeline.metrics import BY_SEED, OF_SEVERAL
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
+from pipeline.timings import read_timing
 from pipeline.tracking import Evaluation
 
 
-def settings_of(experiment: ExperimentSettings, training: TrainingSettings) -> dict[str, Any]:
-    """Every setting that decides the result, nested by block."""
-    return {**experiment.model_dump(exclude={"training"}), "training": training.model_dump()}
+def settings_of(experiment: ExperimentSettings, training: TrainingSettings, seed: int) -> dict[str, Any]:
+    """Every setting that decides the result of one seed, nested by block."""
+    return {
+        **experiment.model_dump(exclude={"training"}),
+        "seed": seed,
+        "training": training.model_dump(exclude={"seeds"}),
+    }
 
 
-def tags_of(experiment: ExperimentSettings) -> dict[str, str]:
-    """Model, loss, lines, and the data's name and hash."""
+def variant_of(training: TrainingSettings, seed: int) -> str:
+    """What tells the run of a seed from its experiment's others; empty where there is one."""
+    return f"seed {seed}" if len(training.seeds) > 1 else ""
+
+
+def tags_of(experiment: ExperimentSettings, seed: int) -> dict[str, str]:
+    """Model, loss, lines, seed, and the data's name and hash."""
     lines = paths.lines(experiment.lines)
     return {
         "model": experiment.model.name,
         "loss": experiment.loss,
         "lines": experiment.lines,
+        "seed": str(seed),
         "data": str(read_attributes(lines)["data"]),
         "data_md5": md5_of(lines),
     }
@@ -39,18 +51,40 @@ def note_of(key: str, experiment: ExperimentSettings) -> str:
 
 
 def evaluation_of(
-    key: str, experiment: ExperimentSettings, training: TrainingSettings, pictures: Mapping[str, Path] | None = None
+    key: str,
+    experiment: ExperimentSettings,
+    training: TrainingSettings,
+    seed: int,
+    pictures: Mapping[str, Path] | None = None,
 ) -> Evaluation:
-    """An experiment's outputs as the tracker takes them; without metrics where it is not evaluated yet."""
-    metrics = paths.metrics(key)
-    measured = json.loads(metrics.read_text(encoding="utf-8")) if metrics.exists() else {}
+    """The outputs of one seed as the tracker takes them; without metrics where it is not evaluated yet."""
     return Evaluation(
         experiment_key=key,
-        settings=settings_of(experiment, training),
-        tags=tags_of(experiment),
-        checkpoint=paths.checkpoint(key),
+        settings=settings_of(experiment, training, seed),
+        tags=tags_of(experiment, seed),
+        checkpoint=paths.checkpoint(key, seed),
         history=paths.history(key),
-        metrics={name.removeprefix("test_"): v for name, v in measured.items() if isinstance(v, int | float)},
+        metrics=measured_of(key, seed),
         pictures=pictures or {},
         note=note_of(key, experiment),
+        variant=variant_of(training, seed),
+        seed=seed,
+        training=timed_of(key, "train", seed, "training_seconds"),
     )
+
+
+def measured_of(key: str, seed: int) -> dict[str, float]:
+    """What evaluation measured with one seed, without the prefix `test_`; nothing where there is no evaluation yet."""
+    path = paths.metrics(key)
+    measured = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if BY_SEED in measured:
+        own = measured[BY_SEED].get(str(seed))
+        measured = {name: v for name, v in measured.items() if name not in OF_SEVERAL} | own if own else {}
+    numbers = {name.removeprefix("test_"): v for name, v in measured.items() if isinstance(v, int | float)}
+    return numbers | timed_of(key, "evaluate", seed, "lines_per_second") if numbers else {}
+
+
+def timed_of(key: str, stage: Literal["train", "evaluate"], seed: int, name: str) -> dict[str, float]:
+    """What was timed of one seed, under `name`; nothing where it was not."""
+    by_seed = read_timing(key, stage).by_seed if paths.timings(key, stage).exists() else {}
+    return {name: by_seed[str(seed)]} if str(seed) in by_seed else {}

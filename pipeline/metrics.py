@@ -17,6 +17,11 @@ from torch import Tensor
 
 from pipeline.vocabulary import PADDING
 
+BY_SEED = "by_seed"
+"""Where several seeds were measured: the rates of each."""
+OF_SEVERAL = ("test_cer_std", "seeds")
+"""What is measured of several seeds alone: the sample standard deviation of their CER, and their number."""
+
 
 def edit_distances(predictions: Sequence[str], targets: Sequence[str]) -> NDArray[np.int64]:
     """Levenshtein distance of each pair: insertions, deletions and substitutions of one character."""

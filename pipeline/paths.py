@@ -8,13 +8,18 @@ def lines(name: str) -> Path:
     return Path("data/lines") / f"{name}.h5"
 
 
-def checkpoint(experiment: str) -> Path:
-    """The best weights of an experiment."""
-    return Path("models") / f"{experiment}.ckpt"
+def models(experiment: str) -> Path:
+    """The folder of an experiment's checkpoints, one for each seed."""
+    return Path("models") / experiment
+
+
+def checkpoint(experiment: str, seed: int) -> Path:
+    """The best weights of an experiment's training with one seed."""
+    return models(experiment) / f"seed_{seed}.ckpt"
 
 
 def history(experiment: str) -> Path:
-    """One row per epoch of an experiment's training."""
+    """One row per seed and epoch of an experiment's trainings."""
     return Path("history") / f"{experiment}.csv"
 
 
@@ -24,5 +29,10 @@ def metrics(experiment: str) -> Path:
 
 
 def predictions(experiment: str) -> Path:
-    """Every test line with its reading."""
+    """Every test line with its reading, for each seed."""
     return Path("predictions") / f"{experiment}.csv"
+
+
+def timings(experiment: str, stage: str) -> Path:
+    """How long stage `train` or `evaluate` of an experiment took; the only outputs that differ from run to run."""
+    return Path("timings") / f"{experiment}_{stage}.json"

@@ -1,8 +1,10 @@
 """Rebuild MLflow's view from what DVC keeps: `python -m pipeline.sync`.
 
-MLflow's store can be deleted at any time. This makes a run for every experiment that has a
-checkpoint, and adds test metrics to runs that lack them; a second call changes nothing.
+MLflow's store can be deleted at any time. This makes a run for every seed of an experiment that
+has a checkpoint, and adds test metrics to runs that lack them; a second call changes nothing.
 """
+
+from collections.abc import Iterator
 
 from pipeline import paths
 from pipeline.errors import exit_on_input_error
@@ -10,14 +12,21 @@ from pipeline.experiment_record import evaluation_of
 from pipeline.settings.base import read_params
 from pipeline.settings.experiment import read_experiment
 from pipeline.settings.project import check_project
-from pipeline.tracking import sync
+from pipeline.tracking import Evaluation, sync
 
 
 def main() -> None:
     """Bring in every experiment of `params.yaml` that was trained."""
     keys = check_project(read_params()).experiments
-    trained = [key for key in keys if paths.checkpoint(key).exists() and paths.history(key).exists()]
-    sync(evaluation_of(key, *read_experiment(key)) for key in trained)
+    sync(evaluation for key in keys for evaluation in trainings_of(key))
+
+
+def trainings_of(key: str) -> Iterator[Evaluation]:
+    """What the trainings of one experiment left, those of the settings that are there."""
+    experiment, training = read_experiment(key)
+    for seed in training.seeds:
+        if paths.checkpoint(key, seed).exists() and paths.history(key).exists():
+            yield evaluation_of(key, experiment, training, seed)
 
 
 if __name__ == "__main__":

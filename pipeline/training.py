@@ -35,6 +35,8 @@ class Trained:
 
     reader: Reader
     history: pd.DataFrame
+    seconds: float
+    """Of all whole epochs, those before an interruption too; not of the search for a learning rate."""
 
 
 def train(
@@ -45,7 +47,7 @@ def train(
     on_epoch: OnEpoch = lambda epoch, row: None,
     progress: Progress | None = None,
 ) -> Trained:
-    """Train a reader and return it with its best weights by validation loss.
+    """Train a reader for the one seed of `training` and return it with its best weights by validation loss.
 
     `on_epoch` gets the number of each epoch that ended, and its row of the history. With several
     devices, the result is that of the main process alone. With `progress`, an interrupted training
@@ -56,12 +58,13 @@ def train(
             or the loss stops being a number.
     """
     quiet_lightning()
-    pl.seed_everything(training.seed, verbose=False)
+    (seed,) = training.seeds
+    pl.seed_everything(seed, verbose=False)
     reader = start_reader(reader_settings, training.load)
     if reader_settings.loss == "ctc":
         require_fitting(reader, [*train_lines.texts, *validation_lines.texts], _widths(train_lines, validation_lines))
     data = LinesDataModule(
-        train_lines, validation_lines, training.batch_size, training.seed, by_width=reader.objective.cut_to_lines
+        train_lines, validation_lines, training.batch_size, seed, by_width=reader.objective.cut_to_lines
     )
     with tempfile.TemporaryDirectory(prefix="emnist-lines-") as temporary:
         progress = progress or Progress(Path(temporary))
@@ -93,7 +96,7 @@ def _fit(
     if is_main_process():
         weights = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
         module.load_state_dict(weights)
-    return Trained(module.reader, pd.DataFrame(history.rows).rename_axis("epoch").reset_index())
+    return Trained(module.reader, pd.DataFrame(history.rows).rename_axis("epoch").reset_index(), history.seconds)
 
 
 def start_reader(settings: ReaderSettings, load: str | None) -> Reader:

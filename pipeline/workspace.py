@@ -20,6 +20,8 @@ from pipeline.errors import InputError, exit_on_input_error
 from pipeline.settings.base import PARAMS_FILE, read_params, unknown_key
 
 COPIED = ("pipeline", "stages", "dvc.yaml", ".dvcignore")
+TEMPLATES = Path(".dvc/plots")
+"""Of DVC's plots."""
 
 
 def make_workspace(project: Path, workspace: Path, overrides: Mapping[str, Any]) -> None:
@@ -39,6 +41,7 @@ def make_workspace(project: Path, workspace: Path, overrides: Mapping[str, Any])
         shutil.copy(project / ".dvc" / "config", workspace / ".dvc" / "config")
         with (workspace / ".dvc" / "config").open("a", encoding="utf-8") as config:
             config.write("    no_scm = true\n")
+    copy(project / TEMPLATES, workspace / TEMPLATES)
 
 
 def override(params: dict[str, Any], overrides: Mapping[str, Any], path: str = "") -> None:

@@ -35,7 +35,8 @@ def run(experiments: Mapping[str, ExperimentSettings], training: TrainingSetting
     page = report_page(results, rates, data, attributes, training, machine)
     with atomic_path(output / "comparison.csv") as partial:
         write_table(table, partial)
-    short = comparison_page(table, {**sources, "max_epochs": training.max_epochs}, machine)
+    evaluated_on = " and ".join(dict.fromkeys(result.evaluated.machine for result in results))
+    short = comparison_page(table, {**sources, "max_epochs": training.max_epochs}, evaluated_on)
     write_text(output / "comparison.md", short)
     write_text(output / "index.html", page)
     write_text(output / "summary.json", json.dumps(summary(table), indent=2) + "\n")
@@ -62,7 +63,7 @@ def measure(results: Sequence[Result], data: Mapping[str, Lines]) -> dict[str, R
         among = [result for result in results if result.experiment.lines == name]
         for result in among:
             result.require_texts(lines.texts, paths.lines(name))
-        rates |= resample_rates(lines.texts, {result.key: result.readings for result in among})
+        rates |= resample_rates(lines.texts, {result.key: list(result.by_seed.values()) for result in among})
     return rates
 
 

@@ -1,4 +1,4 @@
-"""Stage `evaluate`: how well one experiment reads the test lines."""
+"""Stage `evaluate`: how well one experiment's models read the test lines."""
 
 import argparse
 import json
@@ -8,13 +8,15 @@ from pathlib import Path
 from pipeline import paths
 from pipeline.checkpoint import load_checkpoint
 from pipeline.data.line_store import read_lines
+from pipeline.data.lines import Lines
 from pipeline.errors import exit_on_input_error
-from pipeline.evaluation import evaluate
+from pipeline.evaluation import evaluate, joined_predictions, mean_metrics
 from pipeline.experiment_record import evaluation_of
 from pipeline.files import write_text
 from pipeline.hardware import choose_precision, prepare_cpu, uses_gpu
 from pipeline.report.readings import draw_readings
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
+from pipeline.timings import write_timing
 from pipeline.tracking import log_evaluation
 
 SHOWN = 12
@@ -22,28 +24,38 @@ SHOWN = 12
 
 
 def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) -> None:
-    """Read the test lines with the experiment's checkpoint; write metrics and predictions, and track them."""
-    _, reader = load_checkpoint(paths.checkpoint(key))
+    """Read the test lines with the model of each seed; write metrics, predictions and speed, and track them."""
+    readers = {seed: load_checkpoint(paths.checkpoint(key, seed))[1] for seed in training.seeds}
     lines = read_lines(paths.lines(experiment.lines), "test")
     accelerator = training.trainer.accelerator
-    result = evaluate(
-        reader,
-        lines,
-        batch_size=training.batch_size,
-        device="cuda" if uses_gpu(accelerator) else "cpu",
-        bf16=choose_precision(training.trainer.precision, accelerator).startswith("bf16"),
-    )
-    write_text(paths.predictions(key), result.predictions.to_csv(index=False))
-    write_text(paths.metrics(key), json.dumps(result.metrics, indent=2) + "\n")
+    bf16 = choose_precision(training.trainer.precision, accelerator).startswith("bf16")
+    device = "cuda" if uses_gpu(accelerator) else "cpu"
+    results = {
+        seed: evaluate(reader, lines, batch_size=training.batch_size, device=device, bf16=bf16)
+        for seed, reader in readers.items()
+    }
+    metrics = mean_metrics({seed: result.metrics for seed, result in results.items()})
+    predictions = joined_predictions({seed: result.predictions for seed, result in results.items()})
+    speeds = {seed: result.lines_per_second for seed, result in results.items()}
+    write_text(paths.predictions(key), predictions.to_csv(index=False))
+    write_timing(key, "evaluate", speeds, "bf16" if bf16 else "fp32")
+    write_text(paths.metrics(key), json.dumps(metrics, indent=2) + "\n")
+    for seed, result in results.items():
+        track(key, experiment, training, seed, lines, list(result.predictions["prediction"].head(SHOWN)))
+    spread = f" ± {metrics['test_cer_std']:.2%} ({len(results)} seeds)" if len(results) > 1 else ""
+    print(f"evaluate: {key}: CER {metrics['test_cer']:.2%}{spread}, as the lab counts {metrics['test_cer_lab']:.2%}")
+
+
+def track(
+    key: str, experiment: ExperimentSettings, training: TrainingSettings, seed: int, lines: Lines, readings: list[str]
+) -> None:
+    """Add what was written of one seed to its run, with a picture of the readings of the first lines."""
+    shown = slice(len(readings))
+    images = [image[:, :width] for image, width in zip(lines.images[shown], lines.widths[shown], strict=True)]
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "test_readings.png"
-        shown = result.predictions.head(SHOWN)
-        images = [image[:, :width] for image, width in zip(lines.images[:SHOWN], lines.widths[:SHOWN], strict=True)]
-        draw_readings(picture, images, list(shown["text"]), [[("reading", r)] for r in shown["prediction"]])
-        log_evaluation(evaluation_of(key, experiment, training, {"test_readings.png": picture}))
-    print(
-        f"evaluate: {key}: CER {result.metrics['test_cer']:.2%}, as the lab counts {result.metrics['test_cer_lab']:.2%}"
-    )
+        draw_readings(picture, images, lines.texts[shown], [[("reading", reading)] for reading in readings])
+        log_evaluation(evaluation_of(key, experiment, training, seed, {picture.name: picture}))
 
 
 def main() -> None:

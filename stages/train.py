@@ -1,51 +1,93 @@
-"""Stage `train`: one experiment's best weights and the history of its training."""
+"""Stage `train`: one experiment's best weights for each seed, and the history of its trainings."""
 
 import argparse
+import shutil
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+import pandas as pd
 
 from pipeline import paths
 from pipeline.checkpoint import ReaderSettings, save_checkpoint
 from pipeline.data.line_store import read_attributes, read_lines
+from pipeline.data.lines import Lines
 from pipeline.errors import exit_on_input_error
-from pipeline.experiment_record import note_of, settings_of, tags_of
-from pipeline.files import md5_of, project_root, write_text
-from pipeline.hardware import prepare_cpu
-from pipeline.progress import fingerprint_of, place_of, progress_of
+from pipeline.experiment_record import note_of, settings_of, tags_of, variant_of
+from pipeline.files import atomic_path, md5_of, project_root, write_text
+from pipeline.hardware import choose_precision, prepare_cpu
+from pipeline.progress import Progress, fingerprint_of, place_of, progress_of
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
+from pipeline.timings import write_timing
 from pipeline.tracking import start_run
 from pipeline.trainer import is_main_process
 from pipeline.training import train
 
 
 def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) -> None:
-    """Train on the experiment's lines; write the checkpoint and the history, and track the run."""
-    lines, checkpoint = paths.lines(experiment.lines), paths.checkpoint(key)
+    """Train on the experiment's lines, one seed after another; write checkpoints, history and timing."""
+    lines = paths.lines(experiment.lines)
     attributes = read_attributes(lines)
     reader_settings = ReaderSettings(
         experiment.model, experiment.loss, attributes["max_length"], attributes["with_start_end_tokens"]
     )
     parts = read_lines(lines, "train"), read_lines(lines, "validation")
-    settings, tags = settings_of(experiment, training), tags_of(experiment)
     inputs = [lines, *([project_root() / training.load] if training.load else [])]
     hashes = [md5_of(path) for path in inputs if path.exists()]
-    fingerprint = fingerprint_of({"key": key, **settings}, training, *hashes)
-    if not is_main_process():
-        train(reader_settings, training, *parts, progress=place_of(fingerprint))
-        return
-    with (
-        progress_of(fingerprint) as progress,
-        start_run(key, settings, tags, note_of(key, experiment), progress.run_id) as tracked,
-    ):
+    decisive = {"key": key, **experiment.model_dump(exclude={"training"})}
+    ended = {}
+    with ExitStack() as kept:
+        for seed in training.seeds:
+            fingerprint = fingerprint_of(decisive, training.of_seed(seed), *hashes)
+            if is_main_process():
+                ended[seed] = kept.enter_context(progress_of(fingerprint))
+                if ended[seed].seconds is None:
+                    train_tracked(key, experiment, training, seed, reader_settings, parts, ended[seed])
+            elif (progress := place_of(fingerprint)).seconds is None:
+                train(reader_settings, training.of_seed(seed), *parts, progress=progress)
+        if ended:
+            write_outputs(key, training, ended)
+
+
+def train_tracked(
+    key: str,
+    experiment: ExperimentSettings,
+    training: TrainingSettings,
+    seed: int,
+    reader_settings: ReaderSettings,
+    parts: tuple[Lines, Lines],
+    progress: Progress,
+) -> None:
+    """Train with one seed, and track the run; the checkpoint and the history stay in `progress`."""
+    settings, tags = settings_of(experiment, training, seed), tags_of(experiment, seed)
+    variant = variant_of(training, seed)
+    with start_run(key, settings, tags, note_of(key, experiment), progress.run_id, variant) as tracked:
         progress.keep_run(tracked.id)
-        trained = train(reader_settings, training, *parts, tracked.log_epoch, progress)
-        write_text(paths.history(key), trained.history.to_csv(index=False, float_format="%.8g"))
-        save_checkpoint(checkpoint, reader_settings, trained.reader)
-        tracked.log_model(checkpoint)
-        tracked.finish(md5_of(checkpoint))
+        trained = train(reader_settings, training.of_seed(seed), *parts, tracked.log_epoch, progress)
+        write_text(progress.history, trained.history.to_csv(index=False, float_format="%.8g"))
+        save_checkpoint(progress.checkpoint, reader_settings, trained.reader)
+        tracked.log_metrics({"training_seconds": round(trained.seconds, 1)})
+        tracked.log_model(progress.checkpoint)
+        tracked.finish(md5_of(progress.checkpoint))
+    progress.finish(trained.seconds)
     best = trained.history.sort_values("val_loss").iloc[0]
     print(
-        f"train: {key}: best of {len(trained.history)} epochs was {int(best['epoch'])}: "
+        f"train: {key}{variant and f' ({variant})'}: best of {len(trained.history)} epochs was {int(best['epoch'])}: "
         f"validation loss {best['val_loss']:.4f}, CER {best['val_cer']:.2%}"
     )
+
+
+def write_outputs(key: str, training: TrainingSettings, ended: Mapping[int, Progress]) -> None:
+    """Write what the trainings with all seeds have made, and nothing of other seeds."""
+    histories = {seed: pd.read_csv(progress.history) for seed, progress in ended.items()}
+    history = pd.concat(histories, names=["seed"]).reset_index("seed")
+    write_text(paths.history(key), history.to_csv(index=False, float_format="%.8g"))
+    seconds = {seed: progress.seconds or 0.0 for seed, progress in ended.items()}
+    write_timing(key, "train", seconds, choose_precision(training.trainer.precision, training.trainer.accelerator))
+    with atomic_path(paths.models(key)) as folder:
+        folder.mkdir()
+        for seed, progress in ended.items():
+            shutil.copyfile(progress.checkpoint, folder / paths.checkpoint(key, seed).name)
+        shutil.rmtree(paths.models(key), ignore_errors=True)
 
 
 def main() -> None:

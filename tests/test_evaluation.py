@@ -1,9 +1,10 @@
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
 
 from pipeline.data.lines import Lines
-from pipeline.evaluation import evaluate
+from pipeline.evaluation import evaluate, joined_predictions, mean_metrics
 from pipeline.objectives.cross_entropy import CrossEntropy
 from tests.tiny import tiny_lines
 
@@ -32,11 +33,11 @@ def lines() -> Lines:
 
 @pytest.mark.parametrize("batch_size", [1, 3, 4])
 def test_metrics_by_hand(lines: Lines, batch_size: int) -> None:
-    metrics = evaluate(MadeUp(lines), lines, batch_size=batch_size, device="cpu", bf16=False).metrics  # type: ignore[arg-type]
-    assert metrics.pop("lines_per_second") > 0
+    result = evaluate(MadeUp(lines), lines, batch_size=batch_size, device="cpu", bf16=False)  # type: ignore[arg-type]
+    assert result.lines_per_second > 0
     # Edits 0, 1, 1 and 2; words wrong 0, 1, 1 and 1. Of 8 positions hit: 8; 1 + 6; "AB D" for "AB CD" 3 + 3
     # (position 3 says D for C, 4 says padding for D); 0 + 6.
-    assert metrics == {
+    assert result.metrics == {
         "test_cer": pytest.approx((0 + 1 + 1 + 2) / (3 + 1 + 5 + 2)),
         "test_cer_lab": pytest.approx((0 / 3 + 1 / 2 + 1 / 5 + 2 / 2) / 4),
         "test_wer": pytest.approx((0 + 1 + 1 + 1) / (1 + 1 + 2 + 1)),
@@ -45,13 +46,41 @@ def test_metrics_by_hand(lines: Lines, batch_size: int) -> None:
         "test_accuracy_text": pytest.approx((3 + 1 + 3 + 0) / 11),
         "lines": 4,
         "parameters": 16,
-        "precision": "fp32",
     }
+
+
+def test_metrics_of_seeds_are_averaged_by_hand() -> None:
+    by_seed = {
+        7: {"test_cer": 0.1, "test_wer": 0.5},
+        3: {"test_cer": 0.3, "test_wer": 1.0},
+        5: {"test_cer": 0.2, "test_wer": 0.0},
+    }
+    whole = mean_metrics({seed: {**rates, "lines": 4, "parameters": 16} for seed, rates in by_seed.items()})
+    assert whole == {
+        "test_cer": pytest.approx(0.2),
+        "test_wer": pytest.approx(0.5),
+        "lines": 4,
+        "parameters": 16,
+        "test_cer_std": pytest.approx(0.1),  # of 3 values, divided by 2
+        "seeds": 3,
+        "by_seed": by_seed,
+    }
+
+
+def test_metrics_of_one_seed_are_its_own() -> None:
+    metrics = {"test_cer": 0.1 + 0.2, "lines": 4}
+    assert mean_metrics({7: metrics}) == metrics
+
+
+def test_predictions_of_seeds_follow_one_another() -> None:
+    table = joined_predictions(
+        {7: pd.DataFrame({"line": [0, 1], "text": ["a", ""]}), 3: pd.DataFrame({"line": [0], "text": ["b"]})}
+    )
+    assert table.to_csv(index=False) == "seed,line,text\n7,0,a\n7,1,\n3,0,b\n"
 
 
 def test_predictions_are_in_the_datas_order(lines: Lines) -> None:
     table = evaluate(MadeUp(lines), lines, batch_size=3, device="cpu", bf16=True)  # type: ignore[arg-type]
-    assert table.metrics["precision"] == "bf16"
     assert table.predictions.to_dict("list") == {
         "line": [0, 1, 2, 3],
         "text": ["ABC", "A", "AB CD", "XY"],

@@ -7,6 +7,7 @@ import pytest
 from pipeline.experiment_record import evaluation_of, note_of, settings_of, tags_of
 from pipeline.files import md5_of
 from pipeline.settings.experiment import ExperimentSettings
+from pipeline.timings import write_timing
 from tests.projects import write_lines
 from tests.tiny import tiny_lines, tiny_model, tiny_training
 
@@ -24,8 +25,10 @@ def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExperimentSet
 
 
 def test_settings_hold_what_decides_the_result(experiment: ExperimentSettings) -> None:
-    settings = settings_of(experiment, TRAINING)
-    assert list(settings) == ["lines", "loss", "model", "training"]
+    settings = settings_of(experiment, TRAINING, 43)
+    assert list(settings) == ["lines", "loss", "model", "seed", "training"]
+    assert settings["seed"] == 43
+    assert "seeds" not in settings["training"]
     assert settings["model"] == {
         "name": "line_cnn_lstm",
         "window_width": 16,
@@ -47,12 +50,13 @@ def test_tags_name_model_loss_and_data(experiment: ExperimentSettings) -> None:
         "model": "line_cnn_lstm",
         "loss": "ctc",
         "lines": "own",
+        "seed": "43",
         "data": "own characters",
         "data_md5": md5_of(Path("data/lines/own.h5")),
     }
-    assert tags_of(experiment) == tags
+    assert tags_of(experiment, 43) == tags
     write_lines(Path("data/lines/own.h5"), tiny_lines(["other"]), data="other characters")
-    changed = tags_of(experiment)
+    changed = tags_of(experiment, 43)
     assert changed["data"] == "other characters"
     assert changed["data_md5"] != tags["data_md5"]
 
@@ -65,17 +69,34 @@ def test_the_note_is_a_sentence_for_people(experiment: ExperimentSettings) -> No
 
 def test_an_evaluation_has_the_numbers_and_leaves_out_the_rest(experiment: ExperimentSettings) -> None:
     Path("metrics").mkdir()
-    measured = {"test_cer": 0.25, "test_wer": 1, "parameters": 99, "precision": "fp32", "none": None}
+    measured = {"test_cer": 0.25, "test_wer": 1, "parameters": 99, "text": "fp32", "none": None}
     Path("metrics/mine.json").write_text(json.dumps(measured))
-    found = evaluation_of("mine", experiment, TRAINING, {"a.png": Path("b.png")})
-    assert found.metrics == {"cer": 0.25, "wer": 1, "parameters": 99}
+    write_timing("mine", "evaluate", {1: 1234.56}, "fp32")
+    write_timing("mine", "train", {1: 60.04}, "32-true")
+    found = evaluation_of("mine", experiment, TRAINING, 1, {"a.png": Path("b.png")})
+    assert found.metrics == {"cer": 0.25, "wer": 1, "parameters": 99, "lines_per_second": 1234.6}
+    assert (found.training, found.seed, found.variant) == ({"training_seconds": 60.0}, 1, "")
     assert (found.experiment_key, found.checkpoint, found.history, found.pictures, found.settings, found.tags) == (
-        *("mine", Path("models/mine.ckpt"), Path("history/mine.csv"), {"a.png": Path("b.png")}),
-        settings_of(experiment, TRAINING),
-        tags_of(experiment),
+        *("mine", Path("models/mine/seed_1.ckpt"), Path("history/mine.csv"), {"a.png": Path("b.png")}),
+        settings_of(experiment, TRAINING, 1),
+        tags_of(experiment, 1),
     )
 
 
+def test_each_of_several_seeds_has_numbers_of_its_own(experiment: ExperimentSettings) -> None:
+    by_seed = {"1": {"test_cer": 0.25}, "2": {"test_cer": 0.5}}
+    measured = {"test_cer": 0.375, "parameters": 99, "test_cer_std": 0.18, "seeds": 2, "by_seed": by_seed}
+    Path("metrics").mkdir()
+    Path("metrics/mine.json").write_text(json.dumps(measured))
+    write_timing("mine", "train", {1: 60, 2: 70}, "32-true")
+    training = tiny_training(seeds=[1, 2, 3])
+    first, second, third = (evaluation_of("mine", experiment, training, seed) for seed in (1, 2, 3))
+    assert first.metrics == {"cer": 0.25, "parameters": 99}
+    assert second.metrics == {"cer": 0.5, "parameters": 99}
+    assert (second.training, second.variant, second.tags["seed"]) == ({"training_seconds": 70}, "seed 2", "2")
+    assert (third.metrics, third.training) == ({}, {})  # measured before it was added
+
+
 def test_a_training_that_is_not_evaluated_has_no_metrics(experiment: ExperimentSettings) -> None:
-    found = evaluation_of("mine", experiment, TRAINING)
+    found = evaluation_of("mine", experiment, TRAINING, 1)
     assert (found.metrics, found.pictures) == ({}, {})

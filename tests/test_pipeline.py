@@ -183,7 +183,8 @@ def test_every_stage_ran_once_and_left_its_outputs(first: Workspace) -> None:
     outputs = [
         *("data/settings.ok", "data/characters.h5", "data/corpus.json", *REPORTS),
         *(f"data/lines/{name}.h5" for name in LINES),
-        *(f"models/{key}.ckpt" for key in KEYS),
+        *(f"models/{key}/seed_42.ckpt" for key in KEYS),
+        *(f"timings/{key}_{stage}.json" for stage in ("train", "evaluate") for key in KEYS),
         *(f"{folder}/{key}.csv" for folder in ("history", "predictions") for key in KEYS),
         *(f"metrics/{key}.json" for key in KEYS),
     ]
@@ -252,7 +253,7 @@ def test_mlflow_has_a_whole_run_of_every_experiment(first: Workspace) -> None:
             "lines": experiment["lines"],
             "data": "built-in glyphs, not EMNIST",
             "data_md5": md5_of(first.root / f"data/lines/{experiment['lines']}.h5"),
-            "model_md5": md5_of(first.root / f"models/{key}.ckpt"),
+            "model_md5": md5_of(first.root / f"models/{key}/seed_42.ckpt"),
             "dvc.stage": f"train@{key}",
             "git.commit": first.git("rev-parse", "HEAD~1").strip(),
         }
@@ -343,6 +344,19 @@ def test_a_changed_setting_runs_its_experiment_alone(workspace: Workspace, new_r
     workspace.restore()
     assert workspace.metrics(LSTM) == before[LSTM]
     assert stages_run(workspace.dvc("repro")) == []
+
+
+def test_several_seeds_of_one_experiment_are_trained_and_compared(
+    workspace: Workspace, new_runs: "Callable[[], list[Run]]"
+) -> None:
+    change = f"+experiments.{LSTM}.training.seeds=[42,43]"
+    assert stages_run(workspace.dvc("exp", "run", "--name", "twice", "-S", change)) == LSTM_STAGES
+    row = workspace.table().set_index("experiment").loc[LSTM]
+    assert (row["seeds"], row["test_cer_std"] != "") == (2, True)
+    assert sorted(run.info.run_name for run in new_runs()) == [f"{LSTM} (seed {seed}, twice)" for seed in (42, 43)]
+    shown = json.loads(workspace.dvc("plots", "show", f"history/{LSTM}.csv", "--show-vega"))
+    assert [point["seed"] for point in shown["data"]["values"]] == ["42"] * EPOCHS + ["43"] * EPOCHS
+    assert shown["encoding"]["detail"] == {"field": "seed", "type": "nominal"}
 
 
 def test_an_experiment_of_ones_own_is_trained_and_compared(

@@ -74,6 +74,41 @@ def test_only_the_latest_interrupted_trainings_are_kept(root: Path) -> None:
     assert kept == [f"training{number:02}" for number in range(3, KEPT + 3)]
 
 
+def test_the_seeds_of_an_experiment_are_kept_together(root: Path) -> None:
+    for number in range(KEPT):
+        for seed in range(3):
+            interrupted(f"training{number}-{seed}")
+    kept = sorted(path.name for path in (root / FOLDER).iterdir() if path.is_dir())
+    assert kept == [f"training{number}-{seed}" for number in range(KEPT) for seed in range(3)]
+    interrupted("another-0")
+    assert not list((root / FOLDER).glob("training0-*"))
+    assert len(list((root / FOLDER).glob("training1-?"))) == 3
+
+
+def test_a_training_that_ended_keeps_what_it_made_and_no_more() -> None:
+    interrupted("a-1")
+    with suppress(KeyboardInterrupt), progress_of("a-1") as progress:
+        assert progress.seconds is None
+        progress.checkpoint.write_text("weights")
+        progress.history.write_text("epoch\n")
+        progress.finish(1 / 3)
+        raise KeyboardInterrupt
+    with progress_of("a-1") as progress:
+        assert progress.seconds == 1 / 3
+        assert sorted(path.name for path in progress.folder.iterdir()) == [
+            "history.csv",
+            "run",
+            "seconds",
+            "trained.ckpt",
+        ]
+
+
+def test_seeds_share_the_first_part_of_their_names() -> None:
+    first, second = (fingerprint_of({}, tiny_training(seeds=[seed]), "data") for seed in (1, 23))
+    assert (first.partition("-")[0], first.endswith("-1")) == (second.partition("-")[0], True)
+    assert second.endswith("-23")
+
+
 def test_all_that_decides_the_weights_is_in_the_fingerprint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def name(settings: dict[str, object], training: TrainingSettings, *inputs: str) -> str:
         return fingerprint_of(settings, training, *inputs)
@@ -82,7 +117,7 @@ def test_all_that_decides_the_weights_is_in_the_fingerprint(monkeypatch: pytest.
     assert name({"conv_dim": 4}, tiny_training(), "data") == start
     others = [
         name({"conv_dim": 5}, tiny_training(), "data"),
-        name({"conv_dim": 4}, tiny_training(seed=2), "data"),
+        name({"conv_dim": 4}, tiny_training(seeds=[2]), "data"),
         name({"conv_dim": 4}, tiny_training({"precision": "bf16-mixed"}), "data"),
         name({"conv_dim": 4}, tiny_training(), "other data"),
         name({"conv_dim": 4}, tiny_training(), "data", "checkpoint"),

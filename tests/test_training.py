@@ -122,7 +122,7 @@ def test_losses_weigh_every_line_alike(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_seed_decides_the_weights(name: str, loss: str, tmp_path: Path) -> None:
     settings = tiny_settings(name, loss)
     first, again, other = (
-        weights_of(fit(settings, tiny_training(max_epochs=2, seed=seed), TEXTS * 3), settings, tmp_path)
+        weights_of(fit(settings, tiny_training(max_epochs=2, seeds=[seed]), TEXTS * 3), settings, tmp_path)
         for seed in (1, 1, 2)
     )
     assert first == again

@@ -86,6 +86,7 @@ def project(tmp_path: Path) -> Path:
         "dvc.yaml": "stages: {}\n",
         ".dvcignore": "__pycache__\n",
         ".dvc/config": "[core]\n    analytics = false\n",
+        ".dvc/plots/own.json": "{}",
         "params.yaml": "# All settings.\nlines:\n  short:  # a few\n    train: 10\n  long:\n    train: 20\n",
         "results.txt": "the project's own",
     }.items():
@@ -109,6 +110,7 @@ def test_a_second_call_keeps_results_and_refreshes_code(project: Path, tmp_path:
     }
     written = "# All settings.\nlines:\n  short:  # a few\n    train: 5\n  long:\n    train: 5\n"
     assert made["params.yaml"].decode() == written
+    assert made[".dvc/plots/own.json"] == b"{}"
     assert made[".dvc/config"].decode() == "[core]\n    analytics = false\n    no_scm = true\n"
 
     results = {"data/lines/short.h5": b"lines", "mlflow.db": b"runs", "dvc.lock": b"lock", ".dvc/cache/ab": b"cached"}

@@ -70,7 +70,7 @@ def tiny_training(trainer: dict[str, object] | None = None, **changes: object) -
         "accumulate_grad_batches": 1,
     }
     block = {
-        "seed": 1,
+        "seeds": [1],
         "max_epochs": 1,
         "batch_size": 4,
         "learning_rate": 0.001,

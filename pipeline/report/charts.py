@@ -42,13 +42,17 @@ def style_of(number: int, loss: str) -> Style:
 
 @dataclass(frozen=True)
 class Series:
-    """One line of a chart; a `faint` one is thin and dotted, a `marked` one has its points marked."""
+    """One line of a chart; a `faint` one is thin and dotted, a `marked` one has its points marked.
+
+    A `thin` one is one of several of an experiment.
+    """
 
     x: Sequence[float]
     y: Sequence[float]
     style: Style
     faint: bool = False
     marked: bool = False
+    thin: bool = False
 
 
 def draw_chart(
@@ -91,7 +95,7 @@ def _draw(axis: "matplotlib.axes.Axes", series: Series, log: bool) -> None:
         np.where(y > 0, y, np.nan) if log else y,
         color=series.style.colour,
         linestyle="dotted" if series.faint else line,
-        linewidth=0.9 if series.faint else 1.6,
+        linewidth=0.9 if series.faint or series.thin else 1.6,
         marker="o" if series.marked or len(y) == 1 else "",  # a lone point makes no line
         markersize=3.5,
     )

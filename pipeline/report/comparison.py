@@ -1,5 +1,6 @@
 """The table of all experiments, as data and as a page for the repository."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import StrictUndefined, Template
 
+from pipeline.metrics import OF_SEVERAL
 from pipeline.report.lecture import RESULTS
 from pipeline.report.rates import Rates
 from pipeline.report.results import Result
@@ -16,7 +18,8 @@ from pipeline.report.results import Result
 def comparison_table(results: Sequence[Result], rates: Mapping[str, Rates], data: Mapping[str, str]) -> pd.DataFrame:
     """One row per experiment, in the order of `params.yaml`; rates are fractions.
 
-    `data` names what each data set of lines is made of.
+    Rates, lines per second and the seconds of one training are means over seeds. `test_cer_std` is the sample standard
+    deviation over them, NaN where there is one. `data` names what each data set of lines is made of.
     """
     rows = []
     for result in results:
@@ -29,21 +32,24 @@ def comparison_table(results: Sequence[Result], rates: Mapping[str, Rates], data
                 "lines": result.experiment.lines,
                 "data": data[result.experiment.lines],
                 "parameters": metrics["parameters"],
-                **{name: metrics[name] for name in metrics if name.startswith("test_")},
+                **{name: metrics[name] for name in metrics if name.startswith("test_") and name not in OF_SEVERAL},
                 "test_cer_low": cer.low,
                 "test_cer_high": cer.high,
                 "test_cer_folded": rates[result.key]["cer_folded"].value,
-                "lines_per_second": metrics["lines_per_second"],
+                "lines_per_second": result.evaluated.mean,
                 "test_lines": metrics["lines"],
-                "precision": metrics["precision"],
+                "precision": result.evaluated.precision,
                 "lecture": RESULTS.get(result.key, ""),
+                "training_seconds": result.trained.mean,
+                "seeds": len(result.seeds),
+                "test_cer_std": metrics.get("test_cer_std", math.nan),
             }
         )
     return pd.DataFrame(rows)
 
 
 def comparison_page(table: pd.DataFrame, sources: Mapping[str, Any], machine: str) -> str:
-    """The table as Markdown, with what it was measured on and with."""
+    """The table as Markdown, with what it was measured on and with; `machine` is where it was evaluated."""
     shown = pd.DataFrame(
         {
             "experiment": table["experiment"].map("`{}`".format),
@@ -65,6 +71,7 @@ def comparison_page(table: pd.DataFrame, sources: Mapping[str, Any], machine: st
         table=_markdown(shown),
         tested=" and ".join(f"{count:,}" for count in table["test_lines"].unique()),
         precision=" and ".join(table["precision"].unique()),
+        several=bool((table["seeds"] > 1).any()),
         machine=machine,
         **sources,
     )
@@ -85,7 +92,10 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
 
 
 def _with_interval(row: "pd.Series[Any]") -> str:
-    return f"{row['test_cer'] * 100:.2f} % ({row['test_cer_low'] * 100:.1f}–{row['test_cer_high'] * 100:.1f})"
+    interval = f"{row['test_cer_low'] * 100:.1f}–{row['test_cer_high'] * 100:.1f}"
+    if row["seeds"] == 1:
+        return f"{row['test_cer'] * 100:.2f} % ({interval})"
+    return f"{row['test_cer'] * 100:.2f} ± {row['test_cer_std'] * 100:.2f} % ({row['seeds']} seeds; {interval})"
 
 
 def _percent(digits: int) -> Callable[[float], str]:

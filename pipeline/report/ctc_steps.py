@@ -60,12 +60,13 @@ class Steps:
 
 
 def ctc_steps(results: Sequence[Result], data: Mapping[str, Lines]) -> list[Steps]:
-    """Every CTC experiment on one test line of its data set, read from its checkpoint in fp32 on the CPU."""
+    """Every CTC experiment on one test line of its data set, read by its first seed's model in fp32 on the CPU."""
     steps = []
     for result in results:
         if result.experiment.loss == "ctc":
             lines = data[result.experiment.lines]
-            steps.append(take_steps(result.key, load_checkpoint(paths.checkpoint(result.key))[1], lines))
+            _, reader = load_checkpoint(paths.checkpoint(result.key, result.seeds[0]))
+            steps.append(take_steps(result.key, reader, lines))
     return steps
 
 

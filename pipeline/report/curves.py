@@ -3,6 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
+
+import pandas as pd
 
 from pipeline.report.charts import Series, Style, draw_chart
 from pipeline.report.pictures import Picture
@@ -13,9 +16,11 @@ LOSSES = {"ce": "Cross-entropy", "ctc": "CTC loss"}
 
 @dataclass(frozen=True)
 class Training:
-    """One experiment's training in numbers; what the history does not have is None."""
+    """The training with one seed in numbers; what the history does not have is None."""
 
     key: str
+    seed: int
+    seconds: float | None
     epochs: int
     kept_epoch: int | None
     """Counted from 1: that of the lowest validation loss, whose weights were kept."""
@@ -40,24 +45,30 @@ def draw_curves(results: Sequence[Result], styles: Mapping[str, Style]) -> list[
     return charts
 
 
-def summarize(result: Result) -> Training:
-    """The epoch that was kept, and the last one."""
-    kept, _ = min(_logged(result, "val_loss"), key=lambda point: point[1], default=(None, None))
-    last = [_logged(result, name)[-1:] for name in ("train_loss", "val_loss", "val_blank_share")]
+def summarize(result: Result) -> list[Training]:
+    """The epoch that was kept and the last one, for each seed."""
+    return [_summary(result, seed, history) for seed, history in result.histories.items()]
+
+
+def _summary(result: Result, seed: int, history: pd.DataFrame) -> Training:
+    kept, _ = min(_logged(history, "val_loss"), key=lambda point: point[1], default=(None, None))
+    last = [_logged(history, name)[-1:] for name in ("train_loss", "val_loss", "val_blank_share")]
     return Training(
         result.key,
-        len(result.history),
+        seed,
+        result.trained.by_seed.get(str(seed)),
+        len(history),
         kept,
-        dict(_logged(result, "val_cer")).get(kept) if kept else None,
+        dict(_logged(history, "val_cer")).get(kept) if kept else None,
         *(points[0][1] if points else None for points in last),
     )
 
 
-def _logged(result: Result, name: str) -> list[tuple[int, float]]:
+def _logged(history: pd.DataFrame, name: str) -> list[tuple[int, float]]:
     """Epochs counted from 1 and the values logged after them; nothing where there is none."""
-    if name not in result.history:
+    if name not in history:
         return []
-    epochs = zip(result.history["epoch"], result.history[name], strict=True)
+    epochs = zip(history["epoch"], history[name], strict=True)
     return [(int(epoch) + 1, float(value)) for epoch, value in epochs if not math.isnan(value)]
 
 
@@ -66,8 +77,9 @@ def _chart(
 ) -> Picture:
     series = []
     for result in results:
-        for number, name in enumerate(names):
-            points = _logged(result, name)
-            series.append(Series([x for x, _ in points], [y for _, y in points], styles[result.key], faint=number > 0))
+        for history, (number, name) in product(result.histories.values(), enumerate(names)):
+            points, thin = _logged(history, name), len(result.seeds) > 1
+            x, y = [x for x, _ in points], [y for _, y in points]
+            series.append(Series(x, y, styles[result.key], faint=number > 0, thin=thin))
     alt = f"{title}, by epoch, for {', '.join(result.key for result in results)}; the last values are in the table"
     return draw_chart(title, series, x_label="epoch", alt=alt, **axes)

@@ -50,7 +50,8 @@ def report_page(
             lecture=RESULTS,
             matrices=compare_pairs(results, rates),
             curves=draw_curves(results, styles),
-            trainings=[summarize(result) for result in results],
+            trainings=[training for result in results for training in summarize(result)],
+            several=any(len(result.seeds) > 1 for result in results),
             errors=find_errors(results, best, data, styles),
             worst=[worst_lines(result, data[result.experiment.lines]) for result in results],
             random=[random_lines(name, results, lines) for name, lines in data.items()],
@@ -81,6 +82,7 @@ def environment() -> Environment:
         "interval": interval,
         "points": points,
         "count": "{:,}".format,
+        "duration": duration,
         "visible": visible,
     }
     return found
@@ -94,6 +96,12 @@ def percent(rate: float, digits: int = 1) -> str:
 def interval(estimate: Estimate, digits: int = 1) -> str:
     """7.9–8.6, in percent."""
     return f"{estimate.low * 100:.{digits}f}–{estimate.high * 100:.{digits}f}"
+
+
+def duration(seconds: float) -> str:
+    """12.3 s, 12.3 min or 12.3 h."""
+    size, unit = next((one for one in ((3600, "h"), (60, "min")) if seconds >= one[0]), (1, "s"))
+    return f"{seconds / size:.1f}\N{NO-BREAK SPACE}{unit}"
 
 
 def points(rate: float, digits: int = 1) -> str:

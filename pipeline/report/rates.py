@@ -22,7 +22,7 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Rates:
-    """One experiment's rates by name, as measured and on each resample of its lines."""
+    """One experiment's rates by name, as measured and on each resample of its lines; means over its seeds."""
 
     measured: Mapping[str, float]
     resampled: Mapping[str, NDArray[np.float64]]
@@ -55,12 +55,20 @@ def line_sums(texts: Sequence[str], readings: Sequence[str]) -> dict[str, NDArra
     return {name: values.astype(np.float64) for name, values in sums.items()}
 
 
-def resample_rates(texts: Sequence[str], readings: Mapping[str, Sequence[str]]) -> dict[str, Rates]:
-    """The rates of several experiments that read the same lines, by experiment.
+def mean_sums(texts: Sequence[str], readings: Sequence[Sequence[str]]) -> dict[str, NDArray[np.float64]]:
+    """The mean of `line_sums` over the readings of several seeds."""
+    sums = [line_sums(texts, one) for one in readings]
+    return {name: np.mean([one[name] for one in sums], axis=0) for name in sums[0]}
 
+
+def resample_rates(texts: Sequence[str], readings: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, Rates]:
+    """The rates of several experiments that read the same lines, by experiment; `readings` has one list a seed.
+
+    Each line counts with its mean over the experiment's seeds, and it is lines that are drawn: intervals and paired
+    differences are of this choice of seeds, and narrow as more of them even out what one training makes of a line.
     The draws depend on the number of lines alone: an experiment's intervals are the same whatever it stands beside.
     """
-    sums = {key: line_sums(texts, read) for key, read in readings.items()}
+    sums = {key: mean_sums(texts, read) for key, read in readings.items()}
     columns = [(key, name) for key in sums for name in sums[key]]
     values = np.stack([sums[key][name] for key, name in columns], axis=1)
     resampled = dict(zip(columns, resampled_sums(values, np.random.default_rng(SEED)).T, strict=True))

@@ -1,7 +1,7 @@
 """What the earlier stages left of each experiment."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,23 +13,43 @@ from pipeline import paths
 from pipeline.errors import InputError
 from pipeline.report.alignment import Segment, align
 from pipeline.settings.experiment import ExperimentSettings
+from pipeline.timings import Timing, read_timing
 
 
 @dataclass(frozen=True)
 class Result:
-    """One experiment; `texts` and `readings` are in the order of its test lines."""
+    """One experiment; `texts` and readings are in the order of its test lines."""
 
     key: str
     experiment: ExperimentSettings
     metrics: Mapping[str, Any]
+    """Means over the seeds."""
     history: pd.DataFrame
-    """One row per epoch, which begins at 0."""
+    """One row per `seed` and `epoch`, which begins at 0."""
     texts: list[str]
-    readings: list[str]
+    by_seed: Mapping[int, list[str]]
+    """The readings of the model of each seed."""
+    trained: Timing
+    evaluated: Timing
+
+    @property
+    def seeds(self) -> list[int]:
+        """In the order of the settings."""
+        return list(self.by_seed)
+
+    @property
+    def readings(self) -> list[str]:
+        """Of the first seed, which stands for all where single readings are shown."""
+        return self.by_seed[self.seeds[0]]
+
+    @property
+    def histories(self) -> dict[int, pd.DataFrame]:
+        """One row per epoch, by seed."""
+        return split_by_seed(self.history)
 
     @cached_property
     def alignments(self) -> list[list[Segment]]:
-        """How each reading came from its text."""
+        """How each reading of the first seed came from its text."""
         return [align(text, reading) for text, reading in zip(self.texts, self.readings, strict=True)]
 
     def require_texts(self, texts: list[str], path: Path) -> None:
@@ -45,10 +65,26 @@ def read_result(key: str, experiment: ExperimentSettings) -> Result:
     Raises:
         InputError: a file is absent or damaged; the message says what makes it.
     """
-    metrics, predictions = read_metrics(key), read_predictions(key)
+    tables = split_by_seed(read_predictions(key))
+    texts = {seed: list(table["text"]) for seed, table in tables.items()}
+    first = next(iter(texts.values()))
+    if any(others != first for others in texts.values()):
+        raise InputError(f"{paths.predictions(key)}: its seeds read different lines; run `dvc repro evaluate@{key}`")
     return Result(
-        key, experiment, metrics, read_history(key), list(predictions["text"]), list(predictions["prediction"])
+        key,
+        experiment,
+        read_metrics(key),
+        read_history(key),
+        first,
+        {seed: list(table["prediction"]) for seed, table in tables.items()},
+        read_timing(key, "train"),
+        read_timing(key, "evaluate"),
     )
+
+
+def split_by_seed(table: pd.DataFrame) -> dict[int, pd.DataFrame]:
+    """The rows of each value of the column `seed`, in the order of the first of each."""
+    return {int(seed): table[table["seed"] == seed] for seed in table["seed"].unique().tolist()}
 
 
 def read_metrics(key: str) -> dict[str, Any]:
@@ -66,20 +102,25 @@ def read_predictions(key: str) -> pd.DataFrame:
     return _read_table(
         paths.predictions(key),
         f"dvc repro evaluate@{key}",
-        dtype={"text": str, "prediction": str},
+        ("seed", "text", "prediction"),
+        dtype={"seed": int, "text": str, "prediction": str},
         keep_default_na=False,
         na_filter=False,
     )
 
 
 def read_history(key: str) -> pd.DataFrame:
-    """The epochs of one experiment's training."""
-    return _read_table(paths.history(key), f"dvc repro train@{key}")
+    """The epochs of one experiment's trainings."""
+    return _read_table(paths.history(key), f"dvc repro train@{key}", ("seed", "epoch"), dtype={"seed": int})
 
 
-def _read_table(path: Path, command: str, **options: Any) -> pd.DataFrame:
+def _read_table(path: Path, command: str, columns: Sequence[str], **options: Any) -> pd.DataFrame:
     try:
         table: pd.DataFrame = pd.read_csv(path, **options)
+        if missing := [name for name in columns if name not in table]:
+            raise ValueError(f"no column {missing[0]}")
+        if table.empty:
+            raise ValueError("no rows")
     except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())
         raise InputError(f"{path}: cannot be read ({reason}); run `{command}`") from None

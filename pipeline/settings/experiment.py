@@ -1,15 +1,25 @@
 """What is trained and how: the sections `experiments` and `training` of `params.yaml`."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pipeline.geometry import Windows
 from pipeline.settings.base import Seed, Settings, read_params, read_section, validate
 
 Dimension = Annotated[int, Field(ge=1, le=65_536)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
+MOST_SEEDS = 32
+
+
+def _distinct(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError("must name each seed once")
+    return seeds
+
+
+Seeds = Annotated[list[Seed], Field(min_length=1, max_length=MOST_SEEDS), AfterValidator(_distinct)]
 
 
 class LineCNNSimpleSettings(Settings):
@@ -99,8 +109,8 @@ class TrainerSettings(Settings):
 class TrainingSettings(Settings):
     """How a model is trained; an experiment's own `training` block overrides single keys."""
 
-    seed: Seed
-    """Seed of weights, batches and dropout."""
+    seeds: Seeds
+    """Seeds of weights, batches and dropout; a model is trained for each, and results are means over them."""
     max_epochs: Annotated[int, Field(ge=1)]
     """Passes over the training lines."""
     batch_size: Annotated[int, Field(ge=1)]
@@ -117,6 +127,10 @@ class TrainingSettings(Settings):
     """Checkpoint (path from the project's root) whose weights training starts from, or null."""
     trainer: TrainerSettings
     """Lightning's own."""
+
+    def of_seed(self, seed: int) -> Self:
+        """The training of one of the models."""
+        return self.model_copy(update={"seeds": [seed]})
 
 
 class ExperimentSettings(Settings):

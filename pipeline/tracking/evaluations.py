@@ -22,7 +22,7 @@ Outcome = Literal["made", "filled", "same"]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a trained experiment left in DVC's outputs: enough to rebuild its run."""
+    """What a training left in DVC's outputs: enough to rebuild its run."""
 
     experiment_key: str
     settings: Mapping[str, object]
@@ -35,6 +35,12 @@ class Evaluation:
     pictures: Mapping[str, Path] = field(default_factory=dict)
     """Files by their path in the run."""
     note: str = ""
+    variant: str = ""
+    """What tells the run from others of the experiment."""
+    seed: int | None = None
+    """Whose rows of the history are meant; None where it has no column `seed`."""
+    training: Mapping[str, float] = field(default_factory=dict)
+    """Of the training as a whole."""
 
 
 def log_evaluation(evaluation: Evaluation) -> None:
@@ -85,12 +91,14 @@ def _newest_run(store: Store, experiment_key: str, model_md5: str) -> "Run | Non
 
 
 def _backfill(store: Store, evaluation: Evaluation, model_md5: str) -> RunWriter:
-    epochs = list(_epochs(evaluation.history))
+    epochs = list(_epochs(evaluation.history, evaluation.seed))
     tags = {**evaluation.tags, "source": "backfill"}
-    writer = create_run(store, evaluation.experiment_key, evaluation.settings, tags, evaluation.note)
+    key, variant = evaluation.experiment_key, evaluation.variant
+    writer = create_run(store, key, evaluation.settings, tags, evaluation.note, variant)
     with status_of_block(writer):
         for epoch, metrics in epochs:
             writer.log_epoch(epoch, metrics)
+        writer.log_metrics(evaluation.training)
         writer.log_model(evaluation.checkpoint)
         # Last, so that a run that is not whole is never found again.
         writer.tag({"model_md5": model_md5})
@@ -109,9 +117,11 @@ def _fill(writer: RunWriter, run: "Run", evaluation: Evaluation) -> bool:
     return True
 
 
-def _epochs(history: Path) -> Iterator[tuple[int, dict[str, float]]]:
+def _epochs(history: Path, seed: int | None) -> Iterator[tuple[int, dict[str, float]]]:
     with history.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
+            if row.pop("seed", None) != (None if seed is None else str(seed)):
+                continue
             try:
                 epoch = int(float(row.pop("epoch")))
             except (KeyError, ValueError):

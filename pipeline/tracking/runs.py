@@ -31,6 +31,10 @@ class TrainingRun:
         """Keep an epoch's metrics; those that are `None` or not finite are left out."""
         self._attempt(lambda: self._writer.log_epoch(epoch, metrics))
 
+    def log_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Keep numbers of the training as a whole."""
+        self._attempt(lambda: self._writer.log_metrics(metrics))
+
     def log_picture(self, path_in_run: str, file: Path) -> None:
         """Keep a copy of a picture at a path such as `lines/best.png`."""
         self._attempt(lambda: self._writer.log_file(path_in_run, file))
@@ -72,26 +76,28 @@ def start_run(
     tags: Mapping[str, str],
     note: str = "",
     resume: str | None = None,
+    variant: str = "",
 ) -> Iterator[TrainingRun]:
     """Follow a training as a run: FINISHED, KILLED after Ctrl-C, FAILED after another exception.
 
     `InputError` before the block when the store cannot be used; later trouble costs only the run.
-    `resume` is the id of an interrupted run to go on with; where it is gone, a new one is made.
+    `resume` is the id of an interrupted run to go on with; where it is gone, a new one is made. `variant` tells it
+    from other runs of the experiment by its name.
     """
     store = open_store()
     tags = {**tags, **origin_tags(), "source": "train"}
-    writer = _resumed(store, resume) or create_run(store, experiment_key, settings, tags, note)
+    writer = _resumed(store, resume) or create_run(store, experiment_key, settings, tags, note, variant)
     run = TrainingRun(writer)
     with status_of_block(run):
         yield run
 
 
 def create_run(
-    store: Store, experiment_key: str, settings: Mapping[str, object], tags: Mapping[str, str], note: str
+    store: Store, experiment_key: str, settings: Mapping[str, object], tags: Mapping[str, str], note: str, variant: str
 ) -> RunWriter:
-    """A new run of an experiment, named after it; `InputError` when the store refuses."""
-    experiment = os.environ.get("DVC_EXP_NAME")
-    name = f"{experiment_key} ({experiment})" if experiment else experiment_key
+    """A new run of an experiment, named after it, the variant and DVC's experiment; `InputError` when refused."""
+    details = ", ".join(filter(None, [variant, os.environ.get("DVC_EXP_NAME")]))
+    name = f"{experiment_key} ({details})" if details else experiment_key
     described = {"mlflow.note.content": note} if note else {}
     try:
         return RunWriter.create(store, name, settings, {**tags, **described, "experiment_key": experiment_key})

@@ -6,8 +6,10 @@ import pandas as pd
 
 from pipeline.report.results import Result
 from pipeline.settings.experiment import ExperimentSettings
+from pipeline.timings import Timing
 from tests.tiny import tiny_model
 
+SEED = 42
 HISTORY = {"epoch": [0, 1], "train_loss": [3.0, 2.0], "val_loss": [3.5, 2.5], "val_cer": [0.9, 0.8]}
 
 
@@ -23,8 +25,10 @@ def make_result(
     """An experiment that read `texts` as `readings`."""
     measured = {
         **{f"test_{name}": 0.5 for name in ("cer", "cer_lab", "wer", "exact", "accuracy", "accuracy_text")},
-        **{"lines": len(texts), "lines_per_second": 1234.5, "parameters": 5678, "precision": "fp32"},
+        **{"lines": len(texts), "parameters": 5678},
         **metrics,
     }
     experiment = ExperimentSettings(lines=lines, loss=loss, model=tiny_model("line_cnn_simple"))
-    return Result(key, experiment, measured, pd.DataFrame(history), list(texts), list(readings))
+    rows = pd.DataFrame(history).assign(seed=SEED)
+    timings = [Timing({str(SEED): value}, "fp32", "x86_64") for value in (90.0, 1234.5)]
+    return Result(key, experiment, measured, rows, list(texts), {SEED: list(readings)}, *timings)

@@ -1,3 +1,5 @@
+import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +12,7 @@ from pipeline.report.rates import resample_rates
 from pipeline.report.results import Result
 from pipeline.settings.base import read_params
 from pipeline.settings.experiment import ExperimentSettings
+from pipeline.timings import Timing
 from tests.imports import ROOT
 from tests.tiny import tiny_model
 
@@ -21,7 +24,7 @@ RATES = {
     "test_accuracy": 0.9,
     "test_accuracy_text": 0.8,
 }
-MEASURED = {**RATES, "lines": 2000, "lines_per_second": 1234.5, "parameters": 1234567, "precision": "bf16"}
+MEASURED = {**RATES, "lines": 2000, "parameters": 1234567}
 SOURCES = {
     "data": "own characters",
     "corpus": "own text",
@@ -53,12 +56,19 @@ CER = {"test_cer_low": 0.165, "test_cer_high": 0.335}
 
 @pytest.fixture
 def table() -> pd.DataFrame:
-    other = {**MEASURED, "lines": 500, "precision": "fp32"}
+    other = {**MEASURED, "lines": 500}
     results = [
-        Result(key, EXPERIMENTS[key], metrics, pd.DataFrame(), TEXTS, READINGS)
-        for key, metrics in zip(EXPERIMENTS, (MEASURED, other), strict=True)
+        make(key, metrics, {42: READINGS}, precision)
+        for key, metrics, precision in zip(EXPERIMENTS, (MEASURED, other), ("bf16", "fp32"), strict=True)
     ]
-    return comparison_table(results, resample_rates(TEXTS, dict.fromkeys(EXPERIMENTS, READINGS)), DATA)
+    return comparison_table(results, resample_rates(TEXTS, {key: [READINGS] for key in EXPERIMENTS}), DATA)
+
+
+def make(key: str, metrics: Mapping[str, object], readings: Mapping[int, list[str]], precision: str) -> Result:
+    timings = [
+        Timing({str(seed): value + seed - 42 for seed in readings}, precision, MACHINE) for value in (60, 1234.5)
+    ]
+    return Result(key, EXPERIMENTS[key], metrics, pd.DataFrame(), TEXTS, readings, *timings)
 
 
 def page(table: pd.DataFrame, **sources: object) -> str:
@@ -67,6 +77,7 @@ def page(table: pd.DataFrame, **sources: object) -> str:
 
 def test_a_row_says_what_was_measured_with_what(table: pd.DataFrame) -> None:
     row = table.iloc[0].to_dict()
+    assert math.isnan(row.pop("test_cer_std"))
     assert {name: row.pop(name) for name in CER} == pytest.approx(CER, abs=0.02)
     assert row == {
         "experiment": "mine",
@@ -81,6 +92,8 @@ def test_a_row_says_what_was_measured_with_what(table: pd.DataFrame) -> None:
         "test_lines": 2000,
         "precision": "bf16",
         "lecture": "",
+        "training_seconds": 60,
+        "seeds": 1,
     }
     assert table["experiment"].tolist() == ["mine", "lstm_ctc_variable"]
     assert table["data"].tolist() == ["own characters", "other characters"]
@@ -132,15 +145,37 @@ def test_the_summary_is_short(table: pd.DataFrame) -> None:
     }
 
 
+def test_several_seeds_are_shown_as_mean_and_deviation() -> None:
+    metrics = {**MEASURED, "test_cer_std": 0.0123, "seeds": 2, "by_seed": {}}
+    one = make("mine", metrics, {42: READINGS, 45: TEXTS}, "fp32")
+    two = make("lstm_ctc_variable", MEASURED, {42: READINGS}, "fp32")
+    rates = resample_rates(TEXTS, {one.key: [READINGS, TEXTS], two.key: [READINGS]})
+    table = comparison_table([one, two], rates, DATA)
+    assert list(table.columns).count("test_cer_std") == 1
+    row = table.iloc[0]
+    assert (row["test_cer_std"], row["seeds"], row["training_seconds"], row["lines_per_second"]) == (
+        *(0.0123, 2, 61.5),
+        1236,
+    )
+    assert row["test_cer_folded"] == pytest.approx(0.0625)
+    text = page(table)
+    low, high = (f"{row[name] * 100:.1f}" for name in CER)
+    assert f"| 12.35 ± 1.23 % (2 seeds; {low}–{high}) |" in text
+    assert text.count("seeds;") == 1
+    assert "± is the standard deviation of the CER" in text
+    assert "± is" not in page(comparison_table([two], rates, DATA))
+
+
 def test_the_table_is_written_with_six_digits(table: pd.DataFrame, tmp_path: Path) -> None:
     write_table(table.drop(columns=["lines_per_second"]).assign(**CER), tmp_path / "a.csv")
     assert (tmp_path / "a.csv").read_bytes().decode() == (
         "experiment,model,loss,lines,data,parameters,test_cer,test_cer_lab,test_wer,test_exact,test_accuracy,"
-        "test_accuracy_text,test_cer_low,test_cer_high,test_cer_folded,test_lines,precision,lecture\n"
+        "test_accuracy_text,test_cer_low,test_cer_high,test_cer_folded,test_lines,precision,lecture,"
+        "training_seconds,seeds,test_cer_std\n"
         "mine,line_cnn,ctc,own,own characters,1234567,0.123456,0.100000,0.987650,0.005000,0.900000,"
-        "0.800000,0.165000,0.335000,0.125000,2000,bf16,\n"
+        "0.800000,0.165000,0.335000,0.125000,2000,bf16,,60.000000,1,\n"
         "lstm_ctc_variable,line_cnn_simple,ce,other,other characters,1234567,0.123456,0.100000,0.987650,0.005000,"
-        "0.900000,0.800000,0.165000,0.335000,0.125000,500,fp32,a little better\n"
+        "0.900000,0.800000,0.165000,0.335000,0.125000,500,fp32,a little better,60.000000,1,\n"
     )
 
 

@@ -73,11 +73,11 @@ def test_ctc_experiments_are_read_from_their_checkpoints(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     settings = tiny_settings("line_cnn")
     torch.manual_seed(0)
-    save_checkpoint(paths.checkpoint("mine"), settings, settings.build())
+    save_checkpoint(paths.checkpoint("mine", 42), settings, settings.build())
     results = [make_result(TEXTS, TEXTS, "without", "ce"), make_result(TEXTS, TEXTS, "mine", "ctc")]
     (found,) = ctc_steps(results, {"own": LINES})
     assert found.key == "mine"
     assert ctc_steps(results[:1], {"own": LINES}) == []
-    paths.checkpoint("mine").unlink()
-    with pytest.raises(InputError, match=r"^models/mine\.ckpt: no such checkpoint"):
+    paths.checkpoint("mine", 42).unlink()
+    with pytest.raises(InputError, match=r"^models/mine/seed_42\.ckpt: no such checkpoint"):
         ctc_steps(results, {"own": LINES})

@@ -45,14 +45,15 @@ def test_a_history_with_gaps_can_be_drawn() -> None:
 
 
 def test_the_epoch_with_the_lowest_validation_loss_is_the_one_that_was_kept() -> None:
-    found = summarize(result("only", "ctc", {**CTC, "val_loss": [2.5, 3.5], "val_cer": [0.7, 0.6]}))
+    (found,) = summarize(result("only", "ctc", {**CTC, "val_loss": [2.5, 3.5], "val_cer": [0.7, 0.6]}))
     assert (found.key, found.epochs, found.kept_epoch, found.kept_cer) == ("only", 2, 1, 0.7)
     assert (found.train_loss, found.val_loss, found.blank_share) == (2.0, 3.5, 0.75)
 
 
 def test_what_was_not_logged_is_none() -> None:
     nan = float("nan")
-    found = summarize(result("only", "ce", {"epoch": [0, 1], "val_loss": [nan, 4.5]}))
+    (found,) = summarize(result("only", "ce", {"epoch": [0, 1], "val_loss": [nan, 4.5]}))
     assert (found.epochs, found.kept_epoch, found.kept_cer) == (2, 2, None)
     assert (found.train_loss, found.val_loss, found.blank_share) == (None, 4.5, None)
-    assert summarize(result("only", "ce", {"epoch": [0], "val_cer": [0.5]})).kept_epoch is None
+    (found,) = summarize(result("only", "ce", {"epoch": [0], "val_cer": [0.5]}))
+    assert found.kept_epoch is None

@@ -12,7 +12,7 @@ def test_experiments_are_paired_on_their_data_set_alone() -> None:
         make_result(TEXTS, [""] * 30, "wrong", lines="own"),
         make_result(TEXTS, ["abc", "de", "f"] * 10, "as_right", lines="own"),
     ]
-    rates = resample_rates(TEXTS, {result.key: result.readings for result in results})
+    rates = resample_rates(TEXTS, {result.key: [result.readings] for result in results})
     (matrix,) = compare_pairs(results, rates)
     assert (matrix.lines, matrix.keys) == ("own", ["right", "wrong", "as_right"])
     shown = [[cell and (cell.value, cell.excludes_zero) for cell in row] for row in matrix.rows]
@@ -25,4 +25,4 @@ def test_experiments_are_paired_on_their_data_set_alone() -> None:
 
 def test_one_experiment_has_nobody_to_differ_from() -> None:
     result = make_result(["a"], ["b"])
-    assert compare_pairs([result], resample_rates(["a"], {"mine": ["b"]})) == []
+    assert compare_pairs([result], resample_rates(["a"], {"mine": [["b"]]})) == []

@@ -10,7 +10,7 @@ from tests.report.pictures import count_pixels, read_png
 
 def table(rates: list[float], losses: list[str]) -> pd.DataFrame:
     names = [f"experiment_{number}" for number in range(len(rates))]
-    return pd.DataFrame({"experiment": names, "loss": losses, "test_cer": rates})
+    return pd.DataFrame({"experiment": names, "loss": losses, "test_cer": rates, "test_cer_std": float("nan")})
 
 
 def bars(path: Path, rates: list[float], losses: list[str], data: str = "own characters") -> dict[str, int]:
@@ -26,6 +26,16 @@ def test_bars_are_as_long_as_the_rates_and_coloured_by_loss(tmp_path: Path) -> N
     assert 3 < one["ce"] / one["ctc"] < 4.2
     other = bars(tmp_path / "b.png", [0.8, 0.2], ["ctc", "ce"])
     assert 3 < other["ctc"] / other["ce"] < 4.2
+
+
+def test_the_spread_over_seeds_is_a_black_line(tmp_path: Path) -> None:
+    spreads = (float("nan"), 0.05, 0.2)
+    black = []
+    for spread in spreads:
+        draw_error_rates(tmp_path / "a.png", table([0.5], ["ctc"]).assign(test_cer_std=spread), "data")
+        picture = read_png(tmp_path / "a.png")
+        black.append(int((picture[..., :3] < 0.05).all(axis=-1).sum()))
+    assert black[0] < black[1] < black[2]
 
 
 @pytest.mark.parametrize("losses", [["ce", "ce"], ["ctc", "ctc"]])

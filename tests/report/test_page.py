@@ -37,7 +37,7 @@ def render(results: Sequence[Result], **sources: object) -> str:
     data = {name: tiny_lines(results[0].texts, seed=seed) for seed, name in enumerate(names)}
     rates = {}
     for name in names:
-        among = {result.key: result.readings for result in results if result.experiment.lines == name}
+        among = {result.key: list(result.by_seed.values()) for result in results if result.experiment.lines == name}
         rates |= resample_rates(results[0].texts, among)
     attributes = {name: {**SOURCES, **sources} for name in names}
     return report_page(results, rates, data, attributes, tiny_training(max_epochs=7), "x86_64, 2 threads")
@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = tiny_settings("line_cnn")
     torch.manual_seed(0)
     for key in ("first", "second"):
-        save_checkpoint(root / paths.checkpoint(key), settings, settings.build())
+        save_checkpoint(root / paths.checkpoint(key, 42), settings, settings.build())
     return root
 
 
@@ -257,7 +257,7 @@ def test_a_page_with_a_gap_is_an_error() -> None:
 
 
 def test_numbers_are_read_by_people() -> None:
-    rates = resample_rates(["a", "bcd"], {"mine": ["a", ""]})["mine"]
+    rates = resample_rates(["a", "bcd"], {"mine": [["a", ""]]})["mine"]
     assert percent(0.0824, 2) == "8.24\N{NO-BREAK SPACE}%"
     assert percent(1.5) == "150.0\N{NO-BREAK SPACE}%"
     assert interval(rates["cer"]) == "0.0–100.0"

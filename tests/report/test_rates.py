@@ -10,7 +10,7 @@ READINGS = ["ab", "cat", "", "mm nnnn o"]
 
 
 def test_rates_are_those_of_the_metrics() -> None:
-    rates = resample_rates(TEXTS, {"mine": READINGS})["mine"]
+    rates = resample_rates(TEXTS, {"mine": [READINGS]})["mine"]
     metric = ReadingMetrics()
     metric.update(READINGS, TEXTS, torch.zeros(4, 9), torch.zeros(4, 9))
     measured = metric.compute()
@@ -20,7 +20,7 @@ def test_rates_are_those_of_the_metrics() -> None:
 
 
 def test_rates_by_hand() -> None:
-    rates = resample_rates(TEXTS, {"mine": READINGS})["mine"]
+    rates = resample_rates(TEXTS, {"mine": [READINGS]})["mine"]
     assert rates["cer"].value == pytest.approx((0 + 5 + 1 + 4) / 15)
     assert rates["cer_folded"].value == pytest.approx((0 + 4 + 1 + 4) / 15)
     assert rates["cer_lab"].value == pytest.approx((0 + 5 / 7 + 1 + 4 / 9) / 4)
@@ -31,25 +31,25 @@ def test_rates_by_hand() -> None:
 
 def test_the_rate_of_a_resample_is_a_ratio_of_sums() -> None:
     # Of two lines, one right with 1 character and one wrong with 3, a resample has both, the one twice or the other.
-    rates = resample_rates(["a", "bcd"], {"mine": ["a", ""]})["mine"]
+    rates = resample_rates(["a", "bcd"], {"mine": [["a", ""]]})["mine"]
     assert set(np.round(rates.resampled["cer"], 6)) == {0, 0.75, 1}
     assert (rates["cer"].low, rates["cer"].value, rates["cer"].high) == (0, 0.75, 1)
 
 
 @pytest.mark.parametrize("readings", [[""], ["a"], ["b"], ["bcdef"]])
 def test_one_line_of_one_character(readings: list[str]) -> None:
-    rates = resample_rates(["a"], {"mine": readings})["mine"]
+    rates = resample_rates(["a"], {"mine": [readings]})["mine"]
     for name in RATES:
         assert rates[name].low == rates[name].value == rates[name].high
 
 
 def test_lines_without_words_count_no_words() -> None:
-    assert resample_rates([" "], {"mine": [""]})["mine"]["wer"].value == 0
+    assert resample_rates([" "], {"mine": [[""]]})["mine"]["wer"].value == 0
 
 
 def test_intervals_do_not_depend_on_the_company() -> None:
-    alone = resample_rates(TEXTS, {"mine": READINGS})["mine"]
-    among = resample_rates(TEXTS, {"other": TEXTS, "mine": READINGS})["mine"]
+    alone = resample_rates(TEXTS, {"mine": [READINGS]})["mine"]
+    among = resample_rates(TEXTS, {"other": [TEXTS], "mine": [READINGS]})["mine"]
     for name in RATES:
         assert alone[name] == among[name]
 
@@ -61,7 +61,7 @@ def test_a_difference_is_paired() -> None:
     right = rng.integers(1, 9, 400)
     first = [text[:n] for text, n in zip(texts, right, strict=True)]
     second = [reading[: -1 if i % 4 == 0 else None] for i, reading in enumerate(first)]
-    rates = resample_rates(texts, {"first": first, "second": second})
+    rates = resample_rates(texts, {"first": [first], "second": [second]})
     found = rates["second"].minus(rates["first"], "cer")
     assert found.value == pytest.approx(1 / 32)
     assert found.excludes_zero
@@ -72,7 +72,7 @@ def test_a_difference_is_paired() -> None:
 
 
 def test_a_difference_changes_its_sign_with_the_order() -> None:
-    rates = resample_rates(TEXTS, {"a": READINGS, "b": ["ab", "Cat", "a", "mm"]})
+    rates = resample_rates(TEXTS, {"a": [READINGS], "b": [["ab", "Cat", "a", "mm"]]})
     there, back = rates["a"].minus(rates["b"], "cer"), rates["b"].minus(rates["a"], "cer")
     assert (there.value, there.low, there.high) == pytest.approx((-back.value, -back.high, -back.low))
     same = rates["a"].minus(rates["a"], "cer")

@@ -13,8 +13,10 @@ from tests.tiny import tiny_model
 EXPERIMENT = ExperimentSettings(lines="own", loss="ctc", model=tiny_model("line_cnn"))
 FILES = {
     "metrics/mine.json": json.dumps({"test_cer": 0.5}),
-    "predictions/mine.csv": 'line,text,prediction\n0,NA,007\n1,"a ""b""",\n2,1e5,nan\n',
-    "history/mine.csv": "epoch,val_loss\n0,4.5\n1,\n",
+    "predictions/mine.csv": 'seed,line,text,prediction\n42,0,NA,007\n42,1,"a ""b""",\n42,2,1e5,nan\n',
+    "history/mine.csv": "seed,epoch,val_loss\n42,0,4.5\n42,1,\n",
+    "timings/mine_train.json": '{"by_seed": {"42": 60.5}, "precision": "32-true", "machine": "mine"}',
+    "timings/mine_evaluate.json": '{"by_seed": {"42": 1234.5}, "precision": "fp32", "machine": "mine"}',
 }
 
 
@@ -22,7 +24,7 @@ FILES = {
 def result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Result:
     monkeypatch.chdir(tmp_path)
     for name, content in FILES.items():
-        Path(name).parent.mkdir()
+        Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text(content)
     return read_result("mine", EXPERIMENT)
 
@@ -31,6 +33,8 @@ def test_everything_of_an_experiment_is_read(result: Result) -> None:
     assert (result.key, result.experiment, result.metrics) == ("mine", EXPERIMENT, {"test_cer": 0.5})
     assert result.history["epoch"].tolist() == [0, 1]
     assert len(result.alignments) == 3
+    assert (result.trained.mean, result.evaluated.mean, result.evaluated.precision) == (60.5, 1234.5, "fp32")
+    assert result.seeds == [42]
 
 
 def test_text_stays_text(result: Result) -> None:
@@ -50,9 +54,36 @@ def test_a_file_that_cannot_be_read_is_named_with_what_makes_it(
     with pytest.raises(InputError) as error:
         read_result("mine", EXPERIMENT)
     assert str(error.value).startswith(f"{name}: cannot be read (")
-    stage = "train" if name.startswith("history") else "evaluate"
+    stage = "train" if name in ("history/mine.csv", "timings/mine_train.json") else "evaluate"
     assert str(error.value).endswith(f"); run `dvc repro {stage}@mine`")
     assert "\n" not in str(error.value)
+
+
+def test_every_seed_has_its_rows(result: Result) -> None:
+    Path("predictions/mine.csv").write_text("seed,text,prediction\n7,ab,a\n7,c,c\n3,ab,\n3,c,d\n")
+    Path("history/mine.csv").write_text("seed,epoch,val_loss\n7,0,4.5\n7,1,4\n3,0,5\n")
+    found = read_result("mine", EXPERIMENT)
+    assert (found.seeds, found.texts, found.readings) == ([7, 3], ["ab", "c"], ["a", "c"])
+    assert found.by_seed == {7: ["a", "c"], 3: ["", "d"]}
+    assert {seed: rows["val_loss"].tolist() for seed, rows in found.histories.items()} == {7: [4.5, 4], 3: [5]}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("predictions/mine.csv", "line,text,prediction\n0,a,a\n", "cannot be read (no column seed)"),
+        ("predictions/mine.csv", "seed,text,prediction\n", "cannot be read (no rows)"),
+        ("predictions/mine.csv", "seed,text,prediction\n1,a,a\n2,b,b\n", "its seeds read different lines"),
+        ("history/mine.csv", "epoch,val_loss\n0,4.5\n", "cannot be read (no column seed)"),
+        ("timings/mine_train.json", '{"by_seed": {}, "precision": "", "machine": ""}', "cannot be read (not what"),
+    ],
+)
+def test_a_file_of_another_form_is_named(result: Result, name: str, content: str, reason: str) -> None:
+    Path(name).write_text(content)
+    with pytest.raises(InputError) as error:
+        read_result("mine", EXPERIMENT)
+    assert str(error.value).startswith(f"{name}: {reason}")
+    assert "; run `dvc repro " in str(error.value)
 
 
 def test_predictions_of_other_lines_are_refused() -> None:

@@ -209,9 +209,11 @@ CNN = "experiments.cnn_ctc_matched"
         ("training.one_cycle", "yes", "must be a valid boolean, got 'yes'"),
         ("training.one_cycle", 1, "must be a valid boolean, got 1"),
         ("training.load", 5, "must be a valid string, got 5"),
-        ("training.seed", -1, "must be greater than or equal to 0, got -1"),
-        ("training.seed", 2**32, "must be less than 4294967296, got 4294967296"),
-        ("training.seed", None, "must be a valid integer, got null"),
+        ("training.seeds", 42, "must be a valid list, got 42"),
+        ("training.seeds", [], "must have at least 1 item after validation, not 0, got []"),
+        ("training.seeds", [3, 4, 3], "must name each seed once, got [3, 4, 3]"),
+        ("training.seeds", list(range(33)), "must have at most 32 items after validation, not 33, got [0, 1, 2"),
+        ("training.seed", 42, "unknown; did you mean seeds?"),
         ("training.trainer.devices", "all", "must be a valid integer or 'auto' or a valid list, got 'all'"),
         ("training.trainer", None, "must be a block of keys, got null"),
         ("emnist.nist.sha256", "ABC", "must match pattern '^[0-9a-f]{64}$', got 'ABC'"),
@@ -231,6 +233,8 @@ def test_a_faulty_key_is_named_with_what_is_allowed(path: str, value: object, me
 
 def test_an_element_of_a_list_is_named_by_its_place() -> None:
     assert refusal(("emnist.nist.urls", ["a", 5])) == "emnist.nist.urls.1: must be a valid string, got 5"
+    assert refusal(("training.seeds", [1, 2**32])) == "training.seeds.1: must be less than 4294967296, got 4294967296"
+    assert refusal(("training.seeds", [-1])) == "training.seeds.0: must be greater than or equal to 0, got -1"
 
 
 def test_a_model_without_a_name_learns_which_there_are() -> None:

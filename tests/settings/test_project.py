@@ -62,7 +62,7 @@ def test_the_shipped_data_and_training_are_the_lectures() -> None:
         assert (lines.max_characters, lines.seed) == (30, 42)
     training = project.training
     assert (training.learning_rate, training.batch_size, training.max_epochs) == (1e-3, 128, 10)
-    assert (training.early_stopping_patience, training.seed) == (10, 42)
+    assert (training.early_stopping_patience, training.seeds) == (10, [42])
     assert (project.emnist.seed, project.emnist.balance, project.corpus.seed) == (42, "mean", 42)
     assert project.emnist.nist.md5 == "58c8d27c78d21e728a6bc7b3cc06412e"
     assert project.emnist.nist.sha256 == "fb9bb67e33772a9cc0b895e4ecf36d2cf35be8b709693c3564cea2a019fcda8e"

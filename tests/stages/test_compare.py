@@ -7,6 +7,7 @@ import torch
 
 from pipeline.checkpoint import save_checkpoint
 from pipeline.report import lecture
+from pipeline.timings import write_timing
 from tests.projects import Project, write_lines
 from tests.tiny import tiny_lines, tiny_settings
 
@@ -19,9 +20,7 @@ METRICS = {
     "test_accuracy": 0.9,
     "test_accuracy_text": 0.8,
     "lines": 3,
-    "lines_per_second": 1234.5,
     "parameters": 5678,
-    "precision": "fp32",
 }
 
 
@@ -44,11 +43,15 @@ def evaluated(project: Project) -> Project:
         Path(folder).mkdir()
     for key, cer in (("second", 0.25), ("first", 0.125)):
         Path(f"metrics/{key}.json").write_text(json.dumps({**METRICS, "test_cer": cer}))
-        Path(f"history/{key}.csv").write_text("epoch,train_loss,val_loss,val_cer\n0,4.5,4.6,1.0\n1,4.0,4.4,0.9\n")
-        table = pd.DataFrame({"line": range(3), "text": TEXTS, "prediction": ["NA", "007", ""]})
+        Path(f"history/{key}.csv").write_text(
+            "seed,epoch,train_loss,val_loss,val_cer\n42,0,4.5,4.6,1.0\n42,1,4.0,4.4,0.9\n"
+        )
+        write_timing(key, "train", {42: 90}, "32-true")
+        write_timing(key, "evaluate", {42: 1234.5}, "fp32")
+        table = pd.DataFrame({"seed": 42, "line": range(3), "text": TEXTS, "prediction": ["NA", "007", ""]})
         table.to_csv(f"predictions/{key}.csv", index=False)
     torch.manual_seed(0)
-    save_checkpoint(Path("models/first.ckpt"), SETTINGS, SETTINGS.build())
+    save_checkpoint(Path("models/first/seed_42.ckpt"), SETTINGS, SETTINGS.build())
     # What experiments leave that are no longer in the settings.
     Path("metrics/removed.json").write_text(json.dumps(METRICS))
     return project
@@ -63,6 +66,10 @@ def test_the_experiments_of_the_settings_are_compared_in_their_order(evaluated: 
     table = pd.read_csv("reports/comparison.csv")
     assert table["experiment"].tolist() == ["second", "first"]
     assert table["lines"].tolist() == ["own", "other"]
+    assert table["seeds"].tolist() == [1, 1]
+    assert table["test_cer_std"].isna().all()
+    assert table["training_seconds"].tolist() == [90, 90]
+    assert table["lines_per_second"].tolist() == [1234.5, 1234.5]
     # Of 9 characters the 4 of one line are missing; a resample may have that line alone, or not at all.
     assert table["test_cer_low"].tolist() == [0, 0]
     assert table["test_cer_high"].tolist() == [1, 1]
@@ -125,7 +132,9 @@ def test_metrics_that_cannot_be_read_are_one_line(evaluated: Project, content: s
     [
         ("predictions/first.csv", "dvc repro evaluate@first"),
         ("history/second.csv", "dvc repro train@second"),
-        ("models/first.ckpt", "dvc repro train"),
+        ("timings/second_train.json", "dvc repro train@second"),
+        ("timings/second_evaluate.json", "dvc repro evaluate@second"),
+        ("models/first/seed_42.ckpt", "dvc repro train"),
         ("data/lines/other.h5", "dvc repro synthesize"),
     ],
 )

@@ -11,7 +11,7 @@ from pipeline.tracking import open_store
 from tests.projects import Project, write_lines
 from tests.tiny import tiny_lines, tiny_settings
 
-LINES, CHECKPOINT = Path("data/lines/own.h5"), Path("models/own.ckpt")
+LINES, CHECKPOINT = Path("data/lines/own.h5"), Path("models/own/seed_42.ckpt")
 TEXTS = ["AB", "NA", "007", "hi B", "A"]
 SETTINGS = tiny_settings("line_cnn_simple", "ce", window_stride=28)
 
@@ -27,20 +27,22 @@ def trained(tracked: Project) -> Project:
     Path("models").mkdir()
     save_checkpoint(CHECKPOINT, SETTINGS, SETTINGS.build())
     Path("history").mkdir()
-    Path("history/own.csv").write_text("epoch,val_loss\n0,4.5\n")
+    Path("history/own.csv").write_text("seed,epoch,val_loss\n42,0,4.5\n")
     return tracked
 
 
 def test_metrics_and_predictions_agree(trained: Project) -> None:
     printed = trained.run("evaluate", "own")
     table = pd.read_csv("predictions/own.csv", keep_default_na=False, dtype={"text": str, "prediction": str})
-    assert list(table.columns) == ["line", "text", "prediction", "edits", "width"]
+    assert list(table.columns) == ["seed", "line", "text", "prediction", "edits", "width"]
     assert table["text"].tolist() == TEXTS
     assert table["width"].tolist() == [28 * len(text) for text in TEXTS]
     metrics = json.loads(Path("metrics/own.json").read_text())
     assert metrics["lines"] == 5
     assert metrics["test_cer"] == pytest.approx(table["edits"].sum() / 12)  # 2 + 2 + 3 + 4 + 1 characters
-    assert metrics["precision"] == "fp32"
+    timing = json.loads(Path("timings/own_evaluate.json").read_text())
+    assert timing["precision"] == "fp32"
+    assert timing["by_seed"]["42"] > 0
     assert printed.startswith(f"evaluate: own: CER {metrics['test_cer']:.2%}, as the lab counts ")
 
 
@@ -57,15 +59,21 @@ def test_a_checkpoint_without_a_run_gets_one(trained: Project) -> None:
 
 def test_an_absent_checkpoint_is_one_line(trained: Project) -> None:
     CHECKPOINT.unlink()
-    assert trained.refusal("evaluate", "own") == ("models/own.ckpt: no such checkpoint; `dvc repro train` makes them")
+    assert trained.refusal("evaluate", "own") == (
+        "models/own/seed_42.ckpt: no such checkpoint; `dvc repro train` makes them"
+    )
     assert not Path("metrics").exists()
 
 
 def test_a_foreign_checkpoint_is_one_line(trained: Project) -> None:
     torch.save({"state_dict": {}}, CHECKPOINT)
     line = trained.refusal("evaluate", "own")
-    assert line == "models/own.ckpt: not a checkpoint of this project (expected format emnist-lines-checkpoint/1)"
+    assert (
+        line == "models/own/seed_42.ckpt: not a checkpoint of this project (expected format emnist-lines-checkpoint/1)"
+    )
     CHECKPOINT.write_bytes(b"no checkpoint at all")
-    assert trained.refusal("evaluate", "own").startswith("models/own.ckpt: not a checkpoint that can be loaded safely")
+    assert trained.refusal("evaluate", "own").startswith(
+        "models/own/seed_42.ckpt: not a checkpoint that can be loaded safely"
+    )
     assert not Path("metrics").exists()
     assert not Path("predictions").exists()

@@ -15,7 +15,7 @@ from tests.imports import ROOT
 from tests.projects import Project, write_lines
 from tests.tiny import tiny_lines
 
-OUTPUTS = (Path("models/own.ckpt"), Path("history/own.csv"))
+OUTPUTS = (Path("models/own/seed_42.ckpt"), Path("history/own.csv"))
 SECONDS = 120
 EPOCHS = 400
 """Enough that a signal comes while the training is at work."""

@@ -9,7 +9,7 @@ from pipeline.tracking import open_store
 from tests.projects import Project, write_lines
 from tests.tiny import tiny_lines, tiny_settings
 
-LINES, CHECKPOINT, HISTORY = Path("data/lines/own.h5"), Path("models/own.ckpt"), Path("history/own.csv")
+LINES, CHECKPOINT, HISTORY = Path("data/lines/own.h5"), Path("models/own/seed_42.ckpt"), Path("history/own.csv")
 TEXTS = ["AB", "CCA", "hi B", "A"]
 FROZEN = {"max_epochs": 1, "learning_rate": 1e-30, "trainer": {"accelerator": "cpu", "precision": "32-true"}}
 """A training that leaves the weights as they begin."""
@@ -133,4 +133,4 @@ def test_a_line_is_learned_by_heart(
     history = pd.read_csv(HISTORY)
     assert len(history) == epochs
     assert history["train_cer"].iloc[0] > 0.5
-    assert [path.name for path in Path("models").iterdir()] == ["own.ckpt"]
+    assert [path.name for path in Path("models").rglob("*.ckpt")] == ["seed_42.ckpt"]
