@@ -9,7 +9,10 @@ from pipeline import paths
 from pipeline.data.line_store import read_attributes
 from pipeline.files import md5_of
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
-from pipeline.tracking import Evaluation
+from pipeline.tracking import Comparison, Evaluation, Member
+
+REPORTS = ("index.html", "comparison.csv", "comparison.md", "confusions.csv", "cer.png", "readings.png", "summary.json")
+"""What of `reports/` goes with the run of a comparison."""
 
 
 def settings_of(experiment: ExperimentSettings, training: TrainingSettings) -> dict[str, Any]:
@@ -54,3 +57,14 @@ def evaluation_of(
         pictures=pictures or {},
         note=note_of(key, experiment),
     )
+
+
+def comparison_of(experiments: Mapping[str, ExperimentSettings], reports: Path) -> Comparison:
+    """The compared experiments, and the `REPORTS` in a folder."""
+    members = []
+    for key, experiment in experiments.items():
+        measured = json.loads(paths.metrics(key).read_text(encoding="utf-8"))
+        lines = paths.lines(experiment.lines)
+        members.append(Member(key, paths.checkpoint(key), experiment.lines, md5_of(lines), measured["test_cer"]))
+    files = {name: reports / name for name in REPORTS if (reports / name).exists()}
+    return Comparison(members, reports / "comparison.csv", files)

@@ -1,15 +1,20 @@
 """Stage `train`: one experiment's best weights and the history of its training."""
 
 import argparse
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 
 from pipeline import paths
 from pipeline.checkpoint import ReaderSettings, save_checkpoint
 from pipeline.data.line_store import read_attributes, read_lines
+from pipeline.data.lines import Lines
 from pipeline.errors import exit_on_input_error
 from pipeline.experiment_record import note_of, settings_of, tags_of
 from pipeline.files import md5_of, project_root, write_text
 from pipeline.hardware import prepare_cpu
 from pipeline.progress import fingerprint_of, place_of, progress_of
+from pipeline.report.readings import draw_readings
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
 from pipeline.tracking import start_run
 from pipeline.trainer import is_main_process
@@ -36,7 +41,12 @@ def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) ->
         start_run(key, settings, tags, note_of(key, experiment), progress.run_id) as tracked,
     ):
         progress.keep_run(tracked.id)
-        trained = train(reader_settings, training, *parts, tracked.log_epoch, progress)
+
+        def on_readings(epoch: int, readings: list[str]) -> None:
+            draw = partial(draw_samples, lines=parts[1], readings=readings)
+            tracked.draw_picture(f"validation_readings/after_epoch_{epoch:03d}.png", draw)
+
+        trained = train(reader_settings, training, *parts, tracked.log_epoch, progress, on_readings)
         write_text(paths.history(key), trained.history.to_csv(index=False, float_format="%.8g"))
         save_checkpoint(checkpoint, reader_settings, trained.reader)
         tracked.log_model(checkpoint)
@@ -46,6 +56,13 @@ def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) ->
         f"train: {key}: best of {len(trained.history)} epochs was {int(best['epoch'])}: "
         f"validation loss {best['val_loss']:.4f}, CER {best['val_cer']:.2%}"
     )
+
+
+def draw_samples(path: Path, lines: Lines, readings: Sequence[str]) -> None:
+    """Draw the first lines with what they are read as."""
+    shown = range(len(readings))
+    images = [lines.images[index, :, : lines.widths[index]] for index in shown]
+    draw_readings(path, images, [lines.texts[index] for index in shown], [[("reading", text)] for text in readings])
 
 
 def main() -> None:

@@ -2,9 +2,10 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pipeline.errors import InputError
 from pipeline.tracking.origin import origin_tags
@@ -34,6 +35,17 @@ class TrainingRun:
     def log_picture(self, path_in_run: str, file: Path) -> None:
         """Keep a copy of a picture at a path such as `lines/best.png`."""
         self._attempt(lambda: self._writer.log_file(path_in_run, file))
+
+    def draw_picture(self, path_in_run: str, draw: Callable[[Path], None]) -> None:
+        """Keep what `draw` writes at the path that it is given; trouble in drawing costs only the run as well."""
+
+        def write() -> None:
+            with tempfile.TemporaryDirectory() as folder:
+                file = Path(folder) / PurePosixPath(path_in_run).name
+                draw(file)
+                self._writer.log_file(path_in_run, file)
+
+        self._attempt(write)
 
     def log_text(self, path_in_run: str, text: str) -> None:
         """Keep a text or a table as a file."""

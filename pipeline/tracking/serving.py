@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import mlflow.models
-import numpy as np
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 
@@ -21,13 +20,14 @@ class LineReader(PythonModel):  # type: ignore[misc]
     def predict(
         self,
         context: PythonModelContext,
-        model_input: np.ndarray,
+        model_input: Any,
         params: dict[str, Any] | None = None,
     ) -> list[str]:
-        """The texts of a batch of lines, uint8 (B, 28, W)."""
+        """The texts of lines (B, 28, W) uint8, or of pictures in a column `picture`: paths or base64."""
         from pipeline.inference import read_images
+        from pipeline.picture_input import lines_from
 
-        return read_images(self._reader, model_input)
+        return read_images(self._reader, lines_from(model_input))
 
 
 mlflow.models.set_model(LineReader())

@@ -26,7 +26,7 @@ METRICS = {
 
 
 SETTINGS = tiny_settings("line_cnn_simple")
-FILES = ["cer.png", "comparison.csv", "comparison.md", "index.html", "readings.png", "summary.json"]
+FILES = ["cer.png", "comparison.csv", "comparison.md", "confusions.csv", "index.html", "readings.png", "summary.json"]
 
 
 @pytest.fixture
