@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tqdm import tqdm
+
 from pipeline import paths
 from pipeline.data.line_store import read_attributes, read_lines
 from pipeline.data.lines import Lines
@@ -63,7 +65,7 @@ def measure(results: Sequence[Result], data: Mapping[str, Lines]) -> dict[str, R
         InputError: predictions are not of the lines that are there.
     """
     rates: dict[str, Rates] = {}
-    for name, lines in data.items():
+    for name, lines in tqdm(data.items(), desc="compare: resampling", unit="data set", disable=None):
         among = [result for result in results if result.experiment.lines == name]
         for result in among:
             result.require_texts(lines.texts, paths.lines(name))

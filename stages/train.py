@@ -44,7 +44,7 @@ def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) ->
 
         def on_readings(epoch: int, readings: list[str]) -> None:
             draw = partial(draw_samples, lines=parts[1], readings=readings)
-            tracked.draw_picture(f"validation_readings/after_epoch_{epoch:03d}.png", draw)
+            tracked.draw_picture("validation_readings", epoch, draw)
 
         trained = train(reader_settings, training, *parts, tracked.log_epoch, progress, on_readings)
         write_text(paths.history(key), trained.history.to_csv(index=False, float_format="%.8g"))

@@ -168,7 +168,7 @@ def predictions(path: Path) -> list[dict[str, str]]:
 def assert_whole_run(
     workspace: Workspace,
     run: "Run",
-    artifacts: Sequence[str] = ("test_readings.png", "validation_readings"),
+    artifacts: Sequence[str] = ("images", "test_readings.png"),
     database: Path | None = None,
 ) -> None:
     """A finished run, whose pictures and model lie beneath the workspace's root."""

@@ -45,13 +45,15 @@ def log_comparison(comparison: Comparison) -> None:
     Trouble with the store is one warning on stderr: the report is written anyway.
     """
     try:
-        record_comparison(open_store(), comparison)
+        best = record_comparison(open_store(), comparison)
+        if best:
+            print(f"compare: {best.experiment_key} is now {BEST} in MLflow, CER {best.test_cer:.2%} on '{best.lines}'")
     except Exception as error:  # Whatever it is, the comparison itself is done and kept.
         warn_not_kept(error)
 
 
-def record_comparison(store: Store, comparison: Comparison) -> None:
-    """As `log_comparison`, but trouble is raised."""
+def record_comparison(store: Store, comparison: Comparison) -> Member | None:
+    """As `log_comparison`, but trouble is raised; the member that is now the best, if that is new."""
     runs = {one.experiment_key: _run_of(store, one) for one in comparison.members}
     writer = _run(store, comparison, runs)
     for run_id in filter(None, runs.values()):
@@ -60,8 +62,8 @@ def record_comparison(store: Store, comparison: Comparison) -> None:
             RunWriter(store, run_id).tag({PARENT: writer.run_id})
     best = best_member(comparison.members)
     trained = runs[best.experiment_key]
-    if trained and register_best(store, Candidate(trained, best.experiment_key, best.data_md5, best.test_cer)):
-        print(f"compare: {best.experiment_key} is now {BEST} in MLflow, CER {best.test_cer:.2%} on '{best.lines}'")
+    candidate = Candidate(trained or "", best.experiment_key, best.data_md5, best.test_cer)
+    return best if trained and register_best(store, candidate) else None
 
 
 def best_member(members: Sequence[Member]) -> Member:
@@ -75,6 +77,8 @@ def best_member(members: Sequence[Member]) -> Member:
 
 
 def _run_of(store: Store, member: Member) -> str | None:
+    if not member.checkpoint.exists():
+        return None
     run = newest_run(store, member.experiment_key, md5_of(member.checkpoint))
     return run.info.run_id if run else None
 

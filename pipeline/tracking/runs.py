@@ -5,7 +5,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from pipeline.errors import InputError
 from pipeline.tracking.origin import origin_tags
@@ -36,14 +36,14 @@ class TrainingRun:
         """Keep a copy of a picture at a path such as `lines/best.png`."""
         self._attempt(lambda: self._writer.log_file(path_in_run, file))
 
-    def draw_picture(self, path_in_run: str, draw: Callable[[Path], None]) -> None:
-        """Keep what `draw` writes at the path that it is given; trouble in drawing costs only the run as well."""
+    def draw_picture(self, key: str, epoch: int, draw: Callable[[Path], None]) -> None:
+        """Keep the PNG that `draw` writes, as an epoch's picture in a series; trouble costs only the run as well."""
 
         def write() -> None:
             with tempfile.TemporaryDirectory() as folder:
-                file = Path(folder) / PurePosixPath(path_in_run).name
+                file = Path(folder) / f"{key}.png"
                 draw(file)
-                self._writer.log_file(path_in_run, file)
+                self._writer.log_image(key, epoch, file)
 
         self._attempt(write)
 

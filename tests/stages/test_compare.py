@@ -30,8 +30,9 @@ FILES = ["cer.png", "comparison.csv", "comparison.md", "confusions.csv", "index.
 
 
 @pytest.fixture
-def evaluated(project: Project) -> Project:
+def evaluated(tracked: Project) -> Project:
     """A project with two experiments on two data sets of lines that were evaluated."""
+    project = tracked
     for name in ("own", "other"):
         write_lines(project.root / f"data/lines/{name}.h5", tiny_lines(TEXTS), name)
     model = SETTINGS.model.model_dump()
