@@ -69,7 +69,7 @@ def lines_from(model_input: Any) -> Sequence[NDArray[np.uint8]]:
         raise InputError(f"expected lines (B, {CELL}, W) in uint8, or pictures, got {array.shape} {array.dtype}")
     if array.size and (array.min() < 0 or array.max() > 255):
         raise InputError(f"expected pixels from 0 to 255, got {array.min()} to {array.max()}")
-    return array.astype(np.uint8)
+    return list(array.astype(np.uint8))
 
 
 def _from_text(text: object, name: str) -> NDArray[np.uint8]:

@@ -57,16 +57,15 @@ def _signature() -> object:
     return ModelSignature(outputs=Schema([ColSpec(DataType.string)]))
 
 
-def _example() -> object:
-    """A table of one picture, as the command `mlflow models predict` takes it."""
-    import pandas as pd
+def _example() -> list[str]:
+    """One picture as base64, as `mlflow models predict` takes it."""
     from PIL import Image
 
     pixels = np.full(_EXAMPLE_SHAPE, 255, np.uint8)
     pixels[4:24, 8:-8:16] = 0
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
-    return pd.DataFrame({"picture": [base64.b64encode(file.getvalue()).decode()]})
+    return [base64.b64encode(file.getvalue()).decode()]
 
 
 def _requirements() -> list[str]:

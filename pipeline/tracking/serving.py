@@ -10,7 +10,7 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 class LineReader(PythonModel):  # type: ignore[misc]
     """Reads lines of handwriting with the reader of a checkpoint."""
 
-    # MLflow passes these arguments by name.
+    # MLflow passes these arguments by name, and takes a type of the input for a schema.
     def load_context(self, context: PythonModelContext) -> None:
         """Read the checkpoint once, when the model is loaded."""
         from pipeline.inference import load_reader
@@ -20,7 +20,7 @@ class LineReader(PythonModel):  # type: ignore[misc]
     def predict(
         self,
         context: PythonModelContext,
-        model_input: Any,
+        model_input,  # type: ignore[no-untyped-def]  # noqa: ANN001
         params: dict[str, Any] | None = None,
     ) -> list[str]:
         """The texts of lines (B, 28, W) uint8, or of pictures in a column `picture`: paths or base64."""
