@@ -1,7 +1,7 @@
 """What an experiment's run in MLflow says of itself: tags to filter by, settings, results, a note to read."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +11,10 @@ from pipeline.files import md5_of
 from pipeline.metrics import BY_SEED, OF_SEVERAL
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
 from pipeline.timings import read_timing
-from pipeline.tracking import Evaluation
+from pipeline.tracking import Comparison, Evaluation, Member
+
+REPORTS = ("index.html", "comparison.csv", "comparison.md", "confusions.csv", "cer.png", "readings.png", "summary.json")
+"""What of `reports/` goes with the run of a comparison."""
 
 
 def settings_of(experiment: ExperimentSettings, training: TrainingSettings, seed: int) -> dict[str, Any]:
@@ -88,3 +91,18 @@ def timed_of(key: str, stage: Literal["train", "evaluate"], seed: int, name: str
     """What was timed of one seed, under `name`; nothing where it was not."""
     by_seed = read_timing(key, stage).by_seed if paths.timings(key, stage).exists() else {}
     return {name: by_seed[str(seed)]} if str(seed) in by_seed else {}
+
+
+def comparison_of(
+    experiments: Mapping[str, ExperimentSettings], seeds: Mapping[str, Sequence[int]], reports: Path
+) -> Comparison:
+    """The compared experiments with the seeds of each, and the `REPORTS` in a folder."""
+    members = []
+    for key, experiment in experiments.items():
+        measured = json.loads(paths.metrics(key).read_text(encoding="utf-8"))
+        checkpoints = [paths.checkpoint(key, seed) for seed in seeds[key]]
+        members.append(
+            Member(key, checkpoints, experiment.lines, md5_of(paths.lines(experiment.lines)), measured["test_cer"])
+        )
+    files = {name: reports / name for name in REPORTS if (reports / name).exists()}
+    return Comparison(members, reports / "comparison.csv", files)

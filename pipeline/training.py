@@ -22,6 +22,7 @@ from pipeline.objectives.ctc import required_steps
 from pipeline.progress import Progress
 from pipeline.reader import Reader
 from pipeline.recognizer import Recognizer
+from pipeline.sample_readings import OnReadings, SampleReadings
 from pipeline.settings.experiment import TrainingSettings
 from pipeline.trainer import find_learning_rate, is_main_process, make_adam, make_trainer, quiet_lightning
 
@@ -46,12 +47,14 @@ def train(
     validation_lines: Lines,
     on_epoch: OnEpoch = lambda epoch, row: None,
     progress: Progress | None = None,
+    on_readings: OnReadings | None = None,
 ) -> Trained:
     """Train a reader for the one seed of `training` and return it with its best weights by validation loss.
 
     `on_epoch` gets the number of each epoch that ended, and its row of the history. With several
     devices, the result is that of the main process alone. With `progress`, an interrupted training
-    goes on after its last whole epoch and ends with the same weights and history.
+    goes on after its last whole epoch and ends with the same weights and history. `on_readings` gets what
+    the first validation lines are read as after the first, a middle and the last epoch.
 
     Raises:
         InputError: a line does not fit the steps its model makes, the checkpoint to load does not fit,
@@ -72,11 +75,17 @@ def train(
         if training.find_learning_rate and not progress.last.exists():
             rate = find_learning_rate(training, reader, data, Path(temporary))
         module = Recognizer(reader, make_adam, rate, one_cycle=training.one_cycle)
-        return _fit(module, training, data, progress, History(on_epoch))
+        samples = [SampleReadings(validation_lines, training.max_epochs, on_readings)] if on_readings else []
+        return _fit(module, training, data, progress, History(on_epoch), samples)
 
 
 def _fit(
-    module: Recognizer, training: TrainingSettings, data: LinesDataModule, progress: Progress, history: History
+    module: Recognizer,
+    training: TrainingSettings,
+    data: LinesDataModule,
+    progress: Progress,
+    history: History,
+    samples: list[SampleReadings],
 ) -> Trained:
     module.to(memory_format=torch.channels_last)
     best = ModelCheckpoint(
@@ -85,7 +94,7 @@ def _fit(
     # After `history`, whose rows it keeps; Lightning writes the file beside and renames it.
     last = ModelCheckpoint(progress.folder, filename=progress.last.stem, enable_version_counter=False)
     stopping = StopEarly("val_loss", patience=training.early_stopping_patience)
-    callbacks = [best, stopping, StopOnNonFinite(), LimitMemory(), RandomState(), history, last]
+    callbacks = [best, stopping, StopOnNonFinite(), LimitMemory(), RandomState(), history, last, *samples]
     trainer = make_trainer(training, progress.folder, callbacks)
     start = progress.last if progress.last.exists() else None
     try:

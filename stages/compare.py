@@ -4,12 +4,16 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tqdm import tqdm
+
 from pipeline import paths
 from pipeline.data.line_store import read_attributes, read_lines
 from pipeline.data.lines import Lines
 from pipeline.errors import exit_on_input_error
+from pipeline.experiment_record import comparison_of
 from pipeline.files import atomic_path, write_text
 from pipeline.report.comparison import comparison_page, comparison_table, summary, write_table
+from pipeline.report.confusions import best_result, confusion_table
 from pipeline.report.error_rates import draw_error_rates
 from pipeline.report.machine import describe_machine
 from pipeline.report.page import report_page
@@ -18,6 +22,7 @@ from pipeline.report.readings import draw_readings
 from pipeline.report.results import Result, read_result
 from pipeline.settings.base import read_params, read_section
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
+from pipeline.tracking import log_comparison
 
 OUTPUT = Path("reports")
 SHOWN = 4
@@ -25,7 +30,7 @@ SHOWN = 4
 
 
 def run(experiments: Mapping[str, ExperimentSettings], training: TrainingSettings, output: Path) -> None:
-    """Write comparison.csv, comparison.md, index.html, summary.json, cer.png and readings.png."""
+    """Write comparison.csv, comparison.md, confusions.csv, index.html, summary.json, cer.png and readings.png."""
     results = [read_result(key, experiment) for key, experiment in experiments.items()]
     data = {name: read_lines(paths.lines(name), "test") for name in names_of_lines(results)}
     attributes = {name: read_attributes(paths.lines(name)) for name in data}
@@ -35,6 +40,7 @@ def run(experiments: Mapping[str, ExperimentSettings], training: TrainingSetting
     page = report_page(results, rates, data, attributes, training, machine)
     with atomic_path(output / "comparison.csv") as partial:
         write_table(table, partial)
+    write_text(output / "confusions.csv", confusion_table(best_result(results)).to_csv(index=False))
     evaluated_on = " and ".join(dict.fromkeys(result.evaluated.machine for result in results))
     short = comparison_page(table, {**sources, "max_epochs": training.max_epochs}, evaluated_on)
     write_text(output / "comparison.md", short)
@@ -45,6 +51,8 @@ def run(experiments: Mapping[str, ExperimentSettings], training: TrainingSetting
     best = table.sort_values("test_cer").iloc[0]
     print(f"compare: {len(table)} experiments; best is {best['experiment']} with CER {best['test_cer']:.2%}")
     print(f"compare: see {output / 'comparison.md'} and {output / 'index.html'}")
+    seeds = {result.key: result.seeds for result in results}
+    log_comparison(comparison_of(experiments, seeds, output))
 
 
 def names_of_lines(results: Sequence[Result]) -> list[str]:
@@ -59,7 +67,7 @@ def measure(results: Sequence[Result], data: Mapping[str, Lines]) -> dict[str, R
         InputError: predictions are not of the lines that are there.
     """
     rates: dict[str, Rates] = {}
-    for name, lines in data.items():
+    for name, lines in tqdm(data.items(), desc="compare: resampling", unit="data set", disable=None):
         among = [result for result in results if result.experiment.lines == name]
         for result in among:
             result.require_texts(lines.texts, paths.lines(name))

@@ -1,6 +1,7 @@
 """Stage `synthesize`: one data set of lines, `data/lines/<name>.h5`."""
 
 import argparse
+import math
 from pathlib import Path
 
 import h5py
@@ -11,7 +12,7 @@ from pipeline.data.characters import describe_source, read_characters
 from pipeline.data.corpus import describe_corpus, read_corpus
 from pipeline.data.line_store import LineWriter
 from pipeline.data.splits import SPLITS
-from pipeline.data.synthesis import synthesize
+from pipeline.data.synthesis import BLOCK, synthesize
 from pipeline.errors import exit_on_input_error
 from pipeline.files import atomic_path
 from pipeline.settings.base import read_section
@@ -43,7 +44,8 @@ def run(name: str, settings: LinesSettings, characters: Path, corpus: Path, outp
                 count,
                 np.random.default_rng(stream),
             )
-            shown = tqdm(blocks, desc=f"{name} {part}", unit="block", disable=None)
+            total = math.ceil(count / BLOCK)
+            shown = tqdm(blocks, desc=f"{name} {part}", total=total, unit="block", disable=None)
             writer.write(part, shown, count, settings.max_length, wrap=settings.with_start_end_tokens)
     counts = ", ".join(f"{getattr(settings, part):,} {part}" for part in SPLITS)
     print(f"synthesize: {name}: {counts} lines")

@@ -2,8 +2,10 @@
 
 import argparse
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 
 import pandas as pd
 
@@ -16,6 +18,7 @@ from pipeline.experiment_record import note_of, settings_of, tags_of, variant_of
 from pipeline.files import atomic_path, md5_of, project_root, write_text
 from pipeline.hardware import choose_precision, prepare_cpu
 from pipeline.progress import Progress, fingerprint_of, place_of, progress_of
+from pipeline.report.readings import draw_readings
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
 from pipeline.timings import write_timing
 from pipeline.tracking import start_run
@@ -62,7 +65,12 @@ def train_tracked(
     variant = variant_of(training, seed)
     with start_run(key, settings, tags, note_of(key, experiment), progress.run_id, variant) as tracked:
         progress.keep_run(tracked.id)
-        trained = train(reader_settings, training.of_seed(seed), *parts, tracked.log_epoch, progress)
+
+        def on_readings(epoch: int, readings: list[str]) -> None:
+            draw = partial(draw_samples, lines=parts[1], readings=readings)
+            tracked.draw_picture("validation_readings", epoch, draw)
+
+        trained = train(reader_settings, training.of_seed(seed), *parts, tracked.log_epoch, progress, on_readings)
         write_text(progress.history, trained.history.to_csv(index=False, float_format="%.8g"))
         save_checkpoint(progress.checkpoint, reader_settings, trained.reader)
         tracked.log_metrics({"training_seconds": round(trained.seconds, 1)})
@@ -88,6 +96,11 @@ def write_outputs(key: str, training: TrainingSettings, ended: Mapping[int, Prog
         for seed, progress in ended.items():
             shutil.copyfile(progress.checkpoint, folder / paths.checkpoint(key, seed).name)
         shutil.rmtree(paths.models(key), ignore_errors=True)
+def draw_samples(path: Path, lines: Lines, readings: Sequence[str]) -> None:
+    """Draw the first lines with what they are read as."""
+    shown = range(len(readings))
+    images = [lines.images[index, :, : lines.widths[index]] for index in shown]
+    draw_readings(path, images, [lines.texts[index] for index in shown], [[("reading", text)] for text in readings])
 
 
 def main() -> None:

@@ -36,7 +36,15 @@ LSTM_DIM = f"experiments.{LSTM}.model.lstm_dim"
 LSTM_STAGES = ["check", f"train@{LSTM}", f"evaluate@{LSTM}", "compare"]
 REPORTS = [
     f"reports/{name}"
-    for name in ("cer.png", "comparison.csv", "comparison.md", "index.html", "readings.png", "summary.json")
+    for name in (
+        "cer.png",
+        "comparison.csv",
+        "comparison.md",
+        "confusions.csv",
+        "index.html",
+        "readings.png",
+        "summary.json",
+    )
 ]
 EPOCHS = 2
 QUEUE_SECONDS = 300
@@ -84,10 +92,11 @@ class Workspace:
         return metrics
 
     def runs(self, database: Path | None = None) -> "dict[str, Run]":
-        """The runs in MLflow's store by id."""
+        """The runs of experiments in MLflow's store by id, without those of comparisons."""
         client = self.client(database)
         experiment = client.get_experiment_by_name("emnist-lines")
-        return {run.info.run_id: run for run in client.search_runs([experiment.experiment_id])}
+        found = client.search_runs([experiment.experiment_id], "tags.source != 'compare'")
+        return {run.info.run_id: run for run in found}
 
     def client(self, database: Path | None = None) -> "MlflowClient":
         with pytest.MonkeyPatch.context() as monkeypatch:
@@ -157,7 +166,10 @@ def predictions(path: Path) -> list[dict[str, str]]:
 
 
 def assert_whole_run(
-    workspace: Workspace, run: "Run", artifacts: Sequence[str] = ("test_readings.png",), database: Path | None = None
+    workspace: Workspace,
+    run: "Run",
+    artifacts: Sequence[str] = ("images", "test_readings.png"),
+    database: Path | None = None,
 ) -> None:
     """A finished run, whose pictures and model lie beneath the workspace's root."""
     assert run.info.status == "FINISHED"

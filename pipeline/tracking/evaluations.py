@@ -67,7 +67,7 @@ def sync(evaluations: Iterable[Evaluation]) -> Counter[Outcome]:
 
 def _record(store: Store, evaluation: Evaluation) -> Outcome:
     model_md5 = md5_of(evaluation.checkpoint)
-    run = _newest_run(store, evaluation.experiment_key, model_md5)
+    run = newest_run(store, evaluation.experiment_key, model_md5)
     if run is None:
         writer = _backfill(store, evaluation, model_md5)
         run = store.client.get_run(writer.run_id)
@@ -80,7 +80,8 @@ def _record(store: Store, evaluation: Evaluation) -> Outcome:
     return outcome
 
 
-def _newest_run(store: Store, experiment_key: str, model_md5: str) -> "Run | None":
+def newest_run(store: Store, experiment_key: str, model_md5: str) -> "Run | None":
+    """The run of an experiment that trained the model with this MD5, or its rebuilt one."""
     runs = store.client.search_runs(
         [store.experiment_id],
         f"tags.model_md5 = '{model_md5}' and tags.experiment_key = '{experiment_key}'",

@@ -1,5 +1,7 @@
 """A trained reader as an MLflow model, logged as code and a checkpoint instead of a pickle."""
 
+import base64
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,15 +15,15 @@ from pipeline.tracking.store import Store
 
 _SERVING_CODE = Path(__file__).with_name("serving.py")
 # What `pipeline.inference` imports.
-_SERVING_PACKAGES = ("h5py", "numpy", "pydantic", "pytorch-lightning", "ruamel.yaml", "torch", "tqdm")
-_EXAMPLE_SHAPE = (1, 28, 256)
+_SERVING_PACKAGES = ("h5py", "numpy", "pillow", "pydantic", "pytorch-lightning", "ruamel.yaml", "torch", "tqdm")
+_EXAMPLE_SHAPE = (28, 256)
 
 
 def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int) -> str:
     """Log the reader in `checkpoint` to a run; `epoch` is the step it is listed at.
 
     The answer is the model's id: `mlflow.pyfunc.load_model(f"models:/{id}")` takes lines as
-    uint8 (B, 28, W) and gives B texts.
+    uint8 (B, 28, W) or a table of pictures (`pipeline.picture_input.lines_from`) and gives B texts.
     """
     import mlflow.pyfunc
     from mlflow.models import Model
@@ -41,7 +43,7 @@ def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int) -> str:
             artifacts={"checkpoint": str(checkpoint)},
             code_paths=[str(Path(pipeline.__file__).parent)],
             signature=_signature(),
-            input_example=np.zeros(_EXAMPLE_SHAPE, np.uint8),
+            input_example=_example(),
             pip_requirements=_requirements(),
         )
     return str(entry.model_id)
@@ -49,10 +51,21 @@ def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int) -> str:
 
 def _signature() -> object:
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+    from mlflow.types import ColSpec, DataType, Schema
 
-    lines = Schema([TensorSpec(np.dtype(np.uint8), (-1, 28, -1))])
-    return ModelSignature(inputs=lines, outputs=Schema([ColSpec(DataType.string)]))
+    # No input schema: it could allow arrays or pictures, but not both. The model says what it does not take.
+    return ModelSignature(outputs=Schema([ColSpec(DataType.string)]))
+
+
+def _example() -> list[str]:
+    """One picture as base64, as `mlflow models predict` takes it."""
+    from PIL import Image
+
+    pixels = np.full(_EXAMPLE_SHAPE, 255, np.uint8)
+    pixels[4:24, 8:-8:16] = 0
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return [base64.b64encode(file.getvalue()).decode()]
 
 
 def _requirements() -> list[str]:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -38,6 +39,17 @@ class TrainingRun:
     def log_picture(self, path_in_run: str, file: Path) -> None:
         """Keep a copy of a picture at a path such as `lines/best.png`."""
         self._attempt(lambda: self._writer.log_file(path_in_run, file))
+
+    def draw_picture(self, key: str, epoch: int, draw: Callable[[Path], None]) -> None:
+        """Keep the PNG that `draw` writes, as an epoch's picture in a series; trouble costs only the run as well."""
+
+        def write() -> None:
+            with tempfile.TemporaryDirectory() as folder:
+                file = Path(folder) / f"{key}.png"
+                draw(file)
+                self._writer.log_image(key, epoch, file)
+
+        self._attempt(write)
 
     def log_text(self, path_in_run: str, text: str) -> None:
         """Keep a text or a table as a file."""

@@ -4,14 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import mlflow.models
-import numpy as np
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 
 class LineReader(PythonModel):  # type: ignore[misc]
     """Reads lines of handwriting with the reader of a checkpoint."""
 
-    # MLflow passes these arguments by name.
+    # MLflow passes these arguments by name, and takes a type of the input for a schema.
     def load_context(self, context: PythonModelContext) -> None:
         """Read the checkpoint once, when the model is loaded."""
         from pipeline.inference import load_reader
@@ -21,13 +20,14 @@ class LineReader(PythonModel):  # type: ignore[misc]
     def predict(
         self,
         context: PythonModelContext,
-        model_input: np.ndarray,
+        model_input,  # type: ignore[no-untyped-def]  # noqa: ANN001
         params: dict[str, Any] | None = None,
     ) -> list[str]:
-        """The texts of a batch of lines, uint8 (B, 28, W)."""
+        """The texts of lines (B, 28, W) uint8, or of pictures in a column `picture`: paths or base64."""
         from pipeline.inference import read_images
+        from pipeline.picture_input import lines_from
 
-        return read_images(self._reader, model_input)
+        return read_images(self._reader, lines_from(model_input))
 
 
 mlflow.models.set_model(LineReader())

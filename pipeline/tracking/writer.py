@@ -83,6 +83,13 @@ class RunWriter:
             renamed = shutil.copy(file, Path(temporary) / place.name)
             self.store.client.log_artifact(self.run_id, str(renamed), folder)
 
+    def log_image(self, key: str, step: int, file: Path) -> None:
+        """Keep a picture as one of a series, which MLflow shows by step."""
+        from PIL import Image
+
+        with Image.open(file) as picture:
+            self.store.client.log_image(self.run_id, picture.convert("RGB"), key=key, step=step, synchronous=True)
+
     def log_text(self, path_in_run: str, text: str) -> None:
         """Keep a text as a file."""
         self.store.client.log_text(self.run_id, text, path_in_run)

@@ -25,12 +25,13 @@ METRICS = {
 
 
 SETTINGS = tiny_settings("line_cnn_simple")
-FILES = ["cer.png", "comparison.csv", "comparison.md", "index.html", "readings.png", "summary.json"]
+FILES = ["cer.png", "comparison.csv", "comparison.md", "confusions.csv", "index.html", "readings.png", "summary.json"]
 
 
 @pytest.fixture
-def evaluated(project: Project) -> Project:
+def evaluated(tracked: Project) -> Project:
     """A project with two experiments on two data sets of lines that were evaluated."""
+    project = tracked
     for name in ("own", "other"):
         write_lines(project.root / f"data/lines/{name}.h5", tiny_lines(TEXTS), name)
     model = SETTINGS.model.model_dump()

@@ -1,9 +1,12 @@
+import base64
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from pipeline.errors import InputError
 from pipeline.tracking import Evaluation, Store, start_run
 
 
@@ -36,16 +39,30 @@ def test_a_logged_model_reads_lines_of_any_width(model: Path, monkeypatch: pytes
     assert loaded.predict(np.zeros((1, 28, 300), np.uint8)) == ["weights 300"]
 
 
+def test_a_logged_model_reads_pictures(model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import mlflow
+    import pandas as pd
+
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    pixels = np.full((56, 200), 255, np.uint8)
+    pixels[10:40, 20:60] = 0
+    Image.fromarray(pixels).save(tmp_path / "line.png")
+    loaded = mlflow.pyfunc.load_model(str(model))
+    encoded = base64.b64encode((tmp_path / "line.png").read_bytes()).decode()
+    given = [str(tmp_path / "line.png"), encoded, f"data:image/png;base64,{encoded}"]
+    assert loaded.predict(pd.DataFrame({"picture": given})) == ["weights 100"] * 3
+
+
 @pytest.mark.parametrize(
     "lines",
-    [np.zeros((1, 32, 96), np.uint8), np.zeros((1, 28, 96), np.float32), np.zeros((28, 96), np.uint8)],
+    [np.zeros((1, 32, 96), np.uint8), np.zeros((1, 28, 96), np.float32), np.full((1, 28, 96), 256)],
 )
 def test_other_arrays_are_refused(model: Path, monkeypatch: pytest.MonkeyPatch, lines: np.ndarray) -> None:
     import mlflow
 
     monkeypatch.setattr(sys, "path", list(sys.path))
     loaded = mlflow.pyfunc.load_model(str(model))
-    with pytest.raises(mlflow.MlflowException, match=r"enforce schema|not match|Incompatible"):
+    with pytest.raises(InputError, match=r"expected (lines|pixels)"):
         loaded.predict(lines)
 
 

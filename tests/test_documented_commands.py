@@ -1,0 +1,113 @@
+"""Every command that README.md and docs/ show is typed in a small workspace, or has a reason not to be."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from ruamel.yaml import YAML
+
+from pipeline.settings.base import read_params
+from pipeline.workspace import make_workspace
+from tests.imports import ROOT
+
+PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))]
+KEPT = ("cnn_ctc_variable", "lstm_ctc_variable")
+"""The experiments that the commands name; the others would only take time."""
+MAKE = "make is tried with --dry-run in test_readme.py; what it calls runs in other tests"
+EVERYTHING = "trains everything again; its settings are checked in test_readme.py"
+ELSEWHERE = {
+    ". .venv/bin/activate": "of the environment that the tests run in already",
+    "dvc exp run -S emnist.source=archive": "needs the archives; settings in test_readme.py, archives in tests/data",
+    "dvc exp run -S training.trainer.accelerator=gpu": "needs two GPUs; settings in test_readme.py",
+    "dvc exp run -S training.seed=43": EVERYTHING,
+    "dvc repro -f download": "that of the archives",
+    "dvc repro -f corpus": "that of the archives",
+    "dvc exp pull": "needs a colleague's remote",
+    "dvc queue start": "takes minutes; test_pipeline.py runs a queue to its end",
+    "dvc queue logs <name>": "needs a running queue",
+    "dvc queue kill <name>": "needs a running queue",
+    "dvc exp run -S …": "no command but a form of them",
+    "git checkout main": "only of use after an interruption",
+    "python -m benchmarks": "takes minutes; tests/benchmarks",
+    "make ": MAKE,
+}
+"""How a command that is not run begins, and why not."""
+IDENTITY = {f"GIT_{who}_{what}": "tests@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+
+
+def commands(page: str) -> list[str]:
+    """In the order of the page: lines of code blocks without their comments, then commands in backquotes."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = [line.split("   ")[0].split(" #")[0].strip() for block in blocks for line in block.splitlines()]
+    spans = re.findall(r"`((?:dvc|make|python|git|mlflow) [^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
+    return list(dict.fromkeys(filter(None, [*lines, *(" ".join(span.split()) for span in spans)])))
+
+
+def reason(command: str) -> str | None:
+    return next((why for start, why in ELSEWHERE.items() if command.startswith(start)), None)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in git with the settings of the tiny profile, and the picture that the README reads."""
+    root = tmp_path_factory.mktemp("documented") / "workspace"
+    make_workspace(ROOT, root, read_params(ROOT / "profiles/tiny.yaml"))
+    params = YAML().load(root / "params.yaml")
+    params["experiments"] = {key: params["experiments"][key] for key in KEPT}
+    params["lines"] = {"variable": params["lines"]["variable"]}
+    YAML().dump(params, root / "params.yaml")
+    for name in (".gitignore", ".dvc/config", ".dvc/.gitignore"):
+        (root / name).write_bytes((ROOT / name).read_bytes())
+    pixels = np.full((40, 300), 230, np.uint8)
+    pixels[8:30, 20:280:16] = 20
+    Image.fromarray(pixels).save(root / "line.png")
+    run(root, "git init --quiet --initial-branch main && git add --all && git commit --quiet --message Settings")
+    return root
+
+
+def run(root: Path, command: str) -> str:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "DVC", "GIT_", "PYTHON"))}
+    path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
+    environment = {**kept, **IDENTITY, "PATH": path}
+    shell = ["bash", "-c", command]
+    result = subprocess.run(shell, cwd=root, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+    return result.stdout
+
+
+def test_every_reason_is_of_a_command() -> None:
+    shown = [command for page in PAGES for command in commands(page)]
+    assert [start for start in ELSEWHERE if not any(command.startswith(start) for command in shown)] == []
+
+
+def all_commands() -> Iterator[str]:
+    """Of docs/experimenting.md first, which begins by committing results, then of the README."""
+    ordered = ["docs/experimenting.md", *(page for page in PAGES if page != "docs/experimenting.md")]
+    yield from dict.fromkeys(command for page in ordered for command in commands(page) if not reason(command))
+
+
+def test_every_command_can_be_typed(root: Path) -> None:
+    typed = {}
+    for command in all_commands():
+        if command.startswith("dvc exp run"):  # a command may stand alone on its page
+            run(root, "git checkout --quiet params.yaml dvc.lock reports && dvc checkout --quiet")
+        typed[command] = run(root, command)
+    (shown,) = [output for command, output in typed.items() if command.startswith("python -m pipeline.runs")]
+    assert [line.split()[0] for line in shown.splitlines()][: 1 + len(KEPT)] == ["experiment", *KEPT]
+    (predicted,) = [output for command, output in typed.items() if command.startswith("mlflow models predict")]
+    assert '{"predictions": [' in predicted
+
+
+def test_a_command_is_either_run_or_excused() -> None:
+    shown = [command for page in PAGES for command in commands(page)]
+    assert len(shown) > 30
+    programs = {shlex.split(command)[0] for command in all_commands()}
+    assert {"dvc", "python", "mlflow", "git", "printf"} >= programs

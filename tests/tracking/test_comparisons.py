@@ -1,0 +1,138 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.files import md5_of
+from pipeline.tracking import Comparison, Evaluation, Member, Store, log_comparison, log_evaluation, sync_comparison
+from pipeline.tracking.comparisons import best_member
+from pipeline.tracking.registry import ALIAS, best_checkpoint
+from pipeline.tracking.store import EXPERIMENT
+
+
+def member(key: str, cer: float, lines: str = "variable", data_md5: str = "d41d", checkpoint: Path = Path()) -> Member:
+    return Member(key, [checkpoint], lines, data_md5, cer)
+
+
+@pytest.fixture
+def comparison(evaluation: Evaluation, tmp_path: Path) -> Comparison:
+    """A comparison of two experiments that were trained and evaluated; `lstm_ctc` is the better one."""
+    members = []
+    for key, cer in (("cnn_ce", 0.5), ("lstm_ctc", 0.125)):
+        checkpoint = tmp_path / "outputs" / f"{key}.ckpt"
+        checkpoint.write_text(f"weights of {key}")
+        log_evaluation(
+            dataclasses.replace(
+                evaluation, experiment_key=key, checkpoint=checkpoint, metrics={"cer": cer}, pictures={}
+            )
+        )
+        members.append(member(key, cer, checkpoint=checkpoint))
+    (tmp_path / "comparison.csv").write_text("experiment,test_cer\n")
+    (tmp_path / "index.html").write_text("<p>first</p>")
+    files = {name: tmp_path / name for name in ("comparison.csv", "index.html")}
+    return Comparison(members, tmp_path / "comparison.csv", files)
+
+
+def runs(store: Store, source: str = "compare") -> list[str]:
+    found = store.client.search_runs([store.experiment_id], f"tags.source = '{source}'")
+    return [run.info.run_id for run in found]
+
+
+def best(store: Store) -> str:
+    return str(store.client.get_model_version_by_alias(EXPERIMENT, ALIAS).tags["experiment_key"])
+
+
+def test_a_comparison_is_one_run_above_its_experiments(
+    store: Store, comparison: Comparison, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log_comparison(comparison)
+    log_comparison(comparison)
+    assert capfd.readouterr() == (
+        "compare: lstm_ctc is now models:/emnist-lines@best in MLflow, CER 12.50% on 'variable'\n",
+        "",
+    )
+    (run_id,) = runs(store)
+    run = store.client.get_run(run_id)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "comparison"
+    assert {"best": "lstm_ctc", "comparison_md5": md5_of(comparison.table)}.items() <= run.data.tags.items()
+    assert run.data.metrics == {"test_cer": 0.125}
+    assert [file.path for file in store.client.list_artifacts(run_id)] == ["comparison.csv", "index.html"]
+    children = runs(store, "backfill")
+    assert len(children) == 2
+    for child in children:
+        assert store.client.get_run(child).data.tags["mlflow.parentRunId"] == run_id
+        assert child in run.data.tags["mlflow.note.content"]
+
+
+def test_the_same_result_on_a_new_page_replaces_the_page(store: Store, comparison: Comparison) -> None:
+    log_comparison(comparison)
+    comparison.files["index.html"].write_text("<p>second</p>")
+    log_comparison(comparison)
+    (run_id,) = runs(store)
+    path = Path(store.client.download_artifacts(run_id, "index.html"))
+    assert path.read_text() == "<p>second</p>"
+
+
+def test_another_result_is_another_run_and_leaves_cached_experiments_where_they_are(
+    store: Store, comparison: Comparison
+) -> None:
+    log_comparison(comparison)
+    (first,) = runs(store)
+    comparison.table.write_text("experiment,test_cer\nmore\n")
+    log_comparison(comparison)
+    assert len(runs(store)) == 2
+    parents = {store.client.get_run(child).data.tags["mlflow.parentRunId"] for child in runs(store, "backfill")}
+    assert parents == {first}
+
+
+def test_the_alias_goes_to_a_better_model_only(store: Store, comparison: Comparison) -> None:
+    worse, better = comparison.members
+    log_comparison(dataclasses.replace(comparison, members=[worse]))
+    assert best(store) == "cnn_ce"
+    log_comparison(comparison)
+    assert best(store) == "lstm_ctc"
+    log_comparison(dataclasses.replace(comparison, members=[worse]))
+    assert best(store) == "lstm_ctc"
+    version = store.client.get_model_version_by_alias(EXPERIMENT, ALIAS)
+    assert {"test_cer": "0.125000", "run_id": version.run_id, "model_md5": md5_of(better.checkpoint)}.items() <= (
+        version.tags.items()
+    )
+    assert len(store.client.search_model_versions(f"name = '{EXPERIMENT}'")) == 2
+
+
+def test_a_deleted_run_or_other_lines_give_the_alias_up(store: Store, comparison: Comparison) -> None:
+    worse, _ = comparison.members
+    log_comparison(comparison)
+    log_comparison(dataclasses.replace(comparison, members=[dataclasses.replace(worse, data_md5="other")]))
+    assert best(store) == "cnn_ce"
+    log_comparison(comparison)
+    assert best(store) == "lstm_ctc"
+    store.client.delete_run(store.client.get_model_version_by_alias(EXPERIMENT, ALIAS).run_id)
+    log_comparison(dataclasses.replace(comparison, members=[worse]))
+    assert best(store) == "cnn_ce"
+
+
+def test_the_best_model_is_found_again(store: Store, comparison: Comparison) -> None:
+    with pytest.raises(InputError, match="no model has this name"):
+        best_checkpoint()
+    log_comparison(comparison)
+    assert best_checkpoint().read_text() == "weights of lstm_ctc"
+
+
+def test_only_experiments_on_the_same_lines_compete() -> None:
+    easy = [member("a", 0.01, "aligned"), member("b", 0.5), member("c", 0.25)]
+    assert best_member(easy).experiment_key == "c"
+    assert best_member([member("a", 0.01, "aligned"), member("b", 0.5)]).experiment_key == "b"
+
+
+def test_trouble_with_the_store_is_one_warning(
+    root: Path, comparison: Comparison, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (root / "mlflow.db").write_text("no database" * 999)
+    log_comparison(comparison)
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("warning: MLflow did not keep this run")
+    with pytest.raises(InputError, match="cannot be used as MLflow store"):
+        sync_comparison(comparison)
