@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from pipeline.decoding_report import decoding_page, decoding_summary, draw_reliability, read_decoding
 from pipeline.errors import exit_on_input_error
 from pipeline.files import write_text
-from pipeline.decoding_report import decoding_page, decoding_summary, draw_reliability, read_decoding
 from pipeline.settings.base import read_params
 
 OUTPUT = Path("reports")
