@@ -13,7 +13,8 @@ from pipeline.decoding.confidence import (
     reliability,
 )
 
-CANDIDATES = Candidates([["cat", "cut", "at"], ["a", ""], [""]], np.log([[4, 2, 1], [3, 1, 0.0], [1, 0, 0]] + 1e-300))
+WEIGHTS = np.array([[4, 2, 1], [3, 1, 0], [1, 0, 0]])
+CANDIDATES = Candidates([["cat", "cut", "at"], ["a", ""], [""]], np.log(WEIGHTS + 1e-300))
 
 
 def test_a_lines_confidence_is_its_share_of_the_weight() -> None:
