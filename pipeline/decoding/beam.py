@@ -10,81 +10,17 @@ Further shape letters: K hypotheses of a line (the beam's width), A characters t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
-from pipeline.decoding.language_model import END, START
+from pipeline.decoding.beam_state import NEVER, ORPHAN, Beam, empty_beam, free_places, hash_of
+from pipeline.decoding.hypotheses import Hypotheses, Search
+from pipeline.decoding.language_model import END
 from pipeline.decoding.row_cache import RowCache
-from pipeline.vocabulary import BLANK, SPECIAL_TOKENS, decode
+from pipeline.vocabulary import BLANK, SPECIAL_TOKENS
 
-NEVER = -torch.inf
 FIRST = len(SPECIAL_TOKENS)
-MULTIPLIER, ROOT = 6364136223846793005, 1
-"""Knuth's, of a linear congruential generator modulo 2^64: prefixes are told apart by a hash."""
-
-
-@dataclass(frozen=True)
-class Search:
-    """How to search; without a weight the language model takes no part."""
-
-    width: int
-    candidates: int
-    """The likeliest characters of each step that may come next."""
-    weight: float = 0.0
-    bonus: float = 0.0
-
-
-@dataclass(frozen=True)
-class Hypotheses:
-    """K texts for each of B lines, the best first; what is beyond the texts that were found has score -inf."""
-
-    classes: Tensor
-    """(B, K, S) int64: class written at each step, `BLANK` where none."""
-    ctc: Tensor
-    """(B, K) log-probability, summed over the alignments that the search saw."""
-    lm: Tensor
-    """(B, K) log-probability of the language model, the line's end included; 0 without one."""
-    lengths: Tensor
-    """(B, K) characters."""
-
-    def scores(self, weight: float, bonus: float) -> Tensor:
-        """(B, K) what hypotheses compete by."""
-        return self.ctc + weight * self.lm + bonus * self.lengths
-
-    def text(self, line: int, rank: int) -> str:
-        """One text."""
-        return decode(self.classes[line, rank].tolist())
-
-
-@dataclass(frozen=True)
-class Beam:
-    """The state between two steps, (B, K) each."""
-
-    blank: Tensor
-    """Log-probability of the alignments that end with a blank."""
-    written: Tensor
-    """Log-probability of those that end with the last character."""
-    last: Tensor
-    """Class of the last character, `BLANK` for the empty text."""
-    prefix: Tensor
-    """Hash of the text."""
-    parent: Tensor
-    """Hash of the text without its last character."""
-    context: Tensor
-    """What the language model goes by."""
-    lm: Tensor
-    lengths: Tensor
-
-    def at(self, places: Tensor) -> "Beam":
-        """The hypotheses at these places (B, K)."""
-        return Beam(*(getattr(self, field.name).take_along_dim(places, 1) for field in fields(self)))
-
-    @property
-    def total(self) -> Tensor:
-        """Log-probability of all alignments."""
-        return torch.logaddexp(self.blank, self.written)
 
 
 def beam_search(log_probabilities: Tensor, lengths: Sequence[int], search: Search, rows: RowCache | None) -> Hypotheses:
@@ -93,7 +29,7 @@ def beam_search(log_probabilities: Tensor, lengths: Sequence[int], search: Searc
     Without `rows` there is no language model. Texts consist of characters: `<S>`, `<E>` and `<P>` are never read.
     """
     steps = _counted(log_probabilities.double(), lengths)
-    beam, origins, wrote = _empty(len(steps), search.width), [], []
+    beam, origins, wrote = empty_beam(len(steps), search.width), [], []
     for step in range(steps.shape[2]):
         beam, origin, written = _step(beam, steps[:, :, step], search, rows)
         origins.append(origin)
@@ -115,60 +51,35 @@ def _counted(steps: Tensor, lengths: Sequence[int]) -> Tensor:
     return steps
 
 
-def _empty(lines: int, width: int) -> Beam:
-    """One hypothesis, the empty text; the other places are free."""
-    nothing = torch.full((lines, width), NEVER, dtype=torch.float64)
-    blank = nothing.clone()
-    blank[:, 0] = 0
-    zeros = torch.zeros((lines, width), dtype=torch.int64)
-    return Beam(
-        blank=blank,
-        written=nothing,
-        last=zeros + BLANK,
-        prefix=torch.where(blank == 0, ROOT, _free_places(width)),
-        parent=zeros,
-        context=zeros + START,
-        lm=torch.zeros_like(nothing),
-        lengths=zeros,
-    )
-
-
-def _free_places(width: int) -> Tensor:
-    """(K,) hashes for places without a hypothesis, no two alike."""
-    return -2 - torch.arange(width)
-
-
 def _step(beam: Beam, step: Tensor, search: Search, rows: RowCache | None) -> tuple[Beam, Tensor, Tensor]:
     """One step (B, C) on: the beam, which hypothesis (B, K) each comes from, and the class that it wrote or `BLANK`."""
     likely, classes = step[:, FIRST:].topk(min(search.candidates, step.shape[1] - FIRST))
     classes = classes + FIRST
     blank, written, grown = _advance(beam, step, likely, classes)
-    lm = beam.lm[..., None] + _costs(beam, classes, rows)
+    lm = (beam.lm[..., None] + _costs(beam, classes, rows)).expand_as(grown)
     stay_scores = torch.logaddexp(blank, written) + search.weight * beam.lm + search.bonus * beam.lengths
     grow_scores = grown + search.weight * lm + search.bonus * (beam.lengths[..., None] + 1)
     scores, chosen = torch.cat((stay_scores, grow_scores.flatten(1)), 1).topk(search.width)
 
-    width, count = search.width, classes.shape[1]
-    grows = chosen >= width
-    pairs = (chosen - width).clamp(min=0)
-    origin = torch.where(grows, pairs // count, chosen)
-    character = torch.where(grows, classes.take_along_dim(pairs % count, 1), BLANK)
+    grows = chosen >= search.width
+    pairs = (chosen - search.width).clamp(min=0)
+    origin = torch.where(grows, pairs // classes.shape[1], chosen)
+    character = torch.where(grows, classes.take_along_dim(pairs % classes.shape[1], 1), BLANK)
     old = beam.at(origin)
-    prefix = torch.where(grows, _hash(old.prefix, character), old.prefix)
-    return (
-        Beam(
-            blank=blank.take_along_dim(origin, 1).masked_fill(grows, NEVER),
-            written=torch.where(grows, grown.flatten(1).take_along_dim(pairs, 1), written.take_along_dim(origin, 1)),
-            last=torch.where(grows, character, old.last),
-            prefix=torch.where(scores == NEVER, _free_places(width), prefix),
-            parent=torch.where(grows, old.prefix, old.parent),
-            context=torch.where(grows, _context(old.context, character, rows), old.context),
-            lm=torch.where(grows, lm.flatten(1).take_along_dim(pairs, 1), old.lm),
-            lengths=old.lengths + grows,
-        ),
-        origin,
-        character,
+    prefix = torch.where(grows, hash_of(old.prefix, character), old.prefix)
+    parent = torch.where(grows, old.prefix, old.parent)
+    nobody = scores == NEVER
+    new = Beam(
+        blank=blank.take_along_dim(origin, 1).masked_fill(grows, NEVER),
+        written=torch.where(grows, grown.flatten(1).take_along_dim(pairs, 1), written.take_along_dim(origin, 1)),
+        last=torch.where(grows, character, old.last),
+        prefix=torch.where(nobody, free_places(search.width), prefix),
+        parent=parent.masked_fill(nobody, ORPHAN),
+        context=torch.where(grows, _context(old.context, character, rows), old.context),
+        lm=torch.where(grows, lm.flatten(1).take_along_dim(pairs, 1), old.lm),
+        lengths=old.lengths + grows,
     )
+    return new, origin, character
 
 
 def _advance(beam: Beam, step: Tensor, likely: Tensor, classes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -214,12 +125,6 @@ def _context(context: Tensor, classes: Tensor, rows: RowCache | None) -> Tensor:
     if rows is None:
         return context
     return rows.model.advance(context, classes - FIRST)
-
-
-def _hash(prefix: Tensor, character: Tensor) -> Tensor:
-    """Of a text with one more character; int64 wraps around."""
-    mixed = (prefix ^ (prefix >> 29)) * MULTIPLIER
-    return mixed + character
 
 
 def _traced(origins: Sequence[Tensor], wrote: Sequence[Tensor]) -> Tensor:

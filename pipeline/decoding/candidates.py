@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.decoding.beam import Search, beam_search
+from pipeline.decoding.beam import beam_search
+from pipeline.decoding.hypotheses import Search
 from pipeline.decoding.posteriors import Posteriors
 from pipeline.decoding.row_cache import RowCache
 

@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.decoding import confidence
-from pipeline.decoding.beam import Search
 from pipeline.decoding.candidates import Candidates, search_lines
 from pipeline.decoding.confidence import Agreement, calibration_error, fit_temperature, kept, reliability
 from pipeline.decoding.forced_alignment import align_lines, columns_of
+from pipeline.decoding.hypotheses import Search
 from pipeline.decoding.language_model import LanguageModel
 from pipeline.decoding.posteriors import Posteriors
 from pipeline.decoding.row_cache import RowCache

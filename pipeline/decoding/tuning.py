@@ -6,8 +6,8 @@ from itertools import product
 
 from tqdm import tqdm
 
-from pipeline.decoding.beam import Search
 from pipeline.decoding.candidates import readings
+from pipeline.decoding.hypotheses import Search
 from pipeline.decoding.posteriors import Posteriors
 from pipeline.decoding.row_cache import RowCache
 from pipeline.metrics import edit_distances

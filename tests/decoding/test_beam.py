@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pipeline.decoding.beam import Hypotheses, Search, beam_search
+from pipeline.decoding.beam import beam_search
+from pipeline.decoding.hypotheses import Hypotheses, Search
 from pipeline.decoding.language_model import LanguageModel
 from pipeline.decoding.ngrams import count_followers
 from pipeline.decoding.row_cache import RowCache
