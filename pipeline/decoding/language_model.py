@@ -59,14 +59,15 @@ class LanguageModel:
 
     def advance(self, contexts: Index, symbols: Index) -> Index:
         """The contexts (N,), an array or a tensor, after one more symbol each."""
-        return (contexts * BASE + symbols + 1) % BASE ** (self.order - 1)
+        moved: Index = (contexts * BASE + symbols + 1) % BASE ** (self.order - 1)
+        return moved
 
     def log_probabilities(self, contexts: NDArray[np.int64]) -> NDArray[np.float64]:
         """(N, SYMBOLS) for (N,) contexts; each row sums up to 1 as probabilities."""
         rows = np.full((len(contexts), SYMBOLS), 1 / SYMBOLS)
         for length, level in enumerate(self.levels):
             _interpolate(rows, contexts % BASE**length, level)
-        return np.log(rows)
+        return np.asarray(np.log(rows))
 
     def score(self, text: str) -> float:
         """The log-probability of a whole line, its end included."""
@@ -110,4 +111,4 @@ def discounts(counts: NDArray[np.uint32]) -> NDArray[np.float64]:
     n = np.maximum(np.bincount(np.minimum(counts, 5), minlength=6)[:5], 1).astype(np.float64)
     common = n[1] / (n[1] + 2 * n[2])
     estimated = [0, *(count - (count + 1) * common * n[count + 1] / n[count] for count in (1, 2, 3))]
-    return np.clip(estimated, [0, 0.1, 0.1, 0.1], [0, 0.9, 1.9, 2.9])
+    return np.asarray(np.clip(estimated, [0, 0.1, 0.1, 0.1], [0, 0.9, 1.9, 2.9]))
