@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 from pipeline.errors import InputError
 from pipeline.geometry import CELL, densest_width
 from pipeline.settings.base import PARAMS_FILE, Settings, unknown_key, validate
+from pipeline.settings.decoding import DecodingSettings, LanguageModelSettings
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, training_of
 from pipeline.settings.lines import LinesSettings
 from pipeline.settings.sources import CorpusSettings, EmnistSettings
@@ -29,6 +30,10 @@ class ProjectSettings(Settings):
     """What all experiments share."""
     experiments: Annotated[dict[Key, ExperimentSettings], Field(min_length=1)]
     """Experiments by name."""
+    language_model: LanguageModelSettings
+    """The character n-grams of the training text."""
+    decoding: dict[Key, DecodingSettings]
+    """Beam searches by name."""
 
 
 def check_project(params: Mapping[str, Any]) -> ProjectSettings:
@@ -39,6 +44,7 @@ def check_project(params: Mapping[str, Any]) -> ProjectSettings:
     """
     project = validate(ProjectSettings, params)
     problems = [problem for key in project.experiments for problem in _problems(key, project, params)]
+    problems += [problem for key in project.decoding for problem in decoding_problems(key, project)]
     if problems:
         raise InputError(f"{PARAMS_FILE}: {'; '.join(problems)}")
     return project
@@ -93,3 +99,16 @@ def ctc_problems(path: str, experiment: ExperimentSettings, lines: LinesSettings
                 f"choose a smaller window_stride"
             )
             return
+
+
+def decoding_problems(key: str, project: ProjectSettings) -> Iterator[str]:
+    """A beam reads what CTC's steps say, without `<S>` and `<E>`."""
+    name = project.decoding[key].experiment
+    path = f"decoding.{key}.experiment: {name}"
+    experiment = project.experiments.get(name)
+    if experiment is None:
+        yield unknown_key(path, name, list(project.experiments))
+    elif experiment.loss != "ctc":
+        yield f"{path} is trained with {experiment.loss}, and a beam reads only what is trained with ctc"
+    elif (lines := project.lines.get(experiment.lines)) and lines.with_start_end_tokens:
+        yield f"{path} reads lines with_start_end_tokens, which a beam does not; name one that reads lines without"

@@ -245,3 +245,37 @@ def test_overlaps_stand_in_order() -> None:
 )
 def test_line_sizes_have_limits(key: str, value: float) -> None:
     assert refusal({f"lines/aligned/{key}": value}).startswith(f"lines.aligned.{key}: must be ")
+
+
+@pytest.mark.parametrize(
+    ("edits", "message"),
+    [
+        (
+            {"decoding/lstm_ctc_variable_beam/experiment": "cnn_ce_matched"},
+            "decoding.lstm_ctc_variable_beam.experiment: cnn_ce_matched is trained with ce, "
+            "and a beam reads only what is trained with ctc",
+        ),
+        (
+            {"decoding/lstm_ctc_variable_beam/experiment": "lstm_ctc_varable"},
+            "decoding.lstm_ctc_variable_beam.experiment: lstm_ctc_varable: unknown; did you mean lstm_ctc_variable?",
+        ),
+        (
+            {"decoding/lstm_ctc_variable_beam/lm_weights": []},
+            "decoding.lstm_ctc_variable_beam.lm_weights: must have at least 1 item after validation, not 0, got []",
+        ),
+        (
+            {"decoding/lstm_ctc_variable_beam/widht": 8},
+            "decoding.lstm_ctc_variable_beam.widht: unknown; did you mean width?",
+        ),
+        ({"language_model/order": 11}, "language_model.order: must be less than or equal to 10, got 11"),
+    ],
+)
+def test_beams_read_ctc_experiments_alone(edits: dict[str, object], message: str) -> None:
+    assert refusal(edits) == message
+
+
+def test_a_beam_reads_no_start_and_end_tokens() -> None:
+    line = refusal(
+        {"lines/variable/with_start_end_tokens": True, "experiments/lstm_ctc_variable/model/window_stride": 8}
+    )
+    assert "lstm_ctc_variable reads lines with_start_end_tokens, which a beam does not" in line

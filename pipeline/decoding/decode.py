@@ -1,0 +1,146 @@
+"""Reading test lines with a beam that was tuned and calibrated on validation lines."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.decoding import confidence
+from pipeline.decoding.candidates import Candidates, search_lines
+from pipeline.decoding.confidence import Agreement, calibration_error, fit_temperature, kept, reliability
+from pipeline.decoding.forced_alignment import align_lines, columns_of
+from pipeline.decoding.hypotheses import Search
+from pipeline.decoding.language_model import LanguageModel
+from pipeline.decoding.posteriors import Posteriors
+from pipeline.decoding.row_cache import RowCache
+from pipeline.decoding.tuning import best_of, try_all
+from pipeline.geometry import Windows
+from pipeline.metrics import edit_distances, word_edit_distances
+from pipeline.settings.decoding import DecodingSettings
+
+UNCALIBRATED = 1.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """Lines of one part: what the model says of them, and what they say."""
+
+    posteriors: Posteriors
+    texts: list[str]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """`metrics`: name to number, rates as fractions. `predictions`: one row per test line, in the data's order."""
+
+    metrics: dict[str, Any]
+    predictions: pd.DataFrame
+
+
+def decode(
+    validation: Part,
+    test: Part,
+    greedy: Sequence[str],
+    settings: DecodingSettings,
+    model: LanguageModel,
+    windows: Windows,
+) -> Decoded:
+    """Choose weight and bonus, fit the temperatures, both on validation lines, and read the test lines.
+
+    `greedy` are the readings of the test lines without the beam.
+    """
+    rows, search = RowCache(model), Search(settings.width, settings.candidates)
+    trials = try_all(
+        validation.posteriors, validation.texts, search, settings.lm_weights, settings.length_bonuses, rows
+    )
+    best = best_of(trials)
+    fitted = temperatures(search_lines(validation.posteriors, best.search, rows), validation.texts)
+    start = time.perf_counter()
+    candidates = search_lines(test.posteriors, best.search, rows)
+    seconds = time.perf_counter() - start
+    calibrated = {name: calibration(candidates, test.texts, name, fitted[name]) for name in KINDS}
+    metrics = {
+        "experiment": settings.experiment,
+        "lm_weight": best.search.weight,
+        "length_bonus": best.search.bonus,
+        **{f"test_{name}": rate for name, rate in rates(candidates.best, test.texts).items()},
+        **{f"test_{name}_greedy": rate for name, rate in rates(greedy, test.texts).items()},
+        "validation_cer": best.cer,
+        "lines": len(test.texts),
+        "lines_per_second": round(len(test.texts) / seconds, 1),
+        "calibration": calibrated,
+        "trials": [{"lm_weight": t.search.weight, "length_bonus": t.search.bonus, "cer": t.cer} for t in trials],
+    }
+    return Decoded(metrics, predictions_table(test, greedy, candidates, fitted, windows))
+
+
+KINDS = {"lines": confidence.of_lines, "characters": confidence.of_characters}
+
+
+def temperatures(candidates: Candidates, texts: Sequence[str]) -> dict[str, float]:
+    """One for lines and one for characters."""
+    return {name: fit_temperature(of(candidates), right(candidates, texts, name)) for name, of in KINDS.items()}
+
+
+def right(candidates: Candidates, texts: Sequence[str], kind: str) -> NDArray[np.bool_]:
+    """Which readings, or which characters of them, are as the lines say."""
+    pairs = list(zip(candidates.best, texts, strict=True))
+    if kind == "lines":
+        return np.array([reading == text for reading, text in pairs])
+    return np.concatenate([np.zeros(0, dtype=bool), *(kept(reading, text) for reading, text in pairs)])
+
+
+def calibration(candidates: Candidates, texts: Sequence[str], kind: str, temperature: float) -> dict[str, Any]:
+    """Expected calibration error and reliability before and after."""
+    agreement, hits = KINDS[kind](candidates), right(candidates, texts, kind)
+    before = reliability(agreement.confidence(UNCALIBRATED), hits)
+    after = reliability(agreement.confidence(temperature), hits)
+    return {
+        "temperature": round(temperature, 4),
+        "error_before": calibration_error(before),
+        "error": calibration_error(after),
+        "bins_before": [asdict(one) for one in before],
+        "bins": [asdict(one) for one in after],
+    }
+
+
+def rates(readings: Sequence[str], texts: Sequence[str]) -> dict[str, float]:
+    """CER, WER and the share of lines without an error."""
+    edits = edit_distances(readings, texts)
+    return {
+        "cer": float(edits.sum() / max(1, sum(map(len, texts)))),
+        "wer": float(word_edit_distances(readings, texts).sum() / max(1, sum(len(text.split()) for text in texts))),
+        "exact": float((edits == 0).mean()),
+    }
+
+
+def predictions_table(
+    test: Part, greedy: Sequence[str], candidates: Candidates, fitted: dict[str, float], windows: Windows
+) -> pd.DataFrame:
+    """Columns line, text, greedy, prediction, edits, confidence (of the line), and with one number for each character
+    of the prediction, parted by spaces: confidences, columns (pixels).
+    """
+    sure = of_each(confidence.of_characters(candidates), fitted["characters"], candidates.best)
+    columns = [columns_of(steps, windows) for steps in align_lines(test.posteriors, candidates.best)]
+    return pd.DataFrame(
+        {
+            "line": range(len(test.texts)),
+            "text": test.texts,
+            "greedy": greedy,
+            "prediction": candidates.best,
+            "edits": edit_distances(candidates.best, test.texts),
+            "confidence": confidence.of_lines(candidates).confidence(fitted["lines"]).round(4),
+            "confidences": [" ".join(f"{value:.3f}" for value in values) for values in sure],
+            "columns": [" ".join(map(str, values)) for values in columns],
+        }
+    )
+
+
+def of_each(characters: Agreement, temperature: float, readings: Sequence[str]) -> list[NDArray[np.float64]]:
+    """The confidences of all characters, by line."""
+    ends = np.cumsum([len(reading) for reading in readings])
+    return np.split(characters.confidence(temperature), ends[:-1])

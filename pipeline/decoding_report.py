@@ -1,0 +1,136 @@
+"""What beam searches with a language model gain over greedy reading, and how far their confidence can be trusted."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pandas as pd
+from matplotlib.figure import Figure
+
+from pipeline.decoding import places
+from pipeline.errors import InputError
+from pipeline.files import atomic_path
+from pipeline.report.bootstrap import Estimate
+from pipeline.report.charts import COLOURS
+from pipeline.report.rates import Rates, resample_rates
+
+matplotlib.use("agg")
+KINDS = ("lines", "characters")
+READINGS = ("greedy", "prediction")
+PAGE = """# Reading with a language model
+
+Test lines read by CTC beam search with a character n-gram model of the training text, beside the greedy reading of the
+same trained model. Weight and bonus were chosen, and confidence was calibrated, on validation lines alone.
+
+{rates}
+
+In brackets the 95 % interval of a bootstrap over the lines, of the differences a paired one. **lines/s**: searching
+alone, without the model's own time.
+
+## Confidence
+
+{calibration}
+
+A line's confidence is its reading's share of the weight of all texts in the beam; a character's is the share of those
+texts that have it too. The expected calibration error is how far confidence is from the share that is right, on average
+over test lines or characters.
+
+![Share that is right by confidence; dotted before calibration](reliability.png)
+"""
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """One beam search over the test lines."""
+
+    key: str
+    metrics: Mapping[str, Any]
+    rates: Mapping[str, Rates]
+    """Of the `greedy` reading and of the beam's `prediction`, on the same resamples of the lines."""
+
+
+def read_decoding(key: str) -> Decoding:
+    """All that was kept of one beam search.
+
+    Raises:
+        InputError: a file is absent or damaged.
+    """
+    try:
+        metrics = json.loads(places.metrics(key).read_text(encoding="utf-8"))
+        table = pd.read_csv(places.predictions(key), dtype=str, keep_default_na=False, na_filter=False)
+        readings = {name: list(table[name]) for name in READINGS}
+        return Decoding(key, metrics, resample_rates(list(table["text"]), readings))
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"decodings/{key}: cannot be read ({error}); run `dvc repro decode@{key}`") from None
+
+
+def decoding_page(decodings: Sequence[Decoding]) -> str:
+    """Markdown with a table of rates and one of calibration."""
+    rates = {
+        "decoding": [f"`{one.key}`" for one in decodings],
+        "experiment": [f"`{one.metrics['experiment']}`" for one in decodings],
+        "CER greedy": [_rate(one.rates["greedy"]["cer"]) for one in decodings],
+        "CER beam": [_rate(one.rates["prediction"]["cer"]) for one in decodings],
+        "difference in points": [_difference(one, "cer") for one in decodings],
+        "WER greedy": [_rate(one.rates["greedy"]["wer"]) for one in decodings],
+        "WER beam": [_rate(one.rates["prediction"]["wer"]) for one in decodings],
+        "exact lines": [_rate(one.rates["prediction"]["exact"]) for one in decodings],
+        "weight": [one.metrics["lm_weight"] for one in decodings],
+        "bonus": [one.metrics["length_bonus"] for one in decodings],
+        "lines/s": [f"{one.metrics['lines_per_second']:,.0f}" for one in decodings],
+    }
+    both = [(one, kind, one.metrics["calibration"][kind]) for one in decodings for kind in KINDS]
+    calibration = {
+        "decoding": [f"`{one.key}`" for one, _, _ in both],
+        "of": [kind for _, kind, _ in both],
+        "temperature": [f"{found['temperature']:.2f}" for _, _, found in both],
+        "calibration error before": [f"{found['error_before']:.2%}" for _, _, found in both],
+        "after": [f"{found['error']:.2%}" for _, _, found in both],
+    }
+    return PAGE.format(rates=_table(rates), calibration=_table(calibration))
+
+
+def decoding_summary(decodings: Sequence[Decoding]) -> dict[str, dict[str, float]]:
+    """For `dvc metrics`."""
+    names = {"cer": "test_cer", "cer_greedy": "test_cer_greedy", "wer": "test_wer", "wer_greedy": "test_wer_greedy"}
+    return {one.key: {name: round(one.metrics[source], 4) for name, source in names.items()} for one in decodings}
+
+
+def draw_reliability(path: Path, decodings: Sequence[Decoding]) -> None:
+    """Write a PNG: the share that was right by confidence, for lines and for characters; dotted before calibration."""
+    figure = Figure(figsize=(8, 4), dpi=110, layout="constrained")
+    for axis, kind in zip(figure.subplots(1, len(KINDS)), KINDS, strict=True):
+        axis.plot([0, 1], [0, 1], color="#c4c8ce", linewidth=0.8)
+        for number, one in enumerate(decodings):
+            measured, colour = one.metrics["calibration"][kind], COLOURS[number % len(COLOURS)]
+            _draw(axis, measured["bins_before"], color=colour, linestyle="dotted", linewidth=0.9)
+            _draw(axis, measured["bins"], color=colour, linewidth=1.6, marker="o", markersize=3.5, label=one.key)
+        axis.set_title(kind, loc="left", size=10)
+        axis.set_xlabel("confidence", size=9)
+        axis.set_ylabel("share that is right", size=9)
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.legend(frameon=False, fontsize=8)
+    with atomic_path(path) as partial:
+        figure.savefig(partial, metadata={"Software": None})
+
+
+def _draw(axis: "matplotlib.axes.Axes", bins: Sequence[Mapping[str, float]], **style: Any) -> None:
+    axis.plot([one["confidence"] for one in bins], [one["right"] for one in bins], **style)
+
+
+def _rate(estimate: Estimate) -> str:
+    return f"{estimate.value * 100:.2f} % ({estimate.low * 100:.1f}–{estimate.high * 100:.1f})"
+
+
+def _difference(one: Decoding, name: str) -> str:
+    change = one.rates["prediction"].minus(one.rates["greedy"], name)
+    return f"{change.value * 100:+.2f} ({change.low * 100:+.1f} to {change.high * 100:+.1f})"
+
+
+def _table(columns: Mapping[str, Sequence[object]]) -> str:
+    rows = [list(columns), ["---"] * len(columns), *zip(*columns.values(), strict=True)]
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)

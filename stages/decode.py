@@ -1,0 +1,62 @@
+"""Stage `decode`: one experiment's test lines read again, by a beam with the language model."""
+
+import argparse
+import json
+
+from pipeline import paths, vocabulary
+from pipeline.checkpoint import load_checkpoint
+from pipeline.data.line_store import read_lines
+from pipeline.decoding import places
+from pipeline.decoding.decode import Part, decode
+from pipeline.decoding.language_store import read_language_model
+from pipeline.decoding.posteriors import compute_posteriors
+from pipeline.errors import exit_on_input_error
+from pipeline.files import write_text
+from pipeline.hardware import choose_precision, prepare_cpu, uses_gpu
+from pipeline.settings.base import read_section
+from pipeline.settings.decoding import DecodingSettings
+from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
+
+
+def run(key: str, settings: DecodingSettings, experiment: ExperimentSettings, training: TrainingSettings) -> None:
+    """Tune and calibrate on validation lines, read the test lines, write metrics and predictions.
+
+    It is the model of the experiment's first seed.
+    """
+    model = read_language_model(places.LANGUAGE_MODEL)
+    _, reader = load_checkpoint(paths.checkpoint(settings.experiment, training.seeds[0]))
+    trainer, parts = training.trainer, {}
+    for name in ("validation", "test"):
+        lines = read_lines(paths.lines(experiment.lines), name)
+        posteriors = compute_posteriors(
+            reader,
+            lines,
+            batch_size=training.batch_size,
+            device="cuda" if uses_gpu(trainer.accelerator) else "cpu",
+            bf16=choose_precision(trainer.precision, trainer.accelerator).startswith("bf16"),
+        )
+        parts[name] = Part(posteriors, lines.texts)
+    test = parts["test"].posteriors
+    greedy = [vocabulary.decode(row) for row in reader.objective.decode(test.log_probabilities, test.lengths).tolist()]
+    result = decode(parts["validation"], parts["test"], greedy, settings, model, reader.model.windows)
+    write_text(places.predictions(key), result.predictions.to_csv(index=False))
+    write_text(places.metrics(key), json.dumps(result.metrics, indent=2) + "\n")
+    print(
+        f"decode: {key}: CER {result.metrics['test_cer']:.2%}, greedy {result.metrics['test_cer_greedy']:.2%}; "
+        f"lm_weight {result.metrics['lm_weight']}, length_bonus {result.metrics['length_bonus']}"
+    )
+
+
+def main() -> None:
+    """Parse the command line, read the settings and run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("decoding", help="a key of the section `decoding` of params.yaml")
+    key = parser.parse_args().decoding
+    settings = read_section(DecodingSettings, "decoding", key)
+    experiment, training = read_experiment(settings.experiment)
+    prepare_cpu()
+    run(key, settings, experiment, training)
+
+
+if __name__ == "__main__":
+    exit_on_input_error(main)

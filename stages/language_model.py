@@ -1,0 +1,29 @@
+"""Stage `language_model`: character n-grams of the training text, `data/language_model.h5`."""
+
+from pathlib import Path
+
+from pipeline.data.corpus import read_corpus
+from pipeline.decoding.language_store import write_language_model
+from pipeline.decoding.places import LANGUAGE_MODEL
+from pipeline.errors import exit_on_input_error
+from pipeline.settings.base import read_section
+from pipeline.settings.decoding import LanguageModelSettings
+
+
+def run(settings: LanguageModelSettings, corpus: Path, output: Path) -> None:
+    """Count the n-grams of the training text; validation and test text take no part."""
+    text = " ".join(read_corpus(corpus, "train"))
+    levels = write_language_model(output, text, settings)
+    print(
+        f"language_model: order {settings.order}, {settings.smoothing}, of {len(text):,} characters: "
+        f"{sum(len(level.counts) for level in levels):,} n-grams"
+    )
+
+
+def main() -> None:
+    """Read the settings and run."""
+    run(read_section(LanguageModelSettings, "language_model"), Path("data/corpus.json"), LANGUAGE_MODEL)
+
+
+if __name__ == "__main__":
+    exit_on_input_error(main)

@@ -1,0 +1,79 @@
+"""CTC and n-grams by brute force: every path, every text, every position of a text."""
+
+from collections import Counter, defaultdict
+from functools import cache
+from itertools import groupby, product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.decoding.ngrams import SYMBOLS
+from pipeline.vocabulary import BLANK, CHARACTERS, NUM_CLASSES, SPECIAL_TOKENS, TOKENS, encode
+
+NOWHERE = -1e9
+"""Log-probability of what these tests rule out: finite, as a model's is."""
+
+
+def noise_steps(seed: int, steps: int, alphabet: str, sharpness: float = 1.5) -> NDArray[np.float64]:
+    """Log-probabilities (C, S) of random steps that write the blank or a character of `alphabet`."""
+    rng = np.random.default_rng(seed)
+    logits = np.full((NUM_CLASSES, steps), NOWHERE)
+    classes = [BLANK, *encode(alphabet)]
+    logits[classes] = rng.normal(size=(len(classes), steps)) * sharpness
+    return np.asarray(logits - np.log(np.exp(logits).sum(0)))
+
+
+def text_of(path: tuple[int, ...]) -> str:
+    """Repeats collapsed, then blanks dropped."""
+    return "".join(TOKENS[c] for c, _ in groupby(path) if c != BLANK)
+
+
+def all_paths(steps: NDArray[np.float64], alphabet: str) -> dict[tuple[int, ...], float]:
+    """The log-probability of every path."""
+    classes = [BLANK, *map(int, encode(alphabet))]
+    return {
+        path: float(sum(steps[c, s] for s, c in enumerate(path))) for path in product(classes, repeat=steps.shape[1])
+    }
+
+
+def all_texts(steps: NDArray[np.float64], alphabet: str) -> dict[str, float]:
+    """The log-probability of every text, summed over its paths."""
+    sums: defaultdict[str, float] = defaultdict(lambda: -np.inf)
+    for path, probability in all_paths(steps, alphabet).items():
+        sums[text_of(path)] = float(np.logaddexp(sums[text_of(path)], probability))
+    return dict(sums)
+
+
+def greedy_text(steps: NDArray[np.float64]) -> str:
+    """The text of the likeliest path."""
+    return text_of(tuple(steps.argmax(0).tolist()))
+
+
+class WittenBell:
+    """The definition, on strings."""
+
+    def __init__(self, text: str, order: int) -> None:
+        framed = f" {text} "
+        self.order = order
+        self.followers: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for at, character in enumerate(framed):
+            for length in range(min(order - 1, at) + 1):
+                self.followers[framed[at - length : at]][character] += 1
+        self.probability = cache(self.probability)  # type: ignore[method-assign]
+
+    def probability(self, character: str, context: str) -> float:
+        """p(character | context), the context as long as it may be."""
+        shorter = self.probability(character, context[1:]) if context else 1 / SYMBOLS
+        found = self.followers.get(context)
+        if not found:
+            return shorter
+        return (found[character] + len(found) * shorter) / (found.total() + len(found))
+
+    def score(self, text: str) -> float:
+        """Log-probability of a line between boundaries."""
+        framed = f" {text} "
+        context = [framed[max(0, at - self.order + 1) : at] for at in range(1, len(framed))]
+        return float(sum(np.log(self.probability(c, h)) for c, h in zip(framed[1:], context, strict=True)))
+
+
+assert len(SPECIAL_TOKENS) + len(CHARACTERS) == NUM_CLASSES

@@ -1,0 +1,105 @@
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from pipeline.checkpoint import save_checkpoint
+from pipeline.decoding.language_store import write_language_model
+from pipeline.decoding.places import LANGUAGE_MODEL
+from pipeline.settings.decoding import LanguageModelSettings
+from tests.projects import Project, write_lines
+from tests.tiny import tiny_lines, tiny_settings
+
+TEXTS = ["AB", "NA", "007", "hi B", "A"]
+SETTINGS = tiny_settings("line_cnn", "ctc")
+TEXT_COLUMNS = ["text", "greedy", "prediction", "confidences", "columns"]
+
+
+@pytest.fixture
+def trained(project: Project) -> Project:
+    """A project with a CTC experiment `own` that has a checkpoint of fresh weights, and a language model."""
+    write_lines(project.root / "data/lines/own.h5", tiny_lines(TEXTS))
+    training = {"trainer": {"accelerator": "cpu", "precision": "32-true"}}
+    project.params["decoding"] = {}
+    project.change(
+        experiments={
+            "own": {"lines": "own", "loss": "ctc", "model": SETTINGS.model.model_dump(), "training": training}
+        },
+        decoding={
+            "beam": {
+                "experiment": "own",
+                "width": 4,
+                "candidates": 5,
+                "lm_weights": [0.0, 0.5],
+                "length_bonuses": [0.0, 4.0],
+            }
+        },
+    )
+    torch.manual_seed(0)
+    Path("models").mkdir()
+    save_checkpoint(Path("models/own.ckpt"), SETTINGS, SETTINGS.build())
+    write_language_model(LANGUAGE_MODEL, "AB NA 007 hi", LanguageModelSettings(order=3, smoothing="witten_bell"))
+    return project
+
+
+def predictions() -> pd.DataFrame:
+    return pd.read_csv("decodings/beam.csv", keep_default_na=False, dtype=dict.fromkeys(TEXT_COLUMNS, str))
+
+
+def test_readings_metrics_and_what_goes_with_each_character_agree(trained: Project) -> None:
+    printed = trained.run("decode", "beam")
+    metrics, table = json.loads(Path("decodings/beam.json").read_text()), predictions()
+    assert table["text"].tolist() == TEXTS
+    assert metrics["test_cer"] == pytest.approx(table["edits"].sum() / 12)
+    assert metrics["test_exact"] == (table["edits"] == 0).mean()
+    for _, row in table.iterrows():
+        assert len(row["confidences"].split()) == len(row["columns"].split()) == len(row["prediction"])
+        columns = [int(column) for column in row["columns"].split()]
+        assert columns == sorted(columns)
+        assert all(0 <= float(value) <= 1 for value in (row["confidence"], *row["confidences"].split()))
+    trials = {(trial["lm_weight"], trial["length_bonus"]): trial["cer"] for trial in metrics["trials"]}
+    assert list(trials) == [(0, 0), (0, 4), (0.5, 0), (0.5, 4)]
+    chosen = metrics["lm_weight"], metrics["length_bonus"]
+    assert trials[chosen] == min(trials.values()) == metrics["validation_cer"]
+    # Here all parts of the data are the same lines, so that what was chosen on one is what was measured on the other.
+    assert metrics["validation_cer"] == metrics["test_cer"]
+    assert printed.startswith(f"decode: beam: CER {metrics['test_cer']:.2%}, greedy {metrics['test_cer_greedy']:.2%};")
+
+
+def test_the_same_settings_give_the_same_readings(trained: Project) -> None:
+    trained.run("decode", "beam")
+    first = Path("decodings/beam.csv").read_bytes()
+    trained.run("decode", "beam")
+    assert Path("decodings/beam.csv").read_bytes() == first
+
+
+def test_the_greedy_readings_are_those_of_the_evaluation(trained: Project, store_uri: str) -> None:
+    trained.monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri)
+    trained.run("decode", "beam")
+    Path("history").mkdir()
+    Path("history/own.csv").write_text("epoch,val_loss\n0,4.5\n")
+    trained.run("evaluate", "own")
+    evaluated = pd.read_csv("predictions/own.csv", keep_default_na=False, dtype={"prediction": str})
+    assert predictions()["greedy"].tolist() == evaluated["prediction"].tolist()
+
+
+def test_decodings_are_compared(trained: Project) -> None:
+    trained.run("decode", "beam")
+    assert trained.run("compare_decodings") == "compare_decodings: 1 beam searches; see reports/decoding.md\n"
+    metrics, page = json.loads(Path("decodings/beam.json").read_text()), Path("reports/decoding.md").read_text()
+    assert f"| `beam` | `own` | {metrics['test_cer_greedy'] * 100:.2f} % (" in page
+    assert f" | {metrics['test_cer'] * 100:.2f} % (" in page
+    assert json.loads(Path("reports/decoding.json").read_text())["beam"]["cer"] == round(metrics["test_cer"], 4)
+    assert Path("reports/reliability.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_absent_is_one_line(trained: Project) -> None:
+    line = trained.refusal("compare_decodings")
+    assert line.startswith("decodings/beam: cannot be read (")
+    assert line.endswith("run `dvc repro decode@beam`")
+    LANGUAGE_MODEL.unlink()
+    assert trained.refusal("decode", "beam").endswith("run `dvc repro language_model`")
+    assert not Path("decodings").exists()
+    assert trained.refusal("decode", "bean") == "params.yaml: decoding.bean: unknown; did you mean beam?"
