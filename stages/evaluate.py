@@ -17,6 +17,7 @@ from pipeline.report.readings import draw_readings
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
 from pipeline.tracking import log_evaluation
 
+EMPTY_ADVICE = "usual for a model in its first few hundred steps: train it longer, see val_blank_share in its history"
 SHOWN = 12
 """Test lines in the picture that goes with the run."""
 
@@ -41,6 +42,8 @@ def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) ->
         images = [image[:, :width] for image, width in zip(lines.images[:SHOWN], lines.widths[:SHOWN], strict=True)]
         draw_readings(picture, images, list(shown["text"]), [[("reading", r)] for r in shown["prediction"]])
         log_evaluation(evaluation_of(key, experiment, training, {"test_readings.png": picture}))
+    if not any(result.predictions["prediction"]):
+        print(f"evaluate: {key}: every reading is empty; {EMPTY_ADVICE}")
     print(
         f"evaluate: {key}: CER {result.metrics['test_cer']:.2%}, as the lab counts {result.metrics['test_cer_lab']:.2%}"
     )

@@ -13,7 +13,7 @@ from pipeline.progress import fingerprint_of, place_of, progress_of
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
 from pipeline.tracking import start_run
 from pipeline.trainer import is_main_process
-from pipeline.training import train
+from pipeline.training import describe_blanks, train
 
 
 def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) -> None:
@@ -41,6 +41,8 @@ def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) ->
         save_checkpoint(checkpoint, reader_settings, trained.reader)
         tracked.log_model(checkpoint)
         tracked.finish(md5_of(checkpoint))
+    if warning := describe_blanks(trained.history):
+        print(f"train: {key}: {warning}")
     best = trained.history.sort_values("val_loss").iloc[0]
     print(
         f"train: {key}: best of {len(trained.history)} epochs was {int(best['epoch'])}: "

@@ -7,13 +7,19 @@ from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline import vocabulary
 from pipeline.data.lines import Lines
-from pipeline.errors import InputError
+from pipeline.data.packed import PackedImages
+from pipeline.data.stored import require_stored
+from pipeline.errors import InputError, reraise_shortage
 from pipeline.geometry import CELL
 
 FORMAT = "emnist-lines/1"
+ARRAYS = ("images", "labels", "lengths", "widths", "starts")
+BLOCK = 500
+"""Lines read at a time: whole chunks of the file."""
 
 
 class LineWriter:
@@ -44,7 +50,7 @@ class LineWriter:
 
 
 def read_lines(path: Path, part: str) -> Lines:
-    """Read one part of a line file whole.
+    """Read one part of a line file; its images are packed, and in a temporary file where they are many.
 
     Raises:
         InputError: the file is absent, damaged, or written with another vocabulary or format.
@@ -53,15 +59,28 @@ def read_lines(path: Path, part: str) -> Lines:
         with h5py.File(path, "r") as file:
             _require_ours(path, file)
             group = file[part]
-            labels, lengths = group["labels"][:], group["lengths"][:]
-            images, widths, starts = group["images"][:], group["widths"][:], group["starts"][:]
-    except (OSError, LookupError, TypeError, RuntimeError) as error:  # what h5py raises for damaged files
+            require_stored({name: group[name] for name in ARRAYS})
+            labels, lengths, widths, starts = (group[name][:] for name in ARRAYS[1:])
+            images = _read_images(group["images"], widths, path.parent)
+    except InputError:
+        raise
+    except (OSError, LookupError, TypeError, ValueError, RuntimeError) as error:  # h5py's, for damaged files
+        reraise_shortage(error)
         raise InputError(f"{path}: cannot be read as lines ({error}); run `dvc repro synthesize`") from None
     known = labels.max(initial=0) < vocabulary.NUM_CLASSES
     texts = [vocabulary.decode(row) for row in labels] if known else []
     if [len(text) for text in texts] != lengths.tolist():
         raise InputError(f"{path}: labels and lengths of {part!r} disagree; run `dvc repro -f synthesize`")
     return Lines(images, texts, widths, starts)
+
+
+def _read_images(stored: h5py.Dataset, widths: NDArray[np.uint16], folder: Path) -> PackedImages:
+    if stored.shape[1:] != (CELL, stored.shape[2]) or not 0 < widths.min() <= widths.max() <= stored.shape[2]:
+        raise ValueError("widths do not fit the images")
+    images = PackedImages(widths, stored.shape[2], folder)
+    for start in range(0, len(widths), BLOCK):
+        images.append(stored[start : start + BLOCK])
+    return images
 
 
 def read_attributes(path: Path) -> dict[str, Any]:
