@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline import paths
 from pipeline.checkpoint import load_checkpoint
 from pipeline.data.line_store import read_lines
-from pipeline.errors import exit_on_input_error
+from pipeline.errors import InputError, exit_on_input_error
 from pipeline.evaluation import evaluate
 from pipeline.experiment_record import evaluation_of
 from pipeline.files import write_text
@@ -24,8 +24,13 @@ SHOWN = 12
 
 def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) -> None:
     """Read the test lines with the experiment's checkpoint; write metrics and predictions, and track them."""
-    _, reader = load_checkpoint(paths.checkpoint(key))
+    settings, reader = load_checkpoint(paths.checkpoint(key))
     lines = read_lines(paths.lines(experiment.lines), "test")
+    if settings.max_length != (targets := lines.starts.shape[1]):
+        raise InputError(
+            f"{paths.checkpoint(key)}: was trained for {settings.max_length} target positions, and "
+            f"{paths.lines(experiment.lines)} has {targets}; train it again"
+        )
     accelerator = training.trainer.accelerator
     result = evaluate(
         reader,

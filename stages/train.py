@@ -26,7 +26,7 @@ def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) ->
     parts = read_lines(lines, "train"), read_lines(lines, "validation")
     settings, tags = settings_of(experiment, training), tags_of(experiment)
     inputs = [lines, *([project_root() / training.load] if training.load else [])]
-    hashes = [md5_of(path) for path in inputs if path.exists()]
+    hashes = [md5_of(path) for path in inputs if path.is_file()]
     fingerprint = fingerprint_of({"key": key, **settings}, training, *hashes)
     if not is_main_process():
         train(reader_settings, training, *parts, progress=place_of(fingerprint))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.splits import SPLITS
-from pipeline.data.stored import require_stored, write_hdf5
+from pipeline.data.stored import in_line, require_stored, write_hdf5
 from pipeline.errors import InputError, reraise_shortage
 from pipeline.files import atomic_path
 from pipeline.geometry import CELL
@@ -83,7 +83,7 @@ def read_characters(path: Path, part: str) -> Characters:
         _require_characters(images, labels)
     except (OSError, LookupError, TypeError, ValueError, RuntimeError) as error:  # what h5py raises for other files
         reraise_shortage(error)
-        raise InputError(f"{path}: no characters to read ({error}); run `dvc repro download`") from None
+        raise InputError(f"{path}: no characters to read ({in_line(error)}); run `dvc repro download`") from None
     return Characters(images, labels)
 
 
@@ -102,6 +102,9 @@ def describe_source(path: Path) -> dict[str, Any]:
     """
     try:
         with h5py.File(path, "r") as file:
-            return {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
-    except OSError as error:
-        raise InputError(f"{path}: no characters to read ({error}); run `dvc repro download`") from None
+            found = {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
+    except (OSError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{path}: no characters to read ({in_line(error)}); run `dvc repro download`") from None
+    if wrong := [name for name in ("data", "source", "sha256") if not isinstance(found.get(name), str)]:
+        raise InputError(f"{path}: does not say its {', '.join(wrong)}; run `dvc repro -f download`")
+    return found

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import h5py
 
+LONGEST = 300
 MAX_CHUNK = 2**26
 """Bytes of one chunk, which is unpacked whole; ours have 1.3 million at 32 characters."""
 
@@ -69,6 +70,12 @@ def write_hdf5(path: Path) -> Iterator[h5py.File]:
         finally:
             if disk.error:
                 raise disk.error
+
+
+def in_line(error: Exception) -> str:
+    """What h5py says, which may be of several lines, in one that is not too long."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= LONGEST else text[:LONGEST] + "..."
 
 
 def require_stored(arrays: Mapping[str, h5py.Dataset]) -> None:

@@ -17,7 +17,15 @@ from tests.archives import outcome
 
 T = 8
 TEXTS = ["ab", "a?", "Zz 0", "123456", "!"]
-ATTRIBUTES = {"max_length": T, "max_overlap": 0.33, "overlap_per": "line", "with_start_end_tokens": True}
+ATTRIBUTES = {
+    "max_length": T,
+    "max_overlap": 0.33,
+    "overlap_per": "line",
+    "with_start_end_tokens": True,
+    "train": 5,
+    "data": "noise",
+    "corpus": "nothing",
+}
 
 
 def make_lines(texts: Sequence[str], seed: int = 0) -> Lines:
