@@ -23,16 +23,14 @@ def test_a_full_disk_is_said_and_does_no_harm(harness: Harness) -> None:
     assert harness.fill_disk(SYNTHESIZE) == (1, [])
 
 
-def test_a_killed_dvc_goes_on(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_dvc_goes_on(harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Only as far as the lines, to stay within seconds.
     monkeypatch.setattr(kill, "REPRO", ("repro", "synthesize"))
-    wanted = {path: name for path, name in harness.expected.items() if path.startswith("data/")}
     short = object.__new__(Harness)
-    short.workspace, short.rng, short.expected, short.durations = harness.workspace, harness.rng, wanted, {"": 6.0}
-    try:
-        assert short.kill_dvc() == (2, [])
-    finally:
-        assert harness.workspace.run(*kill.DVC, "repro")[0] == 0
+    short.workspace, short.rng = make(tmp_path / "workspace", Sources()), harness.rng
+    short.expected = {path: name for path, name in harness.expected.items() if path.startswith("data/")}
+    short.durations = {"repro": 6.0}
+    assert short.kill_dvc() == (2, [])
 
 
 def test_a_stage_that_writes_halves_is_found_out(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,8 +56,8 @@ def test_a_sample_of_bad_input_is_refused(harness: Harness) -> None:
 def test_input_that_is_taken_is_found_out(harness: Harness) -> None:
     good = (harness.workspace.root / "params.yaml").read_bytes()
     with bad_input._inside(harness.workspace):
-        (failure,) = bad_input.try_case(harness.workspace, Case("settings", "none", "check", "params.yaml", good))
-    assert failure == "settings none (check): was taken"
+        failures = bad_input.try_case(harness.workspace, Case("settings", "none", "check", "params.yaml", good))
+    assert failures[0] == "settings none (check): was taken"
 
 
 def test_lines_are_the_same_with_other_threads(harness: Harness, tmp_path: Path) -> None:
