@@ -128,8 +128,11 @@ class Harness:
 
 
 LIMITED = (
-    "import os, resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); size = int(sys.argv[1]); "
-    "resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)); os.execv(sys.argv[2], sys.argv[2:])"
+    "import resource, subprocess, sys; size = int(sys.argv[1]); "
+    "limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)); "
+    # Through a pipe: what the command prints must not be cut as well.
+    "done = subprocess.run(sys.argv[2:], preexec_fn=limit, stdout=subprocess.PIPE, stderr=subprocess.STDOUT); "
+    "sys.stdout.buffer.write(done.stdout); sys.exit(done.returncode % 256)"
 )
 
 
