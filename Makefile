@@ -7,17 +7,18 @@ export PATH := $(abspath $(BIN)):$(PATH)
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format ui sync clean
+.PHONY: help setup demo test lint format ui sync reliability audit lock clean
 
 help:  ## Show this list.
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: $(VENV)/installed  ## Make the virtual environment and install the pinned packages.
 
 $(VENV)/installed: pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make setup PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
 demo: setup  ## Run the whole pipeline on built-in characters and text, in build/demo.
@@ -44,6 +45,24 @@ ui: setup  ## Show MLflow's runs: of the project, or of the demo where the proje
 
 sync: setup  ## Rebuild missing MLflow runs from DVC's outputs.
 	$(BIN)/python -m pipeline.sync
+
+reliability: setup  ## Inject faults for hours; writes reports/reliability.md. REAL='--archive A --corpus B' for real data.
+	$(BIN)/python -m reliability --minutes $(or $(MINUTES),60) $(REAL)
+
+audit: build/audit/bin/pip-audit  ## Look the pinned packages up among known vulnerabilities; needs a network.
+	@{ sed -n 's/^\([A-Za-z0-9._-]*==[^ ;]*\).*/\1/p' requirements.lock; grep -o 'torch==[0-9.]*' pyproject.toml | head -n 1; } > build/audit/requirements.txt
+	@build/audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement build/audit/requirements.txt 2> build/audit/errors \
+		|| { tail -n 1 build/audit/errors | cut -c 1-300; echo "audit: a package is vulnerable or could not be looked up (that needs a network)"; exit 1; }
+
+build/audit/bin/pip-audit:
+	@$(PYTHON) -m venv build/audit
+	@build/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1 \
+		|| { rm -rf build/audit; echo "audit: pip-audit cannot be installed (that needs a network)"; exit 1; }
+
+lock: setup  ## Write the hashes of the packages in .venv to requirements.lock; needs uv.
+	@{ sed -n '/^#/p' requirements.lock; $(BIN)/python -m pip freeze --exclude-editable | grep -v '^torch==' \
+		| uv pip compile - --no-deps --generate-hashes --python-version 3.11 --no-header --no-annotate --quiet; } > requirements.lock.new
+	@mv requirements.lock.new requirements.lock
 
 clean:  ## Remove the virtual environment and build/.
 	rm -rf $(VENV) build

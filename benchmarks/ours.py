@@ -11,7 +11,7 @@ from pipeline.checkpoint import ReaderSettings
 from pipeline.data.batches import Batch, WidthBatches, line_loader
 from pipeline.data.synthesis import synthesize
 from pipeline.evaluation import evaluate as evaluate_reader
-from pipeline.hardware import choose_precision, limit_memory, prepare_cpu
+from pipeline.hardware import KeptMemory, choose_precision, prepare_cpu
 from pipeline.metrics import ReadingMetrics
 from pipeline.reader import Reader
 from pipeline.trainer import make_adam
@@ -57,14 +57,14 @@ def train(inputs: Inputs, key: str, batch_size: int = BATCH) -> Run:
         for epoch in range(10**6):
             yield from line_loader(lines, WidthBatches(lines.widths, batch_size, np.random.default_rng([0, epoch])))
 
-    batches = epochs()
+    batches, kept = epochs(), KeptMemory()
 
     def run(_round: int) -> int:
         done = 0
         for _ in range(BATCHES):
             batch = next(batches)
             training_step(reader, optimizer, batch)
-            limit_memory()
+            kept.bound()
             done += len(batch.texts)
         return done
 

@@ -3,17 +3,21 @@
 import math
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint, EarlyStopping
 
+from pipeline.data.batches import Batch
 from pipeline.errors import InputError
-from pipeline.hardware import limit_memory
+from pipeline.hardware import KeptMemory
 
 Row = dict[str, float]
 OnEpoch = Callable[[int, Row], None]
+NAMED = 5
+"""Lines that an error names."""
 
 
 class History(Checkpoint):
@@ -55,26 +59,70 @@ class History(Checkpoint):
 class StopOnNonFinite(pl.Callback):
     """Ends the training at the first step whose loss is not a number, before it spoils the weights."""
 
+    def __init__(self, kept: Path | None = None) -> None:
+        self.kept = kept
+        """Where the weights after the last whole epoch are, if they outlive this process."""
+        self._batch: Batch | None = None
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Batch, _: int) -> None:
+        """Remember the lines of the step."""
+        self._batch = batch
+
     def on_before_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: torch.Tensor) -> None:
         """Check the loss; costs a synchronization on a GPU."""
+        self._check(trainer, pl_module, loss, self._batch, "training")
+
+    def on_validation_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, *_: object
+    ) -> None:
+        """Check the loss of validation lines, before their epoch is kept."""
+        self._check(trainer, pl_module, outputs, batch, "validation")
+
+    def _check(
+        self, trainer: pl.Trainer, module: pl.LightningModule, loss: torch.Tensor, batch: Batch | None, part: str
+    ) -> None:
         value = float(loss.detach())
-        if not math.isfinite(value):
-            raise InputError(
-                f"training: the loss is {value} at step {trainer.global_step} of epoch {trainer.current_epoch}; "
-                f"lower training.learning_rate or set training.trainer.gradient_clip_val"
-            )
+        if math.isfinite(value):
+            return
+        with trainer.precision_plugin.forward_context():
+            named = f" on {name_lines(module, batch, part)}" if batch else ""
+        kept = (
+            f"; the weights after the last whole epoch are in {self.kept}" if self.kept and self.kept.exists() else ""
+        )
+        raise InputError(
+            f"training: the loss is {value} at step {trainer.global_step} of epoch {trainer.current_epoch}{named}; "
+            f"lower training.learning_rate or set training.trainer.gradient_clip_val{kept}"
+        )
+
+
+def name_lines(module: Any, batch: Batch, part: str) -> str:
+    """The lines of a batch, by number and text, whose own loss is not a number; the batch if none is alone at fault."""
+    reader = module.reader
+    with torch.no_grad():
+        logits, lengths = reader.logits(batch.images, batch.widths)
+        losses = [
+            float(reader.objective.loss(logits[i : i + 1], lengths[i : i + 1], batch.texts[i : i + 1]))
+            for i in range(len(batch.texts))
+        ]
+    faulty = [i for i, loss in enumerate(losses) if not math.isfinite(loss)] or list(range(len(losses)))
+    named = ", ".join(f"{batch.indices[i]} {batch.texts[i]!r}" for i in faulty[:NAMED])
+    more = f" and {len(faulty) - NAMED} more" if len(faulty) > NAMED else ""
+    return f"{len(faulty)} of {len(losses)} {part} lines in the batch: {named}{more}"
 
 
 class LimitMemory(pl.Callback):
     """Keeps the memory of a training on a CPU bounded."""
 
+    def __init__(self) -> None:
+        self._kept = KeptMemory()
+
     def on_train_batch_end(self, *_: object) -> None:
         """Give back what gaps have piled up."""
-        limit_memory()
+        self._kept.bound()
 
     def on_validation_batch_end(self, *_: object) -> None:
         """As after a training batch."""
-        limit_memory()
+        self._kept.bound()
 
 
 class StopEarly(EarlyStopping):

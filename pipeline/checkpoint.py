@@ -3,16 +3,17 @@
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, reraise_shortage
 from pipeline.files import atomic_path
 from pipeline.models.registry import build_model
 from pipeline.objectives.registry import build_objective
 from pipeline.reader import Reader
+from pipeline.settings.base import one_line
 from pipeline.settings.experiment import Loss, ModelSettings
 from pipeline.vocabulary import TOKENS
 
@@ -25,7 +26,7 @@ class ReaderSettings:
 
     model: ModelSettings
     loss: Loss
-    max_length: int
+    max_length: Annotated[int, Field(ge=1, le=255)]
     wrap: bool
 
     def build(self) -> Reader:
@@ -59,17 +60,31 @@ def load_checkpoint(path: Path) -> tuple[ReaderSettings, Reader]:
         InputError: no checkpoint of this project, or one with another vocabulary, or with weights that do not fit.
     """
     content = _read(path)
-    if content.get("vocabulary") != list(TOKENS):
+    vocabulary = content.get("vocabulary")
+    if not isinstance(vocabulary, list) or vocabulary != list(TOKENS):
         raise InputError(f"{path}: its vocabulary is not this version's; train it again")
     try:
-        model = TypeAdapter(ModelSettings).validate_python(content["model"])
-        settings = ReaderSettings(model, content["loss"], content["max_length"], content["wrap"])
+        settings = TypeAdapter(ReaderSettings).validate_python(
+            {name: content[name] for name in ("model", "loss", "max_length", "wrap")}
+        )
+        with torch.device("meta"):  # before memory is asked for, as the settings may say anything
+            settings.build().model.load_state_dict(content["weights"], assign=True)
         reader = settings.build()
         reader.model.load_state_dict(content["weights"])
-    except (KeyError, TypeError, ValidationError, RuntimeError) as error:
-        raise InputError(f"{path}: the weights do not fit the model: {str(error).splitlines()[0]}") from None
+        if faulty := [n for n, weights in content["weights"].items() if not bool(torch.isfinite(weights).all())]:
+            raise ValueError(f"{faulty[0]} is not finite")
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        reraise_shortage(error)
+        raise InputError(f"{path}: the weights do not fit the model: {_reason(error)}") from None
     reader.model.eval()
     return settings, reader
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        problem = error.errors(include_url=False)[0]
+        return one_line(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}")
+    return one_line((str(error).splitlines() or [type(error).__name__])[0])
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -79,8 +94,8 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise InputError(f"{path}: no such checkpoint; `dvc repro train` makes them") from None
     except Exception as error:  # damaged files make torch raise nearly anything
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path}: not a checkpoint that can be loaded safely ({reason})") from None
+        reraise_shortage(error)
+        raise InputError(f"{path}: not a checkpoint that can be loaded safely ({_reason(error)})") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path}: not a checkpoint of this project (expected format {FORMAT})")
     return content

@@ -5,8 +5,16 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+PARTIAL = ".partial"
+"""How the folder of an unfinished file ends; `.dvcignore` and `.gitignore` know it."""
 
 
 def project_root() -> Path:
@@ -31,13 +39,47 @@ def atomic_path(target: Path) -> Iterator[Path]:
     The temporary file keeps the target's suffix, and is removed when the block raises.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    _remove_abandoned(target)
+    folder, owned = _own_folder(target)
     try:
         partial = folder / target.name
         yield partial
         partial.replace(target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(owned)
+
+
+def _own_folder(target: Path) -> tuple[Path, int]:
+    """A new folder beside `target`, locked for as long as this process lives and the descriptor is open."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=PARTIAL, dir=target.parent))
+        if (owned := _lock(folder)) is not None and folder.exists():  # another may have taken it for abandoned
+            return folder, owned
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Remove what killed processes left of the same target."""
+    if fcntl is None:
+        return
+    for folder in target.parent.glob(f".{target.name}.*{PARTIAL}"):
+        if (owned := _lock(folder)) is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(owned)
+
+
+def _lock(folder: Path) -> int | None:
+    """A descriptor that holds the folder's lock, which ends with the process; None where another has it."""
+    if fcntl is None:
+        return os.open(os.devnull, os.O_RDONLY)
+    descriptor = None
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return descriptor
+    if descriptor is not None:
+        os.close(descriptor)
+    return None
 
 
 def write_text(target: Path, text: str) -> None:

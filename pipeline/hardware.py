@@ -11,8 +11,8 @@ import torch
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
-RESIDENT_LIMIT = 9 * 2**29
-"""Bytes in memory above which freed memory is given back after all."""
+RESIDENT_LIMIT = 5 * 2**28
+"""Bytes in memory up to which freed memory is kept, where a step does not need more by itself."""
 ONEDNN_PRIMITIVES = 8192
 
 
@@ -30,14 +30,31 @@ def prepare_cpu() -> None:
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def limit_memory(limit: int = RESIDENT_LIMIT) -> None:
-    """Give freed memory back to the system if this process holds more than `limit` bytes.
+class KeptMemory:
+    """Bounds what is kept between steps: to `limit` bytes, or to a quarter above what the largest step needs.
 
     Kept blocks do not quite fit tensors of other widths, and without this the gaps would add up to several
-    times of what is in use.
+    times of what is in use. A step that comes right after the memory was given back shows what it needs
+    by itself, gaps apart; giving back less than that after every step would only cost time.
     """
-    if (libc := _glibc()) and resident_memory() > limit:
-        libc.malloc_trim(0)
+
+    def __init__(self, limit: int = RESIDENT_LIMIT) -> None:
+        self.limit = limit
+        self._libc = _glibc()
+        self._trimmed = False
+
+    def bound(self) -> None:
+        """Call it after each step: gives freed memory back to the system if too much is held."""
+        if self._libc is None:
+            return
+        held = resident_memory()
+        if held <= self.limit:
+            self._trimmed = False
+        elif self._trimmed:
+            self.limit, self._trimmed = held + held // 4, False
+        else:
+            self._libc.malloc_trim(0)
+            self._trimmed = True
 
 
 def resident_memory() -> int:

@@ -15,7 +15,7 @@ from pipeline.data.batches import WidthBatches, line_loader
 from pipeline.data.lines import Lines
 from pipeline.errors import InputError
 from pipeline.geometry import CELL
-from pipeline.hardware import limit_memory
+from pipeline.hardware import KeptMemory
 from pipeline.reader import Reader
 
 
@@ -27,12 +27,13 @@ def read_all(reader: Reader, lines: Lines, *, batch_size: int, device: str, bf16
     batches = WidthBatches(lines.widths, batch_size)
     loader = line_loader(lines, batches)
     autocast = torch.autocast(torch.device(device).type, torch.bfloat16) if bf16 else nullcontext()
+    kept = KeptMemory()
     with autocast:
         for indices, batch in zip(batches, tqdm(loader, desc="reading", unit="batch", disable=None), strict=True):
             readings, rows[indices] = reader.read(batch.to(torch.device(device)).images, batch.widths)
             for index, text in zip(indices, readings, strict=True):
                 texts[index] = text
-            limit_memory()
+            kept.bound()
     return texts, rows
 
 

@@ -34,9 +34,9 @@ class Recognizer(pl.LightningModule):
         """The batch's loss."""
         return self._step("train", batch)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Only logs."""
-        self._step("val", batch)
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The batch's loss; only logged and checked."""
+        return self._step("val", batch)
 
     def on_train_epoch_end(self) -> None:
         """Log the rates over the epoch's batches, as the weights were when each was trained on."""

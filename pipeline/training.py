@@ -26,6 +26,10 @@ from pipeline.sample_readings import OnReadings, SampleReadings
 from pipeline.settings.experiment import TrainingSettings
 from pipeline.trainer import find_learning_rate, is_main_process, make_adam, make_trainer, quiet_lightning
 
+ONLY_BLANKS = 0.999
+"""Share of blank steps from which a CTC model counts as reading nothing."""
+USUAL_PLATEAU = 400
+"""Steps after which a CTC model has left the early plateau of blanks: the shipped ones do within 80 to 160."""
 MAX_CROWDED = 0.01
 """Share of the lines that CTC need not fit."""
 
@@ -70,13 +74,14 @@ def train(
         train_lines, validation_lines, training.batch_size, seed, by_width=reader.objective.cut_to_lines
     )
     with tempfile.TemporaryDirectory(prefix="emnist-lines-") as temporary:
+        kept = progress.last if progress else None
         progress = progress or Progress(Path(temporary))
         rate = training.learning_rate
         if training.find_learning_rate and not progress.last.exists():
             rate = find_learning_rate(training, reader, data, Path(temporary))
         module = Recognizer(reader, make_adam, rate, one_cycle=training.one_cycle)
         samples = [SampleReadings(validation_lines, training.max_epochs, on_readings)] if on_readings else []
-        return _fit(module, training, data, progress, History(on_epoch), samples)
+        return _fit(module, training, data, progress, History(on_epoch), [*samples, StopOnNonFinite(kept)])
 
 
 def _fit(
@@ -85,7 +90,7 @@ def _fit(
     data: LinesDataModule,
     progress: Progress,
     history: History,
-    samples: list[SampleReadings],
+    further: list[pl.Callback],
 ) -> Trained:
     module.to(memory_format=torch.channels_last)
     best = ModelCheckpoint(
@@ -94,7 +99,7 @@ def _fit(
     # After `history`, whose rows it keeps; Lightning writes the file beside and renames it.
     last = ModelCheckpoint(progress.folder, filename=progress.last.stem, enable_version_counter=False)
     stopping = StopEarly("val_loss", patience=training.early_stopping_patience)
-    callbacks = [best, stopping, StopOnNonFinite(), LimitMemory(), RandomState(), history, last, *samples]
+    callbacks = [best, stopping, *further, LimitMemory(), RandomState(), history, last]
     trainer = make_trainer(training, progress.folder, callbacks)
     start = progress.last if progress.last.exists() else None
     try:
@@ -152,6 +157,20 @@ def require_fitting(reader: Reader, texts: Sequence[str], widths: Sequence[int])
             f"choose a smaller window_stride"
         )
     print(f"train: {len(crowded):,} of {len(texts):,} lines teach nothing, as CTC cannot fit them: {example}")
+
+
+def describe_blanks(history: pd.DataFrame) -> str | None:
+    """One line if the model with the least validation loss reads only blanks, and whether that is usual so far."""
+    best = history.sort_values("val_loss").iloc[0]
+    if best.get("val_blank_share", 0.0) < ONLY_BLANKS:
+        return None
+    steps = int(history["step"].iloc[-1])
+    usual = (
+        f"usual up to about {USUAL_PLATEAU} steps at batches of 128: give it more epochs or a smaller batch_size"
+        if steps < USUAL_PLATEAU
+        else f"it is usual only up to about {USUAL_PLATEAU} steps: another learning_rate or seed may help"
+    )
+    return f"the model predicts only blanks after {steps} steps; {usual}"
 
 
 def _widths(*parts: Lines) -> list[int]:

@@ -9,7 +9,7 @@ from pipeline import paths
 from pipeline.checkpoint import load_checkpoint
 from pipeline.data.line_store import read_lines
 from pipeline.data.lines import Lines
-from pipeline.errors import exit_on_input_error
+from pipeline.errors import InputError, exit_on_input_error
 from pipeline.evaluation import evaluate, joined_predictions, mean_metrics
 from pipeline.experiment_record import evaluation_of
 from pipeline.files import write_text
@@ -19,20 +19,27 @@ from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, r
 from pipeline.timings import write_timing
 from pipeline.tracking import log_evaluation
 
+EMPTY_ADVICE = "usual for a model in its first few hundred steps: train it longer, see val_blank_share in its history"
 SHOWN = 12
 """Test lines in the picture that goes with the run."""
 
 
 def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) -> None:
     """Read the test lines with the model of each seed; write metrics, predictions and speed, and track them."""
-    readers = {seed: load_checkpoint(paths.checkpoint(key, seed))[1] for seed in training.seeds}
+    loaded = {seed: load_checkpoint(paths.checkpoint(key, seed)) for seed in training.seeds}
     lines = read_lines(paths.lines(experiment.lines), "test")
+    for seed, (settings, _) in loaded.items():
+        if settings.max_length != (targets := lines.starts.shape[1]):
+            raise InputError(
+                f"{paths.checkpoint(key, seed)}: was trained for {settings.max_length} target positions, and "
+                f"{paths.lines(experiment.lines)} has {targets}; train it again"
+            )
     accelerator = training.trainer.accelerator
     bf16 = choose_precision(training.trainer.precision, accelerator).startswith("bf16")
     device = "cuda" if uses_gpu(accelerator) else "cpu"
     results = {
         seed: evaluate(reader, lines, batch_size=training.batch_size, device=device, bf16=bf16)
-        for seed, reader in readers.items()
+        for seed, (_, reader) in loaded.items()
     }
     metrics = mean_metrics({seed: result.metrics for seed, result in results.items()})
     predictions = joined_predictions({seed: result.predictions for seed, result in results.items()})
@@ -42,6 +49,8 @@ def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) ->
     write_text(paths.metrics(key), json.dumps(metrics, indent=2) + "\n")
     for seed, result in results.items():
         track(key, experiment, training, seed, lines, list(result.predictions["prediction"].head(SHOWN)))
+    if not any(any(result.predictions["prediction"]) for result in results.values()):
+        print(f"evaluate: {key}: every reading is empty; {EMPTY_ADVICE}")
     spread = f" ± {metrics['test_cer_std']:.2%} ({len(results)} seeds)" if len(results) > 1 else ""
     print(f"evaluate: {key}: CER {metrics['test_cer']:.2%}{spread}, as the lab counts {metrics['test_cer_lab']:.2%}")
 

@@ -4,7 +4,6 @@ import argparse
 import math
 from pathlib import Path
 
-import h5py
 import numpy as np
 from tqdm import tqdm
 
@@ -12,6 +11,7 @@ from pipeline.data.characters import describe_source, read_characters
 from pipeline.data.corpus import describe_corpus, read_corpus
 from pipeline.data.line_store import LineWriter
 from pipeline.data.splits import SPLITS
+from pipeline.data.stored import write_hdf5
 from pipeline.data.synthesis import BLOCK, synthesize
 from pipeline.errors import exit_on_input_error
 from pipeline.files import atomic_path
@@ -33,7 +33,7 @@ def run(name: str, settings: LinesSettings, characters: Path, corpus: Path, outp
         "corpus_sha256": text["sha256"],
     }
     streams = np.random.SeedSequence(settings.seed).spawn(len(SPLITS))
-    with atomic_path(output) as partial, h5py.File(partial, "w") as file:
+    with atomic_path(output) as partial, write_hdf5(partial) as file:
         writer = LineWriter(file, attributes)
         for part, stream in zip(SPLITS, streams, strict=True):
             count = getattr(settings, part)

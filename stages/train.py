@@ -23,7 +23,7 @@ from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, r
 from pipeline.timings import write_timing
 from pipeline.tracking import start_run
 from pipeline.trainer import is_main_process
-from pipeline.training import train
+from pipeline.training import describe_blanks, train
 
 
 def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) -> None:
@@ -35,7 +35,7 @@ def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) ->
     )
     parts = read_lines(lines, "train"), read_lines(lines, "validation")
     inputs = [lines, *([project_root() / training.load] if training.load else [])]
-    hashes = [md5_of(path) for path in inputs if path.exists()]
+    hashes = [md5_of(path) for path in inputs if path.is_file()]
     decisive = {"key": key, **experiment.model_dump(exclude={"training"})}
     ended = {}
     with ExitStack() as kept:
@@ -77,6 +77,8 @@ def train_tracked(
         tracked.log_model(progress.checkpoint)
         tracked.finish(md5_of(progress.checkpoint))
     progress.finish(trained.seconds)
+    if warning := describe_blanks(trained.history):
+        print(f"train: {key}: {warning}")
     best = trained.history.sort_values("val_loss").iloc[0]
     print(
         f"train: {key}{variant and f' ({variant})'}: best of {len(trained.history)} epochs was {int(best['epoch'])}: "

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +46,59 @@ def test_a_good_end_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
     exit_on_input_error(lambda: calls.append(1))
     assert calls == [1]
     assert capsys.readouterr() == ("", "")
+
+
+def refused(body: str) -> str:
+    """The one line in which a command with this body ends."""
+    program = f"{PROGRAM.split('def main')[0]}import errno\ndef main():\n    {body}\nexit_on_input_error(main)\n"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    (line,) = result.stderr.splitlines()
+    assert result.returncode == 2
+    assert line.startswith("error: ")
+    return line.removeprefix("error: ")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "raise MemoryError",
+        "import numpy; numpy.empty(2**45)",
+        "import torch; torch.empty(2**50)",
+        "import torch; raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB.')",
+    ],
+)
+def test_too_little_memory_is_one_line_that_says_what_to_do(body: str) -> None:
+    line = refused(body)
+    assert line.startswith("out of memory (")
+    assert "lower training.batch_size" in line
+
+
+LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (9999, 9999)); "
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+@pytest.mark.parametrize(
+    "body",
+    [
+        "raise OSError(errno.ENOSPC, 'No space left on device', 'models/a.ckpt')",
+        "raise OSError(errno.EDQUOT, 'Disk quota exceeded')",
+        LIMIT + "open('a', 'wb').write(bytes(10**6))",
+        LIMIT + "from pipeline.data.stored import write_hdf5; from pathlib import Path\n"
+        "    with write_hdf5(Path('a.h5')) as file: file.create_dataset('a', (10**6,), 'u1', chunks=(1000,))[:] = 1",
+        LIMIT + "import torch; torch.save(torch.zeros(10**6), 'a.ckpt')",
+    ],
+)
+def test_too_little_disk_is_one_line_that_says_what_to_do(
+    body: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path.cwd()))
+    monkeypatch.chdir(tmp_path)
+    line = refused(body)
+    assert "cannot be written (" in line
+    assert line.endswith("; free space on the disk and run it again")
+
+
+def test_ctrl_c_is_one_line_and_status_130() -> None:
+    program = PROGRAM.replace('raise InputError("params.yaml: lines: missing")', "raise KeyboardInterrupt")
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (130, "interrupted\n")

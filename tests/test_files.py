@@ -1,8 +1,10 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from pipeline.files import atomic_path, md5_of, project_root, sha256_of, write_text
+from pipeline.files import PARTIAL, atomic_path, md5_of, project_root, sha256_of, write_text
 
 
 class Stop(BaseException):
@@ -117,3 +119,41 @@ def test_a_file_called_dvc_is_no_root(workspace: Path) -> None:
 def test_without_dvc_the_root_is_here(workspace: Path) -> None:
     (workspace / ".dvc").rmdir()
     assert project_root() == Path.cwd().resolve()
+
+
+ABANDONED = """
+import os, signal, sys
+import subprocess
+import sys
+from pathlib import Path
+from pipeline.files import atomic_path
+with atomic_path(Path(sys.argv[1])) as partial:
+    partial.write_text("half")
+    print("ready", flush=True)
+    if sys.argv[2] == "wait":
+        sys.stdin.read()
+        partial.write_text("whole")
+    else:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def writer(target: Path, then: str) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-c", ABANDONED, str(target), then]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout
+    assert process.stdout.readline() == b"ready\n"
+    return process
+
+
+def test_what_killed_processes_leave_is_removed_and_what_living_ones_write_is_not(tmp_path: Path) -> None:
+    target = tmp_path / "lines.h5"
+    alive, dead = writer(target, "wait"), writer(target, "die")
+    dead.communicate()
+    assert len(list(tmp_path.glob(f"*{PARTIAL}"))) == 2
+    write_text(target, "mine")
+    assert len(list(tmp_path.glob(f"*{PARTIAL}"))) == 1
+    alive.communicate()
+    assert alive.returncode == 0
+    assert contents(tmp_path) == {"lines.h5": b"whole"}
+    assert list(tmp_path.iterdir()) == [target]

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from pipeline.hardware import choose_precision, limit_memory, prepare_cpu, resident_memory, uses_gpu
+from pipeline.hardware import KeptMemory, choose_precision, prepare_cpu, resident_memory, uses_gpu
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, *, gpu: str = "none", avx512: bool = False, amx: bool = False) -> None:
@@ -113,8 +113,23 @@ def test_memory_is_given_back_above_the_limit(above: int, trims: int, monkeypatc
     monkeypatch.setattr("pipeline.hardware.resident_memory", lambda: 1000 + above)
     monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.36"))
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: SimpleNamespace(malloc_trim=made.append))
-    limit_memory(1000)
+    KeptMemory(1000).bound()
     assert made == [0] * trims
+
+
+def test_what_a_step_needs_by_itself_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = iter([1200, 1100, 1300, 1400, 1375, 900, 1500, 1200, 1500])
+    trims: list[int] = []
+    monkeypatch.setattr("pipeline.hardware.resident_memory", lambda: next(held))
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.36"))
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: SimpleNamespace(malloc_trim=trims.append))
+    kept, limits = KeptMemory(1000), []
+    for _ in range(9):
+        kept.bound()
+        limits.append((kept.limit, len(trims)))
+    # 1200 is given back; the step after it still needs 1100, so 1375 may be held. 1400 is too much again, the
+    # next step keeps within the limit; so does 1200 after 1500.
+    assert limits == [(1000, 1), (1375, 1), (1375, 1), (1375, 2), (1375, 2), (1375, 2), (1375, 3), (1375, 3), (1375, 4)]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -238,7 +238,8 @@ def test_a_loss_that_is_no_number_stops_the_training(value: str, monkeypatch: py
     with pytest.raises(InputError) as error:
         fit(tiny_settings("line_cnn", "ce"), tiny_training(max_epochs=9), ["A"] * 12)
     assert str(error.value) == (
-        f"training: the loss is {value} at step 4 of epoch 1; "
+        f"training: the loss is {value} at step 4 of epoch 1 on 4 of 4 training lines in the batch: "
+        "7 'A', 1 'A', 0 'A', 3 'A'; "
         "lower training.learning_rate or set training.trainer.gradient_clip_val"
     )
 

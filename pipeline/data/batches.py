@@ -22,10 +22,12 @@ class Batch:
     """True width of each line in pixels."""
     texts: list[str]
     """What each line says."""
+    indices: list[int]
+    """Number of each line in its part of the data set, from 0."""
 
     def to(self, device: torch.device, non_blocking: bool = True) -> "Batch":
         """The batch with its images on `device`; Lightning calls this."""
-        return Batch(self.images.to(device, non_blocking=non_blocking), self.widths, self.texts)
+        return Batch(self.images.to(device, non_blocking=non_blocking), self.widths, self.texts, self.indices)
 
 
 class LineDataset(Dataset[Batch]):
@@ -41,9 +43,9 @@ class LineDataset(Dataset[Batch]):
         """The batch of these lines, in this order."""
         rows = np.asarray(indices)
         widths = self.lines.widths[rows]
-        # Slicing first would copy nothing, and then each row would be gathered with large strides.
+        # One step: of an array, slicing first would copy nothing, and then gather rows with large strides.
         images = self.lines.images[rows, :, : int(widths.max())]
-        return Batch(torch.from_numpy(images), widths.tolist(), [self.lines.texts[i] for i in rows])
+        return Batch(torch.from_numpy(images), widths.tolist(), [self.lines.texts[i] for i in rows], rows.tolist())
 
 
 class WidthBatches(Sampler[list[int]]):

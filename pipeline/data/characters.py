@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.splits import SPLITS
-from pipeline.errors import InputError
+from pipeline.data.stored import in_line, require_stored, write_hdf5
+from pipeline.errors import InputError, reraise_shortage
 from pipeline.files import atomic_path
+from pipeline.geometry import CELL
 from pipeline.vocabulary import EMNIST_CHARACTERS
 
 
@@ -59,7 +61,7 @@ def split(characters: Characters, fraction: float, rng: np.random.Generator) -> 
 
 def write_characters(path: Path, parts: Mapping[str, Characters], attributes: Mapping[str, Any]) -> None:
     """Write the three parts, byte-identical for the same input; `attributes` says what they are."""
-    with atomic_path(path) as partial, h5py.File(partial, "w", track_order=False) as file:
+    with atomic_path(path) as partial, write_hdf5(partial) as file:
         file.attrs.update(attributes)
         for name in SPLITS:
             group = file.create_group(name)
@@ -76,10 +78,20 @@ def read_characters(path: Path, part: str) -> Characters:
     """
     try:
         with h5py.File(path, "r") as file:
+            require_stored({name: file[part][name] for name in ("images", "labels")})
             images, labels = file[part]["images"][:], file[part]["labels"][:]
+        _require_characters(images, labels)
     except (OSError, LookupError, TypeError, ValueError, RuntimeError) as error:  # what h5py raises for other files
-        raise InputError(f"{path}: no characters to read ({error}); run `dvc repro download`") from None
+        reraise_shortage(error)
+        raise InputError(f"{path}: no characters to read ({in_line(error)}); run `dvc repro download`") from None
     return Characters(images, labels)
+
+
+def _require_characters(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+    if images.dtype.itemsize != 1 or labels.dtype.itemsize != 1 or images.shape[1:] != (CELL, CELL) or labels.ndim != 1:
+        raise ValueError(f"images {images.shape} {images.dtype}, labels {labels.shape} {labels.dtype}")
+    if labels.max() >= len(EMNIST_CHARACTERS):
+        raise ValueError(f"label {labels.max()} is outside 0 to {len(EMNIST_CHARACTERS) - 1}")
 
 
 def describe_source(path: Path) -> dict[str, Any]:
@@ -90,6 +102,9 @@ def describe_source(path: Path) -> dict[str, Any]:
     """
     try:
         with h5py.File(path, "r") as file:
-            return {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
-    except OSError as error:
-        raise InputError(f"{path}: no characters to read ({error}); run `dvc repro download`") from None
+            found = {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
+    except (OSError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{path}: no characters to read ({in_line(error)}); run `dvc repro download`") from None
+    if wrong := [name for name in ("data", "source", "sha256") if not isinstance(found.get(name), str)]:
+        raise InputError(f"{path}: does not say its {', '.join(wrong)}; run `dvc repro -f download`")
+    return found

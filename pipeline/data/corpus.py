@@ -95,6 +95,10 @@ def read_corpus(path: Path, part: str) -> list[str]:
     text = _load(path)["text"]
     if not isinstance(text, dict) or not isinstance(text.get(part), str):
         raise InputError(f"{path}: has no text for {part}; {REMEDY}")
+    if strange := re.search("[^A-Za-z0-9 ]", text[part]):
+        raise InputError(
+            f"{path}: has {strange[0]!r} in the text for {part}, and only letters and digits are drawn; {REMEDY}"
+        )
     words: list[str] = text[part].split()
     return words
 
@@ -116,6 +120,11 @@ def _load(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: no text to read ({error.strerror}); {REMEDY}") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON ({error}); {REMEDY}") from None
-    if not isinstance(content, dict) or not Corpus.__dataclass_fields__.keys() <= content.keys():
+    names = ("name", "source", "sha256")
+    if (
+        not isinstance(content, dict)
+        or not Corpus.__dataclass_fields__.keys() <= content.keys()
+        or not all(isinstance(content[name], str) for name in names)
+    ):
         raise InputError(f"{path}: not a corpus; {REMEDY}")
     return content

@@ -7,13 +7,27 @@ from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline import vocabulary
 from pipeline.data.lines import Lines
-from pipeline.errors import InputError
+from pipeline.data.packed import PackedImages
+from pipeline.data.stored import in_line, require_stored
+from pipeline.errors import InputError, reraise_shortage
 from pipeline.geometry import CELL
 
 FORMAT = "emnist-lines/1"
+REQUIRED: dict[str, type] = {
+    "max_length": int,
+    "with_start_end_tokens": bool,
+    "train": int,
+    "data": str,
+    "corpus": str,
+}
+"""What later stages need to know of the lines."""
+ARRAYS = ("images", "labels", "lengths", "widths", "starts")
+BLOCK = 500
+"""Lines read at a time: whole chunks of the file."""
 
 
 class LineWriter:
@@ -44,7 +58,7 @@ class LineWriter:
 
 
 def read_lines(path: Path, part: str) -> Lines:
-    """Read one part of a line file whole.
+    """Read one part of a line file; its images are packed, and in a temporary file where they are many.
 
     Raises:
         InputError: the file is absent, damaged, or written with another vocabulary or format.
@@ -53,10 +67,15 @@ def read_lines(path: Path, part: str) -> Lines:
         with h5py.File(path, "r") as file:
             _require_ours(path, file)
             group = file[part]
-            labels, lengths = group["labels"][:], group["lengths"][:]
-            images, widths, starts = group["images"][:], group["widths"][:], group["starts"][:]
-    except (OSError, LookupError, TypeError, RuntimeError) as error:  # what h5py raises for damaged files
-        raise InputError(f"{path}: cannot be read as lines ({error}); run `dvc repro synthesize`") from None
+            require_stored({name: group[name] for name in ARRAYS})
+            labels, lengths, widths, starts = (group[name][:] for name in ARRAYS[1:])
+            _require_shapes({name: group[name].shape for name in ARRAYS})
+            images = _read_images(group["images"], widths, path.parent)
+    except InputError:
+        raise
+    except (OSError, LookupError, TypeError, ValueError, RuntimeError) as error:  # h5py's, for damaged files
+        reraise_shortage(error)
+        raise InputError(f"{path}: cannot be read as lines ({in_line(error)}); run `dvc repro synthesize`") from None
     known = labels.max(initial=0) < vocabulary.NUM_CLASSES
     texts = [vocabulary.decode(row) for row in labels] if known else []
     if [len(text) for text in texts] != lengths.tolist():
@@ -64,16 +83,44 @@ def read_lines(path: Path, part: str) -> Lines:
     return Lines(images, texts, widths, starts)
 
 
+def _require_shapes(shapes: Mapping[str, tuple[int, ...]]) -> None:
+    count, targets = shapes["labels"]
+    expected = {"images": (count, CELL, CELL * targets), "labels": (count, targets), "starts": (count, targets)}
+    expected |= {"lengths": (count,), "widths": (count,)}
+    if wrong := [f"{name} {shapes[name]}" for name in expected if shapes[name] != expected[name]]:
+        raise ValueError(f"shapes do not fit labels {shapes['labels']}: {', '.join(wrong)}")
+
+
+def _read_images(stored: h5py.Dataset, widths: NDArray[np.uint16], folder: Path) -> PackedImages:
+    if not 0 < widths.min() <= widths.max() <= stored.shape[2]:
+        raise ValueError("widths do not fit the images")
+    images = PackedImages(widths, stored.shape[2], folder)
+    for start in range(0, len(widths), BLOCK):
+        images.append(stored[start : start + BLOCK])
+    return images
+
+
 def read_attributes(path: Path) -> dict[str, Any]:
-    """Every setting and name stored with the lines, as plain Python values."""
+    """Every setting and name stored with the lines, as plain Python values.
+
+    Raises:
+        InputError: the file is absent, damaged, of another version, or lacks what `REQUIRED` names.
+    """
     try:
         with h5py.File(path, "r") as file:
             _require_ours(path, file)
-            return {k: v.item() if isinstance(v, np.generic) else v for k, v in file.attrs.items()}
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read as lines ({error}); run `dvc repro synthesize`") from None
+            found = {k: v.item() if isinstance(v, np.generic) else v for k, v in file.attrs.items()}
+    except InputError:
+        raise
+    except (OSError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{path}: cannot be read as lines ({in_line(error)}); run `dvc repro synthesize`") from None
+    if wrong := [name for name, kind in REQUIRED.items() if type(found.get(name)) is not kind]:
+        raise InputError(f"{path}: does not say its {', '.join(wrong)}; run `dvc repro -f synthesize`")
+    return found
 
 
 def _require_ours(path: Path, file: h5py.File) -> None:
-    if file.attrs.get("format") != FORMAT or file.attrs.get("vocabulary") != json.dumps(vocabulary.TOKENS):
+    expected = {"format": FORMAT, "vocabulary": json.dumps(vocabulary.TOKENS)}
+    found = {name: file.attrs.get(name) for name in expected}
+    if not all(isinstance(value, str) for value in found.values()) or found != expected:
         raise InputError(f"{path}: not lines of this version and vocabulary; run `dvc repro -f synthesize`")

@@ -9,6 +9,7 @@ from pipeline.geometry import Windows
 from pipeline.settings.base import Seed, Settings, read_params, read_section, validate
 
 Dimension = Annotated[int, Field(ge=1, le=65_536)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 MOST_SEEDS = 32
 
@@ -94,7 +95,7 @@ class TrainerSettings(Settings):
     """Where to train."""
     devices: int | Literal["auto"] | list[int]
     """How many devices, or which."""
-    num_nodes: Annotated[int, Field(ge=1)]
+    num_nodes: Annotated[int, Field(ge=1, le=100_000)]
     """Machines."""
     strategy: str
     """How devices share the work, such as `auto` or `ddp`."""
@@ -102,7 +103,7 @@ class TrainerSettings(Settings):
     """Arithmetic; `auto` takes bf16-mixed where the hardware multiplies bf16 natively, else 32-true."""
     gradient_clip_val: Annotated[float, Field(gt=0)] | None
     """Largest gradient norm, or null."""
-    accumulate_grad_batches: Annotated[int, Field(ge=1)]
+    accumulate_grad_batches: Count
     """Batches per optimizer step."""
 
 
@@ -111,9 +112,9 @@ class TrainingSettings(Settings):
 
     seeds: Seeds
     """Seeds of weights, batches and dropout; a model is trained for each, and results are means over them."""
-    max_epochs: Annotated[int, Field(ge=1)]
+    max_epochs: Count
     """Passes over the training lines."""
-    batch_size: Annotated[int, Field(ge=1)]
+    batch_size: Count
     """Lines per batch and device."""
     learning_rate: Annotated[float, Field(gt=0, le=10)]
     """Adam's learning rate; the peak where `one_cycle` is on."""
@@ -121,7 +122,7 @@ class TrainingSettings(Settings):
     """Let Lightning's learning-rate finder replace `learning_rate` first."""
     one_cycle: bool
     """Raise and lower the learning rate over the whole training (OneCycleLR)."""
-    early_stopping_patience: Annotated[int, Field(ge=1)]
+    early_stopping_patience: Count
     """Epochs without a better validation loss after which training stops."""
     load: str | None
     """Checkpoint (path from the project's root) whose weights training starts from, or null."""

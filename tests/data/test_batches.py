@@ -85,6 +85,7 @@ def test_a_batch_is_cut_to_its_widest_line() -> None:
     batch = LineDataset(lines).__getitems__([3, 0])
     assert batch.texts == ["AB", "ABC"]
     assert batch.widths == [56, 84]
+    assert batch.indices == [3, 0]
     assert batch.images.shape == (2, 28, 84)
     assert batch.images.dtype == torch.uint8
     np.testing.assert_array_equal(batch.images.numpy(), lines.images[[3, 0], :, :84])
@@ -99,11 +100,11 @@ def test_a_batch_does_not_share_the_lines_memory() -> None:
 
 
 def test_only_images_move() -> None:
-    batch = Batch(torch.ones(1, 28, 28, dtype=torch.uint8), [28], ["A"])
+    batch = Batch(torch.ones(1, 28, 28, dtype=torch.uint8), [28], ["A"], [5])
     moved = batch.to(torch.device("meta"))
     assert moved.images.device.type == "meta"
     assert batch.images.device.type == "cpu"
-    assert (moved.widths, moved.texts) == ([28], ["A"])
+    assert (moved.widths, moved.texts, moved.indices) == ([28], ["A"], [5])
 
 
 def test_a_loader_yields_the_samplers_batches() -> None:

@@ -116,8 +116,11 @@ def test_a_class_that_cannot_be_split_is_named(count: int) -> None:
     assert str(error.value) == f"characters: {count} images of 'a'; a split needs at least 2 of each class"
 
 
+DESCRIBED = {"data": "EMNIST ByClass", "source": "archive", "sha256": "", "seed": 42, "fraction": 0.1}
+
+
 def write(path: Path) -> Path:
-    write_characters(path, PARTS, {"data": "EMNIST ByClass", "seed": 42, "fraction": 0.1})
+    write_characters(path, PARTS, DESCRIBED)
     return path
 
 
@@ -129,7 +132,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
         np.testing.assert_array_equal(characters.images, part.images)
         np.testing.assert_array_equal(characters.labels, part.labels)
     described = describe_source(path)
-    assert described == {"data": "EMNIST ByClass", "seed": 42, "fraction": 0.1}
+    assert described == DESCRIBED
     assert [type(described[key]) for key in ("data", "seed", "fraction")] == [str, int, float]
 
 
@@ -196,3 +199,12 @@ def test_a_write_that_fails_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         write_characters(tmp_path / "characters.h5", incomplete, {})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["data", "source", "sha256"])
+def test_characters_of_nowhere_are_refused(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / "characters.h5")
+    with h5py.File(path, "a") as file:
+        del file.attrs[name]
+    with pytest.raises(InputError, match=f"characters.h5: does not say its {name}; run `dvc repro -f download`"):
+        describe_source(path)

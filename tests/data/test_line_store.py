@@ -17,15 +17,25 @@ from tests.archives import outcome
 
 T = 8
 TEXTS = ["ab", "a?", "Zz 0", "123456", "!"]
-ATTRIBUTES = {"max_length": T, "max_overlap": 0.33, "overlap_per": "line", "with_start_end_tokens": True}
+ATTRIBUTES = {
+    "max_length": T,
+    "max_overlap": 0.33,
+    "overlap_per": "line",
+    "with_start_end_tokens": True,
+    "train": 5,
+    "data": "noise",
+    "corpus": "nothing",
+}
 
 
 def make_lines(texts: Sequence[str], seed: int = 0) -> Lines:
-    """Lines of noise, each array different everywhere."""
+    """Lines of noise as wide as they are, and each other array different everywhere."""
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 256, (len(texts), 28, 28 * T), dtype=np.uint8)
     starts = rng.integers(0, 7000, (len(texts), T), dtype=np.uint16)
-    return Lines(images, list(texts), rng.integers(0, 7000, len(texts), dtype=np.uint16), starts)
+    widths = rng.integers(1, 28 * T, len(texts), endpoint=True, dtype=np.uint16)
+    images[np.broadcast_to(np.arange(28 * T) >= widths[:, None, None], images.shape)] = 0
+    return Lines(images, list(texts), widths, starts)
 
 
 def write(path: Path, texts: Sequence[str] = TEXTS, *, wrap: bool = False, block: int = 2) -> Lines:

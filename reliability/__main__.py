@@ -1,0 +1,71 @@
+"""Inject faults into the pipeline and count the harm; writes reliability.csv and reliability.md."""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.errors import exit_on_input_error
+from reliability import bad_input, concurrent, kill, memory, repeat
+from reliability.results import Row, write_report
+from reliability.workspaces import Sources
+
+HARNESSES: dict[str, Callable[[Path, Sources, float], list[Row]]] = {
+    "kill": kill.measure,
+    "bad input": bad_input.measure,
+    "repeat": repeat.measure,
+    "concurrent": concurrent.measure,
+    "memory": memory.measure,
+}
+
+
+def main() -> None:
+    """Parse the command line and run the harnesses, each in a folder of its own that is removed."""
+    parser = argparse.ArgumentParser(prog="python -m reliability", description=__doc__)
+    parser.add_argument("what", nargs="*", help=f"any of {', '.join(map(repr, HARNESSES))}; all by default")
+    parser.add_argument("--output", type=Path, default=Path("reports"), help="folder of the report")
+    parser.add_argument("--minutes", type=float, default=30, help="how long each harness goes on; each does one round")
+    parser.add_argument("--archive", type=Path, help="EMNIST in NIST's layout, in place of built-in glyphs")
+    parser.add_argument("--corpus", type=Path, help="NLTK's brown.zip, in place of built-in text")
+    parser.add_argument("--own", action="store_true", help="repeat this project's own pipeline, and compare")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.what) - set(HARNESSES):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; choose from {', '.join(HARNESSES)}")
+    if arguments.own:
+        repeat_own()
+        return
+    sources, failed = Sources(arguments.archive, arguments.corpus), 0
+    for what in arguments.what or HARNESSES:
+        rows = _measured(what, sources, arguments.minutes * 60)
+        write_report(rows, arguments.output)
+        failed += sum(row.failed for row in rows)
+        for row in rows:
+            print(f"{row.what}: {row.failed} of {row.tried} failed{f'; {row.found}' if row.found else ''}")
+    print(f"reliability: see {arguments.output / 'reliability.md'}")
+    sys.exit(bool(failed))
+
+
+def repeat_own() -> None:
+    """Compare the project's outputs with those of a run from nothing."""
+    with tempfile.TemporaryDirectory(prefix="emnist-lines-") as folder:
+        wrong = repeat.check_own(Path(folder))
+    print(f"repeat: {wrong}" if wrong else "repeat: every output is as in dvc.lock")
+    sys.exit(bool(wrong))
+
+
+def _measured(what: str, sources: Sources, seconds: float) -> list[Row]:
+    command = f"python -m reliability '{what}' --minutes {seconds / 60:g}"
+    for name in ("archive", "corpus"):
+        command += f" --{name} {path.name}" if (path := getattr(sources, name)) else ""
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="emnist-lines-") as folder:
+        rows = HARNESSES[what](Path(folder), sources, seconds)
+    taken = round(time.monotonic() - start)
+    return [replace(row, data=sources.name, seconds=taken, command=command) for row in rows]
+
+
+if __name__ == "__main__":
+    exit_on_input_error(main)

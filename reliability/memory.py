@@ -1,0 +1,63 @@
+"""The largest resident set of stages that make, learn and read many lines."""
+
+import os
+import time
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from tqdm import tqdm
+
+from reliability.results import Row
+from reliability.workspaces import EXPERIMENT, LINES, Sources, Workspace, end_session, make, stage_command
+
+LIMIT = 2 * 2**30
+"""Bytes that no stage may exceed."""
+COUNT = 100_000
+MODEL = {"conv_dim": 8, "fc_dim": 32}
+BATCH = 64
+
+
+def measure(folder: Path, sources: Sources, seconds: float, count: int = COUNT) -> list[Row]:
+    """Run the pipeline up to `evaluate` with `count` training and `count` test lines; a stage may take `seconds`."""
+    workspace = make(folder / "workspace", sources)
+    _enlarge(workspace, count)
+    rows = []
+    stages = ("check", "download", "corpus", f"synthesize {LINES}", f"train {EXPERIMENT}", f"evaluate {EXPERIMENT}")
+    for stage in tqdm(stages, desc="memory", unit="stage", disable=None):
+        status, peak = peak_of(workspace, stage, seconds)
+        if " " not in stage and status == 0:
+            continue
+        failed = status != 0 or peak > LIMIT
+        ended = f", ended with {status}: {workspace.printed()[-300:]}" if status else ""
+        rows.append(Row(f"memory: {stage.split()[0]}, {count} lines", 1, int(failed), f"{peak / 2**20:.0f} MiB{ended}"))
+    return rows
+
+
+def _enlarge(workspace: Workspace, count: int) -> None:
+    path = workspace.root / "params.yaml"
+    params = YAML().load(path)
+    params["lines"][LINES].update(max_length=32, train=count, validation=min(count, 2000), test=count)
+    params["training"].update(max_epochs=1, batch_size=BATCH)
+    params["experiments"][EXPERIMENT]["model"].update(MODEL)
+    if params["emnist"]["source"] == "glyphs":
+        params["emnist"]["glyphs"].update(train_per_class=100, test_per_class=40)
+    YAML().dump(params, path)
+
+
+def peak_of(workspace: Workspace, stage: str, seconds: float) -> tuple[int, int]:
+    """Exit status and largest resident set in bytes of one stage; a stage that takes too long is killed."""
+    process = workspace.start(*stage_command(stage))
+    end = time.monotonic() + seconds
+    try:
+        while True:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                process.returncode = os.waitstatus_to_exitcode(status)
+                return process.returncode, usage.ru_maxrss * 1024
+            if time.monotonic() > end:
+                return -1, 0
+            time.sleep(0.1)
+    finally:
+        end_session(process.pid)
+        if process.returncode is None:
+            process.wait()

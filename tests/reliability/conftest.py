@@ -1,0 +1,27 @@
+import random
+from pathlib import Path
+
+import pytest
+
+from reliability import kill
+from reliability.kill import Harness
+from reliability.workspaces import LINES, Sources
+
+TIMED = ("corpus", f"synthesize {LINES}")
+
+
+@pytest.fixture(scope="session")
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Harness:
+    """A workspace in which the whole pipeline has run undisturbed."""
+    return Harness(tmp_path_factory.mktemp("reliability"), Sources(), random.Random(0), TIMED)
+
+
+@pytest.fixture(autouse=True)
+def fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kill, "IN_A_ROW", 2)
+
+
+@pytest.fixture
+def folder(harness: Harness) -> Path:
+    """The workspace's folder."""
+    return harness.workspace.root

@@ -1,0 +1,53 @@
+"""What is installed is pinned by hash, what is fetched comes over https, and what serves does so at home."""
+
+import re
+import tomllib
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from pipeline.settings.base import read_params
+from tests.imports import ROOT
+
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+WITHOUT_HASH = {"torch"}
+
+
+def locked() -> dict[str, tuple[str, list[str]]]:
+    """Version and hashes of each package of the lock."""
+    blocks = re.findall(r"^([\w.-]+)==(\S+)((?: \\\n    --hash=\S+)*)$", LOCK, re.MULTILINE)
+    return {canonicalize_name(name): (version, re.findall(r"--hash=(\S+)", rest)) for name, version, rest in blocks}
+
+
+def test_every_line_of_the_lock_is_understood() -> None:
+    pins = [line for line in LOCK.splitlines() if line and not line.startswith(("#", " "))]
+    assert len(locked()) == len(pins) > 100
+
+
+def test_every_package_has_hashes() -> None:
+    for name, (_, hashes) in locked().items():
+        assert hashes, name
+        assert all(re.fullmatch("sha256:[0-9a-f]{64}", value) for value in hashes), name
+
+
+@pytest.mark.parametrize("line", [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]])
+def test_what_the_project_asks_for_is_what_is_locked(line: str) -> None:
+    requirement = Requirement(line)
+    name = canonicalize_name(requirement.name)
+    (pin,) = requirement.specifier
+    assert pin.operator == "=="
+    assert (locked()[name][0] if name not in WITHOUT_HASH else pin.version) == pin.version
+
+
+def test_servers_listen_at_home() -> None:
+    serving = [line for line in (ROOT / "Makefile").read_text().splitlines() if re.search(r"mlflow (ui|server)", line)]
+    assert serving
+    assert all("--host 127.0.0.1" in line for line in serving)
+
+
+def test_the_shipped_downloads_are_pinned_and_over_https() -> None:
+    params = read_params(ROOT / "params.yaml")
+    assert all(url.startswith("https://") for url in params["emnist"]["nist"]["urls"])
+    assert len(params["emnist"]["nist"]["sha256"]) == len(params["corpus"]["brown"]["sha256"]) == 64
