@@ -98,6 +98,8 @@ def write_outputs(key: str, training: TrainingSettings, ended: Mapping[int, Prog
         for seed, progress in ended.items():
             shutil.copyfile(progress.checkpoint, folder / paths.checkpoint(key, seed).name)
         shutil.rmtree(paths.models(key), ignore_errors=True)
+
+
 def draw_samples(path: Path, lines: Lines, readings: Sequence[str]) -> None:
     """Draw the first lines with what they are read as."""
     shown = range(len(readings))

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from pipeline.data.batches import WidthBatches, line_loader
 from pipeline.data.lines import Lines
-from pipeline.hardware import limit_memory
+from pipeline.hardware import KeptMemory
 from pipeline.reader import Reader
 
 LINES_AT_ONCE = 128
@@ -43,6 +43,7 @@ def compute_posteriors(reader: Reader, lines: Lines, *, batch_size: int, device:
     steps = reader.objective.lengths(reader.model.windows, lines.widths.tolist())
     found: Tensor | None = None
     batches = WidthBatches(lines.widths, batch_size)
+    kept = KeptMemory()
     autocast = torch.autocast(torch.device(device).type, torch.bfloat16) if bf16 else nullcontext()
     with autocast:
         shown = tqdm(line_loader(lines, batches), desc="logits", unit="batch", disable=None)
@@ -52,6 +53,6 @@ def compute_posteriors(reader: Reader, lines: Lines, *, batch_size: int, device:
             if found is None:
                 found = torch.full((len(lines), values.shape[1], max(steps)), -torch.inf)
             found[indices, :, : max(lengths)] = values[:, :, : max(lengths)]
-            limit_memory()
+            kept.bound()
     assert found is not None
     return Posteriors(found, steps)

@@ -96,7 +96,7 @@ def _run(store: Store, comparison: Comparison, runs: Mapping[str, str | None]) -
         return writer
     best = best_member(comparison.members)
     tags = {**origin_tags(), "source": "compare", "best": best.experiment_key, "lines": best.lines}
-    writer = create_run(store, "comparison", {"experiments": len(runs)}, tags, _note(store, comparison, runs))
+    writer = create_run(store, "comparison", {"experiments": len(runs)}, tags, _note(store, comparison, runs), "")
     with status_of_block(writer):
         writer.log_metrics({"test_cer": best.test_cer})
         _keep_files(writer, comparison)

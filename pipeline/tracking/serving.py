@@ -17,10 +17,10 @@ class LineReader(PythonModel):  # type: ignore[misc]
 
         self._reader = load_reader(Path(context.artifacts["checkpoint"]))
 
-    def predict(
+    def predict(  # type: ignore[no-untyped-def]
         self,
         context: PythonModelContext,
-        model_input,  # type: ignore[no-untyped-def]  # noqa: ANN001
+        model_input,  # noqa: ANN001
         params: dict[str, Any] | None = None,
     ) -> list[str]:
         """The texts of lines (B, 28, W) uint8, or of pictures in a column `picture`: paths or base64."""

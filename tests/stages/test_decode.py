@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
+from pipeline import paths
 from pipeline.checkpoint import save_checkpoint
 from pipeline.decoding.language_store import write_language_model
 from pipeline.decoding.places import LANGUAGE_MODEL
@@ -38,8 +39,9 @@ def trained(project: Project) -> Project:
         },
     )
     torch.manual_seed(0)
-    Path("models").mkdir()
-    save_checkpoint(Path("models/own.ckpt"), SETTINGS, SETTINGS.build())
+    checkpoint = paths.checkpoint("own", 42)
+    checkpoint.parent.mkdir(parents=True)
+    save_checkpoint(checkpoint, SETTINGS, SETTINGS.build())
     write_language_model(LANGUAGE_MODEL, "AB NA 007 hi", LanguageModelSettings(order=3, smoothing="witten_bell"))
     return project
 
