@@ -41,7 +41,7 @@ def file_cases(root: Path) -> Iterator[Case]:
         "characters": (f"synthesize {LINES}", "data/characters.h5", b""),
         "lines": (f"train {EXPERIMENT}", f"data/lines/{LINES}.h5", b""),
         "test lines": (f"evaluate {EXPERIMENT}", f"data/lines/{LINES}.h5", b""),
-        "checkpoints": (f"evaluate {EXPERIMENT}", f"models/{EXPERIMENT}.ckpt", b""),
+        "checkpoints": (f"evaluate {EXPERIMENT}", f"models/{EXPERIMENT}/seed_42.ckpt", b""),
         "checkpoints to load": (f"train {EXPERIMENT} --load models/other.ckpt", "models/other.ckpt", b""),
     }
     own = {
@@ -53,7 +53,7 @@ def file_cases(root: Path) -> Iterator[Case]:
     own |= {"lines": lambda good: line_faults(good, "train"), "test lines": lambda good: line_faults(good, "test")}
     own |= {"checkpoints": checkpoint_faults, "checkpoints to load": checkpoint_faults}
     for kind, (stage, path, content) in files.items():
-        source = f"models/{EXPERIMENT}.ckpt" if path == "models/other.ckpt" else path
+        source = f"models/{EXPERIMENT}/seed_42.ckpt" if path == "models/other.ckpt" else path
         good = content or (root / source).read_bytes()
         for name, bad in {**damages(good), **own[kind](good)}.items():
             if (kind, name) in FINE:

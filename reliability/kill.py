@@ -31,7 +31,7 @@ STAGES = {
     "download": ["data/characters.h5"],
     "corpus": ["data/corpus.json"],
     f"synthesize {LINES}": [f"data/lines/{LINES}.h5"],
-    f"train {EXPERIMENT}": [f"models/{EXPERIMENT}.ckpt", f"history/{EXPERIMENT}.csv"],
+    f"train {EXPERIMENT}": [f"models/{EXPERIMENT}/seed_42.ckpt", f"history/{EXPERIMENT}.csv"],
     f"evaluate {EXPERIMENT}": [f"metrics/{EXPERIMENT}.json", f"predictions/{EXPERIMENT}.csv"],
     "compare": [
         f"reports/{name}"

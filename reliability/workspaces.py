@@ -23,11 +23,11 @@ from pipeline.workspace import make_workspace
 
 PROJECT = Path(__file__).parents[1]
 LINES, EXPERIMENT = "variable", "cnn_ctc_variable"
-OUTPUTS = ("data", "models", "history", "metrics", "predictions", "decodings", "reports")
+OUTPUTS = ("data", "models", "history", "metrics", "predictions", "reports")
 TIMES = ("lines_per_second", "training_seconds")
 """Columns of the comparison that no two runs share."""
-TELL_TIMES = ("index.html", "comparison.md")
-"""Pages for people that state such times among all else, which other files hold as well."""
+LEFT_OUT = ("index.html", "comparison.md", "language_model.h5", "decoding.md", "decoding.json", "reliability.png")
+"""Pages that state times among all else, and what comes after the experiments: reading with a language model."""
 SECONDS = 600
 """After which a command counts as hanging."""
 
@@ -113,10 +113,7 @@ class Workspace:
     def outputs(self) -> dict[str, str]:
         """The hash of every output by its path, without the times that some state."""
         files = [
-            p
-            for top in OUTPUTS
-            for p in sorted((self.root / top).rglob("*"))
-            if p.is_file() and p.name not in TELL_TIMES
+            p for top in OUTPUTS for p in sorted((self.root / top).rglob("*")) if p.is_file() and p.name not in LEFT_OUT
         ]
         return {path.relative_to(self.root).as_posix(): hash_of(path) for path in files}
 

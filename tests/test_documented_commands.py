@@ -21,21 +21,15 @@ PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROO
 KEPT = ("cnn_ctc_variable", "lstm_ctc_variable")
 """The experiments that the commands name; the others would only take time."""
 MAKE = "make is tried with --dry-run in test_readme.py; what it calls runs in other tests"
-EVERYTHING = "trains everything again; its settings are checked in test_readme.py"
 ELSEWHERE = {
     ". .venv/bin/activate": "of the environment that the tests run in already",
     "dvc exp run -S emnist.source=archive": "needs the archives; settings in test_readme.py, archives in tests/data",
     "dvc exp run -S training.trainer.accelerator=gpu": "needs two GPUs; settings in test_readme.py",
-    "dvc exp run -S training.seed=43": EVERYTHING,
-    "dvc repro -f download": "that of the archives",
-    "dvc repro -f corpus": "that of the archives",
-    "dvc exp pull": "needs a colleague's remote",
     "dvc queue start": "takes minutes; test_pipeline.py runs a queue to its end",
-    "dvc queue logs <name>": "needs a running queue",
-    "dvc queue kill <name>": "needs a running queue",
-    "dvc exp run -S …": "no command but a form of them",
-    "git checkout main": "only of use after an interruption",
-    "python -m benchmarks": "takes minutes; tests/benchmarks",
+    "dvc exp run -S '+decoding.matched": "names an experiment that is left out here; settings in test_readme.py",
+    "dvc exp run -S '+experiments.": "test_pipeline.py runs such experiments to their end",
+    "dvc exp run -S decoding.": "tests/stages/test_decode.py has other settings",
+    "python -m reliability": "runs everything again; tests/reliability",
     "make ": MAKE,
 }
 """How a command that is not run begins, and why not."""
@@ -43,12 +37,11 @@ IDENTITY = {f"GIT_{who}_{what}": "tests@example.org" for who in ("AUTHOR", "COMM
 
 
 def commands(page: str) -> list[str]:
-    """In the order of the page: lines of code blocks without their comments, then commands in backquotes."""
+    """Lines of code blocks, in the order of the page, without comments and those with a place to fill in."""
     text = (ROOT / page).read_text(encoding="utf-8")
     blocks = re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     lines = [line.split("   ")[0].split(" #")[0].strip() for block in blocks for line in block.splitlines()]
-    spans = re.findall(r"`((?:dvc|make|python|git|mlflow) [^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
-    return list(dict.fromkeys(filter(None, [*lines, *(" ".join(span.split()) for span in spans)])))
+    return [line for line in dict.fromkeys(lines) if line and not re.search("[<…]", line)]
 
 
 def reason(command: str) -> str | None:
