@@ -16,7 +16,7 @@ WRONG: dict[type, tuple[object, ...]] = {
     int: ("many", -1, 1.5, True, 10**400),
     float: ("much", -1, float("nan"), float("inf"), True),
     str: (5, [], {"a": 1}),
-    list: ("https://example.org", [], [5]),
+    list: ("https://example.org", [], [None]),
     type(None): (True, [], {"a": 1}),
 }
 ANY_NUMBER = "devices"
