@@ -1,6 +1,6 @@
 """The largest resident set of stages that make, learn and read many lines."""
 
-import os
+import re
 import time
 from pathlib import Path
 
@@ -44,19 +44,27 @@ def _enlarge(workspace: Workspace, count: int) -> None:
     YAML().dump(params, path)
 
 
+def _high_water(pid: int) -> int:
+    """Largest resident set so far; `wait4` would count that of the parent, from before the program began, as well."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
+
+
 def peak_of(workspace: Workspace, stage: str, seconds: float) -> tuple[int, int]:
     """Exit status and largest resident set in bytes of one stage; a stage that takes too long is killed."""
     process = workspace.start(*stage_command(stage))
-    end = time.monotonic() + seconds
+    end, peak = time.monotonic() + seconds, 0
     try:
-        while True:
-            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-            if pid:
-                process.returncode = os.waitstatus_to_exitcode(status)
-                return process.returncode, usage.ru_maxrss * 1024
+        while process.poll() is None:
             if time.monotonic() > end:
                 return -1, 0
-            time.sleep(0.1)
+            peak = max(peak, _high_water(process.pid))
+            time.sleep(0.02)
+        return process.returncode, peak
     finally:
         end_session(process.pid)
         if process.returncode is None:
