@@ -17,7 +17,7 @@ CHUNK = 128
 _ONE = [1, 1]
 _NONE = [0, 0]
 _NOWHERE = 4
-"""Code of a pooled value that no pixel gets a gradient from, as it is not positive."""
+"""Bit of the code of a pooled value that no pixel gets a gradient from, as it is not positive."""
 
 
 def window_features(windows: Tensor, conv1: nn.Conv2d, conv2: nn.Conv2d) -> Tensor:
@@ -80,17 +80,27 @@ def _quarters(values: Tensor) -> list[Tensor]:
 def _pool(values: Tensor) -> tuple[Tensor, Tensor]:
     """The largest of each 2 x 2 cell, and in int8 which of the four it is: the first one, as PyTorch has it.
 
-    `values` are bf16 and not negative, so their bits as integers are in the same order.
+    `values` are bf16 and not negative, so their bits as integers are in the same order. Neighbours of a row are
+    compared first: what is left lies together in memory, row by row.
     """
-    quarters = _quarters(values.view(torch.int16))
-    largest = torch.maximum(torch.maximum(quarters[0], quarters[1]), torch.maximum(quarters[2], quarters[3]))
-    code = torch.zeros_like(largest)
-    for quarter in reversed(quarters[:3]):
-        # `differs` is all ones where this pixel is smaller than the largest: then the code is that of a later one.
-        differs = (quarter - largest).bitwise_right_shift_(15)
-        code.add_(1).bitwise_and_(differs)
-    code.masked_fill_(largest == 0, _NOWHERE)
-    return largest.view(values.dtype), code.to(torch.int8)
+    height, width = values.shape[2] // 2, values.shape[3] // 2
+    bits = values.view(torch.int16).permute(0, 2, 3, 1)
+    pairs = bits[:, :, : 2 * width].unflatten(2, (width, 2))
+    row_largest = torch.maximum(pairs[:, :, :, 0], pairs[:, :, :, 1])
+    right = _is_less(pairs[:, :, :, 0], row_largest)
+    top, bottom = row_largest.unflatten(1, (height, 2)).unbind(2)
+    right_of_top, right_of_bottom = right.unflatten(1, (height, 2)).unbind(2)
+    largest = torch.maximum(top, bottom)
+    lower = _is_less(top, largest)
+    code = (right_of_top ^ right_of_bottom).bitwise_and_(lower).bitwise_xor_(right_of_top).bitwise_and_(1)
+    code.bitwise_or_(lower.bitwise_and_(2))
+    code.bitwise_or_(_is_less(largest, 1).bitwise_and_(_NOWHERE))
+    return largest.permute(0, 3, 1, 2).view(values.dtype), code.permute(0, 3, 1, 2).to(torch.int8)
+
+
+def _is_less(one: Tensor, other: Tensor | int) -> Tensor:
+    """All ones where `one` is smaller, else zero; int16, both of the same sign."""
+    return (one - other).bitwise_right_shift_(15)
 
 
 def _unpool(gradient: Tensor, code: Tensor, width: int) -> Tensor:
