@@ -29,11 +29,12 @@ def tags_of(experiment: ExperimentSettings) -> dict[str, str]:
     }
 
 
-def note_of(key: str, experiment: ExperimentSettings) -> str:
+def note_of(key: str, experiment: ExperimentSettings, training: TrainingSettings) -> str:
     """One sentence for people."""
     lines = read_attributes(paths.lines(experiment.lines))
+    number = "endless" if training.endless else f"{lines['train']:,}"
     return (
-        f"{key}: {experiment.model.name} trained with {experiment.loss} on {lines['train']:,} lines "
+        f"{key}: {experiment.model.name} trained with {experiment.loss} on {number} lines "
         f"'{experiment.lines}' made from {lines['data']} and the text of {lines['corpus']}."
     )
 
@@ -52,5 +53,5 @@ def evaluation_of(
         history=paths.history(key),
         metrics={name.removeprefix("test_"): v for name, v in measured.items() if isinstance(v, int | float)},
         pictures=pictures or {},
-        note=note_of(key, experiment),
+        note=note_of(key, experiment, training),
     )

@@ -4,6 +4,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -16,7 +17,7 @@ from torch import nn
 from pipeline.data.datamodule import LinesDataModule
 from pipeline.hardware import choose_precision, uses_gpu
 from pipeline.reader import Reader
-from pipeline.recognizer import Recognizer
+from pipeline.recognizer import MakeOptimizer, Recognizer
 from pipeline.settings.experiment import TrainingSettings
 
 
@@ -56,7 +57,7 @@ def find_learning_rate(training: TrainingSettings, reader: Reader, data: LinesDa
     endless = training.model_copy(update={"max_epochs": -1})
     trainer = make_trainer(endless, folder, [])
     finder = Tuner(trainer).lr_find(
-        Recognizer(reader, make_adam, training.learning_rate), datamodule=data, update_attr=False
+        Recognizer(reader, optimizer_of(training), training.learning_rate), datamodule=data, update_attr=False
     )
     suggestion = finder.suggestion() if finder else None
     if suggestion is None:
@@ -69,6 +70,25 @@ def find_learning_rate(training: TrainingSettings, reader: Reader, data: LinesDa
 def make_adam(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
     """Adam as the lecture uses it, in PyTorch's fused form."""
     return torch.optim.Adam(parameters, lr=learning_rate, fused=True)
+
+
+def make_adamw(
+    parameters: Iterable[nn.Parameter], learning_rate: float, weight_decay: float = 0.0
+) -> torch.optim.Optimizer:
+    """AdamW that lets weights decay, but neither biases nor the scales of norms, which are vectors."""
+    every = list(parameters)
+    groups = [
+        {"params": [parameter for parameter in every if parameter.ndim > 1], "weight_decay": weight_decay},
+        {"params": [parameter for parameter in every if parameter.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=learning_rate, fused=True)
+
+
+def optimizer_of(training: TrainingSettings) -> MakeOptimizer:
+    """What makes the optimizer that the settings name."""
+    if training.optimizer == "adam":
+        return make_adam
+    return partial(make_adamw, weight_decay=training.weight_decay)
 
 
 def quiet_lightning() -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 import pandas as pd
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from pipeline.callbacks import History, LimitMemory, OnEpoch, RandomState, StopEarly, StopOnNonFinite
 from pipeline.checkpoint import ReaderSettings, load_checkpoint
 from pipeline.data.datamodule import LinesDataModule
+from pipeline.data.endless import EndlessLines
 from pipeline.data.lines import Lines
 from pipeline.errors import InputError
 from pipeline.files import project_root
@@ -23,7 +24,7 @@ from pipeline.progress import Progress
 from pipeline.reader import Reader
 from pipeline.recognizer import Recognizer
 from pipeline.settings.experiment import TrainingSettings
-from pipeline.trainer import find_learning_rate, is_main_process, make_adam, make_trainer, quiet_lightning
+from pipeline.trainer import find_learning_rate, is_main_process, make_trainer, optimizer_of, quiet_lightning
 
 MAX_CROWDED = 0.01
 """Share of the lines that CTC need not fit."""
@@ -40,7 +41,7 @@ class Trained:
 def train(
     reader_settings: ReaderSettings,
     training: TrainingSettings,
-    train_lines: Lines,
+    train_lines: Lines | EndlessLines,
     validation_lines: Lines,
     on_epoch: OnEpoch = lambda epoch, row: None,
     progress: Progress | None = None,
@@ -59,14 +60,17 @@ def train(
     pl.seed_everything(training.seed, verbose=False)
     reader = start_reader(reader_settings, training.load)
     if reader_settings.loss == "ctc":
-        require_fitting(reader, [*train_lines.texts, *validation_lines.texts], _widths(train_lines, validation_lines))
+        parts = [part for part in (train_lines, validation_lines) if isinstance(part, Lines)]
+        require_fitting(reader, [text for part in parts for text in part.texts], _widths(*parts))
     data = LinesDataModule(train_lines, validation_lines, training.batch_size, training.seed)
     with tempfile.TemporaryDirectory(prefix="emnist-lines-") as temporary:
         progress = progress or Progress(Path(temporary))
         rate = training.learning_rate
         if training.find_learning_rate and not progress.last.exists():
             rate = find_learning_rate(training, reader, data, Path(temporary))
-        module = Recognizer(reader, make_adam, rate, one_cycle=training.one_cycle)
+        module = Recognizer(
+            reader, optimizer_of(training), rate, one_cycle=training.one_cycle, warm_up=training.warm_up
+        )
         return _fit(module, training, data, progress, History(on_epoch))
 
 
@@ -74,13 +78,18 @@ def _fit(
     module: Recognizer, training: TrainingSettings, data: LinesDataModule, progress: Progress, history: History
 ) -> Trained:
     module.to(memory_format=torch.channels_last)
+    averaging = [] if training.average_decay is None else [EMAWeightAveraging(decay=training.average_decay)]
     best = ModelCheckpoint(
-        progress.folder, monitor="val_loss", save_weights_only=True, filename="best", enable_version_counter=False
+        progress.folder,
+        monitor="val_loss",
+        save_weights_only=not averaging,  # which would be those that are trained, not their average
+        filename="best",
+        enable_version_counter=False,
     )
     # After `history`, whose rows it keeps; Lightning writes the file beside and renames it.
     last = ModelCheckpoint(progress.folder, filename=progress.last.stem, enable_version_counter=False)
     stopping = StopEarly("val_loss", patience=training.early_stopping_patience)
-    callbacks = [best, stopping, StopOnNonFinite(), LimitMemory(), RandomState(), history, last]
+    callbacks = [*averaging, best, stopping, StopOnNonFinite(), LimitMemory(), RandomState(), history, last]
     trainer = make_trainer(training, progress.folder, callbacks)
     start = progress.last if progress.last.exists() else None
     try:

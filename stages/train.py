@@ -1,9 +1,11 @@
 """Stage `train`: one experiment's best weights and the history of its training."""
 
 import argparse
+from pathlib import Path
 
 from pipeline import paths
 from pipeline.checkpoint import ReaderSettings, save_checkpoint
+from pipeline.data.endless import EndlessLines
 from pipeline.data.line_store import read_attributes, read_lines
 from pipeline.errors import exit_on_input_error
 from pipeline.experiment_record import note_of, settings_of, tags_of
@@ -15,6 +17,9 @@ from pipeline.tracking import start_run
 from pipeline.trainer import is_main_process
 from pipeline.training import train
 
+SOURCES = (Path("data/characters.h5"), Path("data/corpus.json"))
+"""What endless lines are made of."""
+
 
 def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) -> None:
     """Train on the experiment's lines; write the checkpoint and the history, and track the run."""
@@ -23,9 +28,11 @@ def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) ->
     reader_settings = ReaderSettings(
         experiment.model, experiment.loss, attributes["max_length"], attributes["with_start_end_tokens"]
     )
-    parts = read_lines(lines, "train"), read_lines(lines, "validation")
+    endless = training.endless
+    source = EndlessLines.from_files(*SOURCES, attributes, endless) if endless else read_lines(lines, "train")
+    parts = source, read_lines(lines, "validation")
     settings, tags = settings_of(experiment, training), tags_of(experiment)
-    inputs = [lines, *([project_root() / training.load] if training.load else [])]
+    inputs = [lines, *(SOURCES if endless else []), *([project_root() / training.load] if training.load else [])]
     hashes = [md5_of(path) for path in inputs if path.exists()]
     fingerprint = fingerprint_of({"key": key, **settings}, training, *hashes)
     if not is_main_process():
@@ -33,7 +40,7 @@ def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) ->
         return
     with (
         progress_of(fingerprint) as progress,
-        start_run(key, settings, tags, note_of(key, experiment), progress.run_id) as tracked,
+        start_run(key, settings, tags, note_of(key, experiment, training), progress.run_id) as tracked,
     ):
         progress.keep_run(tracked.id)
         trained = train(reader_settings, training, *parts, tracked.log_epoch, progress)

@@ -7,13 +7,14 @@ import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
 from pipeline.data.batches import Batch, WidthBatches, line_loader
+from pipeline.data.endless import EndlessBatches, EndlessLines, endless_loader
 from pipeline.data.lines import Lines
 
 
 class LinesDataModule(pl.LightningDataModule):
     """Training and validation lines of one experiment."""
 
-    def __init__(self, train: Lines, validation: Lines, batch_size: int, seed: int) -> None:
+    def __init__(self, train: Lines | EndlessLines, validation: Lines, batch_size: int, seed: int) -> None:
         super().__init__()
         self.train, self.validation = train, validation
         self.batch_size = batch_size
@@ -28,6 +29,8 @@ class LinesDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of the current epoch, decided by the seed and the epoch's number alone."""
         epoch = self.trainer.current_epoch if self.trainer else 0
+        if isinstance(self.train, EndlessLines):
+            return endless_loader(EndlessBatches(self.train, self.batch_size, self.seed, epoch, *self._replicas()))
         return self._loader(self.train, np.random.default_rng([self.seed, epoch]))
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -35,5 +38,8 @@ class LinesDataModule(pl.LightningDataModule):
         return self._loader(self.validation, None)
 
     def _loader(self, lines: Lines, rng: np.random.Generator | None) -> DataLoader[Batch]:
-        replicas, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        return line_loader(lines, WidthBatches(lines.widths, self.batch_size, rng, replicas, rank))
+        return line_loader(lines, WidthBatches(lines.widths, self.batch_size, rng, *self._replicas()))
+
+    def _replicas(self) -> tuple[int, int]:
+        """How many processes train, and which of them this is."""
+        return (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)

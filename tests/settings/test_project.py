@@ -39,6 +39,8 @@ def test_the_shipped_experiments_are_the_lectures() -> None:
     table = {}
     for key, experiment in project.experiments.items():
         model, lines = experiment.model, project.lines[experiment.lines]
+        if model.name not in (SIMPLE, CNN, LSTM):
+            continue
         overlaps = (lines.min_overlap, lines.max_overlap)
         sizes = (model.window_width, model.window_stride, model.limit_output_length)
         table[key] = (model.name, overlaps, *sizes, experiment.loss)
