@@ -73,6 +73,8 @@ def test_the_shipped_data_and_training_are_the_lectures() -> None:
 def test_the_shipped_sizes_are_the_lectures() -> None:
     models = {key: experiment.model for key, experiment in check_project(SHIPPED).experiments.items()}
     for key, model in models.items():
+        if key.startswith("resnet"):
+            continue
         assert (model.conv_dim, model.fc_dim) == ((64, 128) if key.startswith("simple") else (32, 512))
     lstm = SHIPPED["experiments"]["lstm_ctc_variable"]["model"]
     assert (lstm["lstm_dim"], lstm["lstm_layers"]) == (512, 1)
