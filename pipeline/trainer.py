@@ -96,6 +96,8 @@ def quiet_lightning() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     # A batch is one copy of pixels in memory: worker processes would cost more than they give.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    # Each process draws lines of its own, and counts them itself.
+    warnings.filterwarnings("ignore", message="Your `IterableDataset` has `__len__` defined.*")
     # An interrupted training's folder is where it goes on.
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
     # Lightning warns of its own use of torch.
