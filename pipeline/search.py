@@ -86,7 +86,8 @@ def measure_by_dvc(key: str, store: Store, parent: str) -> Measure:
                 f"search: MLflow has no run of {name}; DVC found its outputs in the cache, change the space"
             )
         store.client.set_tag(runs[0].info.run_id, "mlflow.parentRunId", parent)
-        return min(point.value for point in store.client.get_metric_history(runs[0].info.run_id, "val_cer"))
+        rates = [float(point.value) for point in store.client.get_metric_history(runs[0].info.run_id, "val_cer")]
+        return min(rates)
 
     return measure
 
