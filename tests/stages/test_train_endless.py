@@ -41,11 +41,9 @@ def test_training_on_endless_lines(ready: Project) -> None:
 
 def test_the_data_sets_lines_take_their_place_where_there_is_none(ready: Project) -> None:
     Path("data/characters.h5").unlink()
-    assert ready.refusal("train", KEY) == (
-        "data/characters.h5: no characters to read ([Errno 2] Unable to synchronously open file (unable to open file: "
-        "name = 'data/characters.h5', errno = 2, error message = 'No such file or directory', flags = 0, o_flags = 0)); "
-        "run `dvc repro download`"
-    )
+    line = ready.refusal("train", KEY)
+    assert line.startswith("data/characters.h5: no characters to read (")
+    assert line.endswith("; run `dvc repro download`")
     ready.change(experiments={KEY: {"training": {"endless": None}}})
     ready.run("train", KEY)
     assert pd.read_csv(HISTORY)["step"].tolist() == [2, 4]  # the data set has 40 training lines as well
