@@ -81,7 +81,10 @@ def make_adamw(
         {"params": [parameter for parameter in every if parameter.ndim > 1], "weight_decay": weight_decay},
         {"params": [parameter for parameter in every if parameter.ndim < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=learning_rate, fused=True)
+    optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=learning_rate, fused=True)
+    # Else Lightning refuses to clip gradients in mixed precision, as a fused optimizer could unscale them itself.
+    optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
+    return optimizer
 
 
 def optimizer_of(training: TrainingSettings) -> MakeOptimizer:

@@ -122,3 +122,10 @@ def test_an_interrupted_training_on_endless_lines_ends_as_if_it_never_had_been(
     resumed = train(settings, training, source(), LINES, progress=progress)
     pd.testing.assert_frame_equal(resumed.history, whole.history, check_exact=True)
     assert weights_of(resumed, settings, tmp_path) == weights_of(whole, settings, tmp_path)
+
+
+def test_gradients_are_clipped_in_mixed_precision() -> None:
+    trainer = {"precision": "bf16-mixed", "gradient_clip_val": 1e-12}
+    changes = {"optimizer": "adamw", "one_cycle": True, "learning_rate": 0.01, "max_epochs": 2}
+    moved = fit(tiny_settings("line_resnet_lstm"), tiny_training(trainer, **changes))
+    assert moved.history["step"].tolist() == [1, 2]
