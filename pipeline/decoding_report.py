@@ -61,7 +61,7 @@ def read_decoding(key: str) -> Decoding:
     try:
         metrics = json.loads(places.metrics(key).read_text(encoding="utf-8"))
         table = pd.read_csv(places.predictions(key), dtype=str, keep_default_na=False, na_filter=False)
-        readings = {name: list(table[name]) for name in READINGS}
+        readings = {name: [list(table[name])] for name in READINGS}
         return Decoding(key, metrics, resample_rates(list(table["text"]), readings))
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"decodings/{key}: cannot be read ({error}); run `dvc repro decode@{key}`") from None

@@ -66,7 +66,7 @@ def _lines_from_nothing(workspace: Workspace) -> dict[str, str]:
 def check_own(folder: Path) -> str:
     """Run the project's own pipeline from an empty cache, and name the first output that differs from `dvc.lock`.
 
-    Outputs that are no part of the cache (the reports) are not compared, nor metrics' speeds where they are in them.
+    The reports, which are no part of the cache and state times, are not compared.
     Empty if all are the same.
     """
     own, root = locked(Path("dvc.lock")), folder / "workspace"
@@ -81,9 +81,7 @@ def check_own(folder: Path) -> str:
         return f"dvc repro ended with {status}: {printed[-500:]}"
     found = locked(root / "dvc.lock")
     compared = {path: md5 for path, md5 in own.items() if path in found and not path.startswith("reports/")}
-    speeds = {path for path in compared if path.startswith("metrics/")}
-    hashed = {path: md5 for path, md5 in compared.items() if path not in speeds}
-    wrong = difference(hashed, {path: found[path] for path in hashed})
+    wrong = difference(compared, {path: found[path] for path in compared})
     if wrong or set(own) == set(found):
         return wrong
     return f"{min(set(own) ^ set(found))} is an output of one run alone"

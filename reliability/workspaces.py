@@ -4,7 +4,6 @@ import csv
 import hashlib
 import io
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -24,11 +23,11 @@ from pipeline.workspace import make_workspace
 
 PROJECT = Path(__file__).parents[1]
 LINES, EXPERIMENT = "variable", "cnn_ctc_variable"
-OUTPUTS = ("data", "models", "history", "metrics", "predictions", "reports")
-SPEED_NAME = "lines_per_second"
-"""What no two runs share."""
-SPEED = re.compile(rf'"{SPEED_NAME}": [\d.]+|<td class="number" data-value="\d+\.\d">[\d,]+</td>')
-"""Where it stands in metrics, and on the page for people, alone with one decimal place there."""
+OUTPUTS = ("data", "models", "history", "metrics", "predictions", "decodings", "reports")
+TIMES = ("lines_per_second", "training_seconds")
+"""Columns of the comparison that no two runs share."""
+TELL_TIMES = ("index.html", "comparison.md")
+"""Pages for people that state such times among all else, which other files hold as well."""
 SECONDS = 600
 """After which a command counts as hanging."""
 
@@ -112,8 +111,13 @@ class Workspace:
         return self.run(*DVC, "repro")
 
     def outputs(self) -> dict[str, str]:
-        """The hash of every output by its path; of metrics, without speeds."""
-        files = [p for top in OUTPUTS for p in sorted((self.root / top).rglob("*")) if p.is_file()]
+        """The hash of every output by its path, without the times that some state."""
+        files = [
+            p
+            for top in OUTPUTS
+            for p in sorted((self.root / top).rglob("*"))
+            if p.is_file() and p.name not in TELL_TIMES
+        ]
         return {path.relative_to(self.root).as_posix(): hash_of(path) for path in files}
 
     def forget(self) -> None:
@@ -146,6 +150,8 @@ def make(root: Path, sources: Sources, changes: Mapping[str, Any] | None = None,
     params = YAML().load(root / PARAMS_FILE)
     for section, name in (("lines", LINES), ("experiments", EXPERIMENT)):
         params[section] = {name: params[section][name]}
+    decoding = {name: block for name, block in params["decoding"].items() if block["experiment"] == EXPERIMENT}
+    params["decoding"] = decoding
     for section, block in (changes or {}).items():
         params[section].update(block)
     YAML().dump(params, root / PARAMS_FILE)
@@ -153,19 +159,13 @@ def make(root: Path, sources: Sources, changes: Mapping[str, Any] | None = None,
 
 
 def hash_of(path: Path) -> str:
-    """SHA-256 of a file without the speeds that it may state."""
-    if path.suffix not in (".json", ".csv", ".html"):
+    """SHA-256 of a file without the times that a table may state."""
+    if path.suffix != ".csv":
         return sha256_of(path)
-    text = path.read_text(encoding="utf-8", errors="replace")
-    if path.suffix == ".csv" and (column := _column(text)) is not None:
-        rows = list(csv.reader(io.StringIO(text)))
-        text = "\n".join(",".join([*row[:column], *row[column + 1 :]]) for row in rows)
-    return hashlib.sha256(SPEED.sub("", text).encode()).hexdigest()
-
-
-def _column(text: str) -> int | None:
-    head = text.partition("\n")[0].split(",")
-    return head.index(SPEED_NAME) if SPEED_NAME in head else None
+    rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8", errors="replace"))))
+    kept = [column for column, name in enumerate(rows[0] if rows else []) if name not in TIMES]
+    text = "\n".join(",".join(row[column] for column in kept if column < len(row)) for row in rows)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def difference(expected: Mapping[str, str], found: Mapping[str, str]) -> str:

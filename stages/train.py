@@ -83,11 +83,12 @@ def train_tracked(
         tracked.log_model(progress.checkpoint)
         tracked.finish(md5_of(progress.checkpoint))
     progress.finish(trained.seconds)
+    named = f"{key} ({variant})" if variant else key
     if warning := describe_blanks(trained.history):
-        print(f"train: {key}: {warning}")
+        print(f"train: {named}: {warning}")
     best = trained.history.sort_values("val_loss").iloc[0]
     print(
-        f"train: {key}{variant and f' ({variant})'}: best of {len(trained.history)} epochs was {int(best['epoch'])}: "
+        f"train: {named}: best of {len(trained.history)} epochs was {int(best['epoch'])}: "
         f"validation loss {best['val_loss']:.4f}, CER {best['val_cer']:.2%}"
     )
 

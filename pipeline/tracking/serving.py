@@ -4,23 +4,24 @@ from pathlib import Path
 from typing import Any
 
 import mlflow.models
+import numpy as np
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 
 class LineReader(PythonModel):  # type: ignore[misc]
     """Reads lines of handwriting with the reader of a checkpoint."""
 
-    # MLflow passes these arguments by name, and takes a type of the input for a schema.
+    # MLflow passes these arguments by name, and wants a type of the input, which for arrays it does not check.
     def load_context(self, context: PythonModelContext) -> None:
         """Read the checkpoint once, when the model is loaded."""
         from pipeline.inference import load_reader
 
         self._reader = load_reader(Path(context.artifacts["checkpoint"]))
 
-    def predict(  # type: ignore[no-untyped-def]
+    def predict(
         self,
         context: PythonModelContext,
-        model_input,  # noqa: ANN001
+        model_input: np.ndarray,
         params: dict[str, Any] | None = None,
     ) -> list[str]:
         """The texts of lines (B, 28, W) uint8, or of pictures in a column `picture`: paths or base64."""

@@ -1,4 +1,3 @@
-import json
 import signal
 import sys
 from pathlib import Path
@@ -24,11 +23,10 @@ def test_the_first_difference_is_named_in_the_pipelines_order(found: dict[str, s
 
 
 def test_speeds_alone_do_not_count(tmp_path: Path) -> None:
-    path = tmp_path / "metrics/a.json"
-    path.parent.mkdir()
+    path = tmp_path / "comparison.csv"
     hashes = []
     for cer, speed in ((0.1, 10), (0.1, 11), (0.2, 11)):
-        path.write_text(json.dumps({"test_cer": cer, "lines_per_second": speed}))
+        path.write_text(f"lines_per_second,test_cer,training_seconds\n{speed},{cer},{2 * speed}\n")
         hashes.append(hash_of(path))
     assert hashes[0] == hashes[1] != hashes[2]
 

@@ -96,7 +96,7 @@ def test_the_alias_goes_to_a_better_model_only(store: Store, comparison: Compari
     log_comparison(dataclasses.replace(comparison, members=[worse]))
     assert best(store) == "lstm_ctc"
     version = store.client.get_model_version_by_alias(EXPERIMENT, ALIAS)
-    assert {"test_cer": "0.125000", "run_id": version.run_id, "model_md5": md5_of(better.checkpoint)}.items() <= (
+    assert {"test_cer": "0.125000", "run_id": version.run_id, "model_md5": md5_of(better.checkpoints[0])}.items() <= (
         version.tags.items()
     )
     assert len(store.client.search_model_versions(f"name = '{EXPERIMENT}'")) == 2
