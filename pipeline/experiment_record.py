@@ -44,11 +44,12 @@ def tags_of(experiment: ExperimentSettings, seed: int) -> dict[str, str]:
     }
 
 
-def note_of(key: str, experiment: ExperimentSettings) -> str:
+def note_of(key: str, experiment: ExperimentSettings, training: TrainingSettings) -> str:
     """One sentence for people."""
     lines = read_attributes(paths.lines(experiment.lines))
+    number = "endless" if training.endless else f"{lines['train']:,}"
     return (
-        f"{key}: {experiment.model.name} trained with {experiment.loss} on {lines['train']:,} lines "
+        f"{key}: {experiment.model.name} trained with {experiment.loss} on {number} lines "
         f"'{experiment.lines}' made from {lines['data']} and the text of {lines['corpus']}."
     )
 
@@ -69,7 +70,7 @@ def evaluation_of(
         history=paths.history(key),
         metrics=measured_of(key, seed),
         pictures=pictures or {},
-        note=note_of(key, experiment),
+        note=note_of(key, experiment, training),
         variant=variant_of(training, seed),
         seed=seed,
         training=timed_of(key, "train", seed, "training_seconds"),

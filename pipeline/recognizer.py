@@ -20,14 +20,20 @@ class Recognizer(pl.LightningModule):
     """Trains a reader. Logs, once an epoch and for `train` and `val` alike, loss, error rates and accuracy."""
 
     def __init__(
-        self, reader: Reader, make_optimizer: MakeOptimizer, learning_rate: float, *, one_cycle: bool = False
+        self,
+        reader: Reader,
+        make_optimizer: MakeOptimizer,
+        learning_rate: float,
+        *,
+        one_cycle: bool = False,
+        warm_up: float = 0.3,
     ) -> None:
         super().__init__()
         self.reader = reader
         self.model = reader.model  # registers the parameters
         self.make_optimizer = make_optimizer
         self.learning_rate = learning_rate
-        self.one_cycle = one_cycle
+        self.one_cycle, self.warm_up = one_cycle, warm_up
         self.train_metrics, self.val_metrics = ReadingMetrics(), ReadingMetrics()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -47,12 +53,12 @@ class Recognizer(pl.LightningModule):
         self._log_rates("val")
 
     def configure_optimizers(self) -> Any:
-        """The optimizer, with OneCycle over the whole training if asked for."""
+        """The optimizer, with OneCycle over the whole training if asked for; `warm_up` is its rising share."""
         optimizer = self.make_optimizer(self.parameters(), self.learning_rate)
         if not self.one_cycle:
             return optimizer
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=self.learning_rate, total_steps=self._total_steps()
+            optimizer, max_lr=self.learning_rate, total_steps=self._total_steps(), pct_start=self.warm_up
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -4,6 +4,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -16,7 +17,7 @@ from torch import nn
 from pipeline.data.datamodule import LinesDataModule
 from pipeline.hardware import choose_precision, uses_gpu
 from pipeline.reader import Reader
-from pipeline.recognizer import Recognizer
+from pipeline.recognizer import MakeOptimizer, Recognizer
 from pipeline.settings.experiment import TrainingSettings
 
 
@@ -56,7 +57,7 @@ def find_learning_rate(training: TrainingSettings, reader: Reader, data: LinesDa
     endless = training.model_copy(update={"max_epochs": -1})
     trainer = make_trainer(endless, folder, [])
     finder = Tuner(trainer).lr_find(
-        Recognizer(reader, make_adam, training.learning_rate), datamodule=data, update_attr=False
+        Recognizer(reader, optimizer_of(training), training.learning_rate), datamodule=data, update_attr=False
     )
     suggestion = finder.suggestion() if finder else None
     if suggestion is None:
@@ -71,11 +72,35 @@ def make_adam(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch
     return torch.optim.Adam(parameters, lr=learning_rate, fused=True)
 
 
+def make_adamw(
+    parameters: Iterable[nn.Parameter], learning_rate: float, weight_decay: float = 0.0
+) -> torch.optim.Optimizer:
+    """AdamW that lets weights decay, but neither biases nor the scales of norms, which are vectors."""
+    every = list(parameters)
+    groups = [
+        {"params": [parameter for parameter in every if parameter.ndim > 1], "weight_decay": weight_decay},
+        {"params": [parameter for parameter in every if parameter.ndim < 2], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=learning_rate, fused=True)
+    # Else Lightning refuses to clip gradients in mixed precision, as a fused optimizer could unscale them itself.
+    optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
+    return optimizer
+
+
+def optimizer_of(training: TrainingSettings) -> MakeOptimizer:
+    """What makes the optimizer that the settings name."""
+    if training.optimizer == "adam":
+        return make_adam
+    return partial(make_adamw, weight_decay=training.weight_decay)
+
+
 def quiet_lightning() -> None:
     """Silence advice that does not apply here."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     # A batch is one copy of pixels in memory: worker processes would cost more than they give.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    # Each process draws lines of its own, and counts them itself.
+    warnings.filterwarnings("ignore", message="Your `IterableDataset` has `__len__` defined.*")
     # An interrupted training's folder is where it goes on.
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
     # Lightning warns of its own use of torch.

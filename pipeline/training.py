@@ -9,12 +9,13 @@ from pathlib import Path
 import pandas as pd
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from pipeline.callbacks import History, LimitMemory, OnEpoch, RandomState, StopEarly, StopOnNonFinite
 from pipeline.checkpoint import ReaderSettings, load_checkpoint
 from pipeline.data.datamodule import LinesDataModule
+from pipeline.data.endless import EndlessLines
 from pipeline.data.lines import Lines
 from pipeline.errors import InputError
 from pipeline.files import project_root
@@ -24,7 +25,7 @@ from pipeline.reader import Reader
 from pipeline.recognizer import Recognizer
 from pipeline.sample_readings import OnReadings, SampleReadings
 from pipeline.settings.experiment import TrainingSettings
-from pipeline.trainer import find_learning_rate, is_main_process, make_adam, make_trainer, quiet_lightning
+from pipeline.trainer import find_learning_rate, is_main_process, make_trainer, optimizer_of, quiet_lightning
 
 ONLY_BLANKS = 0.999
 """Share of blank steps from which a CTC model counts as reading nothing."""
@@ -47,7 +48,7 @@ class Trained:
 def train(
     reader_settings: ReaderSettings,
     training: TrainingSettings,
-    train_lines: Lines,
+    train_lines: Lines | EndlessLines,
     validation_lines: Lines,
     on_epoch: OnEpoch = lambda epoch, row: None,
     progress: Progress | None = None,
@@ -69,7 +70,8 @@ def train(
     pl.seed_everything(seed, verbose=False)
     reader = start_reader(reader_settings, training.load)
     if reader_settings.loss == "ctc":
-        require_fitting(reader, [*train_lines.texts, *validation_lines.texts], _widths(train_lines, validation_lines))
+        parts = [part for part in (train_lines, validation_lines) if isinstance(part, Lines)]
+        require_fitting(reader, [text for part in parts for text in part.texts], _widths(*parts))
     data = LinesDataModule(
         train_lines, validation_lines, training.batch_size, seed, by_width=reader.objective.cut_to_lines
     )
@@ -79,7 +81,9 @@ def train(
         rate = training.learning_rate
         if training.find_learning_rate and not progress.last.exists():
             rate = find_learning_rate(training, reader, data, Path(temporary))
-        module = Recognizer(reader, make_adam, rate, one_cycle=training.one_cycle)
+        module = Recognizer(
+            reader, optimizer_of(training), rate, one_cycle=training.one_cycle, warm_up=training.warm_up
+        )
         samples = [SampleReadings(validation_lines, training.max_epochs, on_readings)] if on_readings else []
         return _fit(module, training, data, progress, History(on_epoch), [*samples, StopOnNonFinite(kept)])
 
@@ -93,13 +97,18 @@ def _fit(
     further: list[pl.Callback],
 ) -> Trained:
     module.to(memory_format=torch.channels_last)
+    averaging = [] if training.average_decay is None else [EMAWeightAveraging(decay=training.average_decay)]
     best = ModelCheckpoint(
-        progress.folder, monitor="val_loss", save_weights_only=True, filename="best", enable_version_counter=False
+        progress.folder,
+        monitor="val_loss",
+        save_weights_only=not averaging,  # which would be those that are trained, not their average
+        filename="best",
+        enable_version_counter=False,
     )
     # After `history`, whose rows it keeps; Lightning writes the file beside and renames it.
     last = ModelCheckpoint(progress.folder, filename=progress.last.stem, enable_version_counter=False)
     stopping = StopEarly("val_loss", patience=training.early_stopping_patience)
-    callbacks = [best, stopping, *further, LimitMemory(), RandomState(), history, last]
+    callbacks = [*averaging, best, stopping, *further, LimitMemory(), RandomState(), history, last]
     trainer = make_trainer(training, progress.folder, callbacks)
     start = progress.last if progress.last.exists() else None
     try:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from pipeline import paths
 from pipeline.checkpoint import ReaderSettings, save_checkpoint
+from pipeline.data.endless import EndlessLines
 from pipeline.data.line_store import read_attributes, read_lines
 from pipeline.data.lines import Lines
 from pipeline.errors import exit_on_input_error
@@ -25,6 +26,9 @@ from pipeline.tracking import start_run
 from pipeline.trainer import is_main_process
 from pipeline.training import describe_blanks, train
 
+SOURCES = (Path("data/characters.h5"), Path("data/corpus.json"))
+"""What endless lines are made of."""
+
 
 def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) -> None:
     """Train on the experiment's lines, one seed after another; write checkpoints, history and timing."""
@@ -33,8 +37,10 @@ def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) ->
     reader_settings = ReaderSettings(
         experiment.model, experiment.loss, attributes["max_length"], attributes["with_start_end_tokens"]
     )
-    parts = read_lines(lines, "train"), read_lines(lines, "validation")
-    inputs = [lines, *([project_root() / training.load] if training.load else [])]
+    endless = training.endless
+    source = EndlessLines.from_files(*SOURCES, attributes, endless) if endless else read_lines(lines, "train")
+    parts = source, read_lines(lines, "validation")
+    inputs = [lines, *(SOURCES if endless else []), *([project_root() / training.load] if training.load else [])]
     hashes = [md5_of(path) for path in inputs if path.is_file()]
     decisive = {"key": key, **experiment.model_dump(exclude={"training"})}
     ended = {}
@@ -57,13 +63,13 @@ def train_tracked(
     training: TrainingSettings,
     seed: int,
     reader_settings: ReaderSettings,
-    parts: tuple[Lines, Lines],
+    parts: tuple[Lines | EndlessLines, Lines],
     progress: Progress,
 ) -> None:
     """Train with one seed, and track the run; the checkpoint and the history stay in `progress`."""
     settings, tags = settings_of(experiment, training, seed), tags_of(experiment, seed)
     variant = variant_of(training, seed)
-    with start_run(key, settings, tags, note_of(key, experiment), progress.run_id, variant) as tracked:
+    with start_run(key, settings, tags, note_of(key, experiment, training), progress.run_id, variant) as tracked:
         progress.keep_run(tracked.id)
 
         def on_readings(epoch: int, readings: list[str]) -> None:

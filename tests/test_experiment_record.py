@@ -62,9 +62,10 @@ def test_tags_name_model_loss_and_data(experiment: ExperimentSettings) -> None:
 
 
 def test_the_note_is_a_sentence_for_people(experiment: ExperimentSettings) -> None:
-    assert note_of("mine", experiment) == (
-        "mine: line_cnn_lstm trained with ctc on 1,234 lines 'own' made from own characters and the text of own text."
-    )
+    made_of = "lines 'own' made from own characters and the text of own text."
+    assert note_of("mine", experiment, TRAINING) == f"mine: line_cnn_lstm trained with ctc on 1,234 {made_of}"
+    endless = tiny_training(endless={"lines_per_epoch": 8})
+    assert note_of("mine", experiment, endless) == f"mine: line_cnn_lstm trained with ctc on endless {made_of}"
 
 
 def test_an_evaluation_has_the_numbers_and_leaves_out_the_rest(experiment: ExperimentSettings) -> None:

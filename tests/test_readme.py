@@ -12,7 +12,7 @@ from pipeline.settings.base import read_params
 from pipeline.settings.project import check_project
 from tests.imports import ROOT
 
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/experimenting.md", "docs/decoding.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/experimenting.md", "docs/decoding.md", "docs/recipes.md")
 
 
 def commands() -> list[str]:

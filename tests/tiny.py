@@ -15,11 +15,15 @@ from pipeline.settings.experiment import ModelSettings, TrainingSettings
 from pipeline.settings.lines import LinesSettings
 from pipeline.vocabulary import EMNIST_CHARACTERS
 
-MODELS = ("line_cnn_simple", "line_cnn", "line_cnn_lstm")
+RESNETS = ("line_resnet_lstm", "line_resnet_transformer")
+MODELS = ("line_cnn_simple", "line_cnn", "line_cnn_lstm", *RESNETS)
+RESNET = {"conv_dim": 4, "blocks_quarter": 1, "blocks_eighth": 1, "fc_dim": 24}
 SMALL: dict[str, dict[str, Any]] = {
     "line_cnn_simple": {"window_width": 28, "window_stride": 14, "conv_dim": 4, "fc_dim": 24},
     "line_cnn": {"window_width": 16, "window_stride": 8, "conv_dim": 4, "fc_dim": 24},
     "line_cnn_lstm": {"window_width": 16, "window_stride": 8, "conv_dim": 4, "fc_dim": 24, "lstm_dim": 12},
+    "line_resnet_lstm": {**RESNET, "lstm_dim": 12},
+    "line_resnet_transformer": {**RESNET, "heads": 2, "layers": 2},
 }
 
 

@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
 from pipeline.data.batches import Batch, WidthBatches, line_loader
+from pipeline.data.endless import EndlessBatches, EndlessLines, endless_loader
 from pipeline.data.lines import Lines
 
 
@@ -15,10 +16,12 @@ class LinesDataModule(pl.LightningDataModule):
 
     With `by_width`, lines of like width share a batch, which then needs no more paper than they do. A batch
     of lines all long or all short is a poorer sample, though: where the paper takes part in the loss, it
-    costs accuracy, and lines come at random.
+    costs accuracy, and lines come at random. Endless lines always come by width.
     """
 
-    def __init__(self, train: Lines, validation: Lines, batch_size: int, seed: int, *, by_width: bool = True) -> None:
+    def __init__(
+        self, train: Lines | EndlessLines, validation: Lines, batch_size: int, seed: int, *, by_width: bool = True
+    ) -> None:
         super().__init__()
         self.by_width = by_width
         self.train, self.validation = train, validation
@@ -34,6 +37,8 @@ class LinesDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of the current epoch, decided by the seed and the epoch's number alone."""
         epoch = self.trainer.current_epoch if self.trainer else 0
+        if isinstance(self.train, EndlessLines):
+            return endless_loader(EndlessBatches(self.train, self.batch_size, self.seed, epoch, *self._replicas()))
         return self._loader(self.train, np.random.default_rng([self.seed, epoch]))
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -41,6 +46,9 @@ class LinesDataModule(pl.LightningDataModule):
         return self._loader(self.validation, None)
 
     def _loader(self, lines: Lines, rng: np.random.Generator | None) -> DataLoader[Batch]:
-        replicas, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         pool = WidthBatches.POOL if self.by_width else 1
-        return line_loader(lines, WidthBatches(lines.widths, self.batch_size, rng, replicas, rank, pool))
+        return line_loader(lines, WidthBatches(lines.widths, self.batch_size, rng, *self._replicas(), pool))
+
+    def _replicas(self) -> tuple[int, int]:
+        """How many processes train, and which of them this is."""
+        return (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)

@@ -6,6 +6,7 @@ overlap saturate instead of wrapping around, and no draw is retried until it hap
 
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,11 +65,22 @@ class TextSampler:
         return [self.text[i:j] for i, j in zip(self.begins[firsts], self.ends[lasts], strict=True)]
 
 
+class Variety(Protocol):
+    """What may be done to characters before they are placed, and to whole lines after."""
+
+    def vary(self, glyphs: NDArray[np.uint8], lines: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.uint8]:
+        """Characters (N, 28, 28), of the lines with numbers (N,)."""
+
+    def spoil(self, lines: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+        """Lines (B, 28, W)."""
+
+
 class Pen:
     """Writes texts with the images of one set of characters."""
 
-    def __init__(self, characters: Characters, settings: LinesSettings) -> None:
+    def __init__(self, characters: Characters, settings: LinesSettings, variety: Variety | None = None) -> None:
         self.settings = settings
+        self.variety = variety
         by_class = np.argsort(characters.labels, kind="stable")
         self.glyphs = characters.images[by_class]
         self.counts = np.bincount(characters.labels, minlength=len(vocabulary.EMNIST_CHARACTERS))
@@ -81,12 +93,12 @@ class Pen:
         self._require_images(codes)
         hands = self.first_of_class + rng.integers(np.maximum(self.counts, 1), size=(len(texts), len(self.counts)))
         starts = self._starts(len(texts), rng)
-        canvas = self._place(codes, hands, starts)
+        canvas = self._place(*self._glyphs(codes, hands, rng), starts)
         written = np.arange(self.settings.max_length) < lengths[:, None]
         widths = np.take_along_axis(starts, lengths[:, None] - 1, axis=1)[:, 0] + CELL
         return Lines(
             texts=list(texts),
-            images=canvas,
+            images=canvas if self.variety is None else self.variety.spoil(canvas, rng),
             starts=np.where(written, starts, 0).astype(np.uint16),
             widths=widths.astype(np.uint16),
         )
@@ -105,19 +117,32 @@ class Pen:
         advances = np.broadcast_to(CELL - (CELL * overlaps).astype(np.int64), (count, settings.max_length - 1))
         return np.concatenate((np.zeros((count, 1), np.int64), np.cumsum(advances, axis=1)), axis=1)
 
+    def _glyphs(
+        self, codes: NDArray[np.uint8], hands: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Images, and for each position (B, T) of the lines the number of its image, -1 where there is none."""
+        labels = codes.astype(np.int64) - len(vocabulary.SPECIAL_TOKENS)
+        has_ink = (labels >= 0) & (labels < len(self.counts))
+        chosen = np.where(has_ink, np.take_along_axis(hands, labels * has_ink, axis=1), -1)
+        if self.variety is None:
+            return self.glyphs, chosen
+        of_line = np.arange(len(codes))[:, None] * len(self.glyphs)
+        distinct, chosen[has_ink] = np.unique((of_line + chosen)[has_ink], return_inverse=True)
+        lines, images = np.divmod(distinct, len(self.glyphs))
+        return self.variety.vary(self.glyphs[images], lines, rng), chosen
+
     def _place(
-        self, codes: NDArray[np.uint8], hands: NDArray[np.int64], starts: NDArray[np.int64]
+        self, glyphs: NDArray[np.uint8], chosen: NDArray[np.int64], starts: NDArray[np.int64]
     ) -> NDArray[np.uint8]:
         """Lay glyph after glyph on blank canvases, (B, 28, W), pixels added up to 255 at most."""
-        lines, width = len(codes), CELL * self.settings.max_length
+        lines, width = len(chosen), CELL * self.settings.max_length
         canvas = np.zeros((lines, CELL, width), dtype=np.uint8)
         # Every run of 28 bytes of the canvas as a row: one row of a glyph is written as one such run.
         runs = np.lib.stride_tricks.sliding_window_view(canvas.reshape(-1), CELL, writeable=True)
         first_run = np.arange(lines)[:, None] * (CELL * width) + np.arange(CELL) * width
-        labels = codes.astype(np.int64) - len(vocabulary.SPECIAL_TOKENS)
         for position in range(self.settings.max_length):
-            rows = np.flatnonzero((labels[:, position] >= 0) & (labels[:, position] < len(self.counts)))
-            ink = self.glyphs[hands[rows, labels[rows, position]]]
+            rows = np.flatnonzero(chosen[:, position] >= 0)
+            ink = glyphs[chosen[rows, position]]
             places = first_run[rows] + starts[rows, position, None]
             paper = runs[places]
             runs[places] = paper + np.minimum(ink, ~paper)

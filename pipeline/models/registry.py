@@ -4,12 +4,16 @@ from pipeline.models.base import LineModel
 from pipeline.models.line_cnn import LineCNN
 from pipeline.models.line_cnn_lstm import LineCNNLSTM
 from pipeline.models.line_cnn_simple import LineCNNSimple
+from pipeline.models.line_resnet import LineResNet
+from pipeline.models.line_resnet_lstm import LineResNetLSTM
+from pipeline.models.line_resnet_transformer import LineResNetTransformer
 from pipeline.settings.experiment import (
     LineCNNLSTMSettings,
     LineCNNSettings,
     LineCNNSimpleSettings,
     ModelSettings,
 )
+from pipeline.settings.line_resnet import LineResNetLSTMSettings, LineResNetTransformerSettings
 from pipeline.vocabulary import NUM_CLASSES
 
 
@@ -20,5 +24,10 @@ def build_model(settings: ModelSettings) -> LineModel:
     if isinstance(settings, LineCNNLSTMSettings):
         cnn = LineCNN(NUM_CLASSES, settings.windows, settings.conv_dim, settings.fc_dim)
         return LineCNNLSTM(NUM_CLASSES, cnn, settings.lstm_dim, settings.lstm_layers, settings.lstm_dropout)
+    if isinstance(settings, LineResNetLSTMSettings | LineResNetTransformerSettings):
+        resnet = LineResNet(settings.windows, settings.conv_dim, settings.blocks, settings.fc_dim)
+        if isinstance(settings, LineResNetLSTMSettings):
+            return LineResNetLSTM(NUM_CLASSES, resnet, settings.lstm_dim, settings.lstm_layers, settings.dropout)
+        return LineResNetTransformer(NUM_CLASSES, resnet, settings.heads, settings.layers, settings.dropout)
     assert isinstance(settings, LineCNNSettings)
     return LineCNN(NUM_CLASSES, settings.windows, settings.conv_dim, settings.fc_dim)

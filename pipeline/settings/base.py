@@ -157,7 +157,9 @@ def _walk(schema: type[BaseModel], steps: list[str]) -> tuple[type[BaseModel] | 
         models = _models_in(annotation)
         if len(models) > 1:
             annotation = next((model for model in models if step in _tags(model)), None)
-        elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            continue
+        annotation = models[0] if models else annotation  # a block that may also be null
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             owner, field = annotation, annotation.model_fields.get(step)
             annotation = field.annotation if field else None
             shown.append(step)

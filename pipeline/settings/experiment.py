@@ -7,6 +7,8 @@ from pydantic import AfterValidator, Field
 
 from pipeline.geometry import Windows
 from pipeline.settings.base import Seed, Settings, read_params, read_section, validate
+from pipeline.settings.line_resnet import LineResNetLSTMSettings, LineResNetTransformerSettings
+from pipeline.settings.variety import EndlessSettings
 
 Dimension = Annotated[int, Field(ge=1, le=65_536)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -80,7 +82,14 @@ class LineCNNLSTMSettings(LineCNNSettings):
     """Dropout between stacked layers; without effect where there is one layer."""
 
 
-ModelSettings = Annotated[LineCNNSimpleSettings | LineCNNSettings | LineCNNLSTMSettings, Field(discriminator="name")]
+ModelSettings = Annotated[
+    LineCNNSimpleSettings
+    | LineCNNSettings
+    | LineCNNLSTMSettings
+    | LineResNetLSTMSettings
+    | LineResNetTransformerSettings,
+    Field(discriminator="name"),
+]
 """Every model that can be named; a new one is added here and in `pipeline/models/registry.py`."""
 
 
@@ -113,19 +122,29 @@ class TrainingSettings(Settings):
     seeds: Seeds
     """Seeds of weights, batches and dropout; a model is trained for each, and results are means over them."""
     max_epochs: Count
-    """Passes over the training lines."""
+    """Passes over the training lines; where they are endless, over `endless.lines_per_epoch`."""
     batch_size: Count
     """Lines per batch and device."""
     learning_rate: Annotated[float, Field(gt=0, le=10)]
-    """Adam's learning rate; the peak where `one_cycle` is on."""
+    """The optimizer's learning rate; the peak where `one_cycle` is on."""
+    optimizer: Literal["adam", "adamw"] = "adam"
+    """`adam`: the lecture's; `adamw`: with decoupled weight decay."""
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """AdamW's weight decay, of all but biases and norms."""
     find_learning_rate: bool
     """Let Lightning's learning-rate finder replace `learning_rate` first."""
     one_cycle: bool
     """Raise and lower the learning rate over the whole training (OneCycleLR)."""
+    warm_up: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """Share of the training in which `one_cycle` raises the learning rate."""
+    average_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Validate and keep an exponential moving average of the weights, which keeps this share at each step, or null."""
     early_stopping_patience: Count
     """Epochs without a better validation loss after which training stops."""
     load: str | None
     """Checkpoint (path from the project's root) whose weights training starts from, or null."""
+    endless: EndlessSettings | None = None
+    """Synthesize training lines as they are needed, or null: those of the data set, again in each epoch."""
     trainer: TrainerSettings
     """Lightning's own."""
 

@@ -199,7 +199,7 @@ CNN = "experiments.cnn_ctc_matched"
         ("training.trainer.gpus", 1, "unknown; known: accelerator, devices, num_nodes, strategy, precision, "),
         ("emnist.glyphs.x", 1, "unknown; known: train_per_class, test_per_class"),
         (f"{CNN}.model.lstm_dim", 5, "unknown; known: name, window_width, window_stride, limit_output_length, "),
-        (f"{CNN}.model.name", "resnet", "must be one of line_cnn_simple, line_cnn, line_cnn_lstm, got 'resnet'"),
+        (f"{CNN}.model.name", "resnet", "must be one of line_cnn_simple, line_cnn, line_cnn_lstm, "),
         (f"{CNN}.loss", "CTC", "must be 'ce' or 'ctc', got 'CTC'"),
         ("training.learning_rate", "1e-3", "must be a valid number, got '1e-3'"),
         ("training.learning_rate", float("nan"), "must be a finite number, got nan"),
@@ -238,8 +238,8 @@ def test_an_element_of_a_list_is_named_by_its_place() -> None:
 
 
 def test_a_model_without_a_name_learns_which_there_are() -> None:
-    message = f"{CNN}.model.name: must be one of line_cnn_simple, line_cnn, line_cnn_lstm"
-    assert refusal((f"{CNN}.model", {"window_width": 28})) == message
+    message = f"{CNN}.model.name: must be one of line_cnn_simple, line_cnn, line_cnn_lstm, "
+    assert refusal((f"{CNN}.model", {"window_width": 28})).startswith(message)
 
 
 def test_a_missing_key_comes_with_its_description() -> None:

@@ -1,0 +1,82 @@
+"""Training lines that are synthesized as they are needed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.data import DataLoader, IterableDataset
+
+from pipeline.data.batches import Batch, LineDataset, WidthBatches
+from pipeline.data.characters import Characters, read_characters
+from pipeline.data.corpus import read_corpus
+from pipeline.data.lines import Lines
+from pipeline.data.synthesis import Pen, TextSampler
+from pipeline.data.variety import Variety
+from pipeline.settings.lines import LinesSettings
+from pipeline.settings.variety import EndlessSettings, VarietySettings
+
+
+class EndlessLines:
+    """Lines of a data set's kind without an end; `len` is the number that makes an epoch."""
+
+    def __init__(
+        self, words: Sequence[str], characters: Characters, lines: LinesSettings, endless: EndlessSettings
+    ) -> None:
+        variety = None if endless.variety == VarietySettings() else Variety(endless.variety)
+        self.settings = endless
+        self.pen = Pen(characters, lines, variety)
+        self.draw_texts = TextSampler(words, lines.max_characters)
+
+    def __len__(self) -> int:
+        return self.settings.lines_per_epoch
+
+    @classmethod
+    def from_files(
+        cls, characters: Path, corpus: Path, attributes: Mapping[str, Any], endless: EndlessSettings
+    ) -> "EndlessLines":
+        """From the training characters and the training text; a line file's `attributes` say of what kind.
+
+        Raises:
+            InputError: a file is absent or damaged, or a character of the text has no image.
+        """
+        lines = LinesSettings(**{name: attributes[name] for name in LinesSettings.model_fields})
+        return cls(read_corpus(corpus, "train"), read_characters(characters, "train"), lines, endless)
+
+    def draw(self, count: int, rng: np.random.Generator) -> Lines:
+        """New lines."""
+        return self.pen.write(self.draw_texts(count, rng), rng)
+
+
+class EndlessBatches(IterableDataset[Batch]):
+    """The batches of one epoch: `POOL` at a time are synthesized, and sorted by width as `WidthBatches` does.
+
+    Seed, epoch and the number of the pool alone decide what a pool holds, so that an interrupted training
+    goes on with the lines that it would have had. With several replicas each takes every n-th pool.
+    """
+
+    def __init__(
+        self, lines: EndlessLines, batch_size: int, seed: int, epoch: int, replicas: int = 1, rank: int = 0
+    ) -> None:
+        self.lines = lines
+        self.batch_size = batch_size
+        self.seed, self.epoch = seed, epoch
+        self.replicas, self.rank = replicas, rank
+
+    def __len__(self) -> int:
+        return -(-len(self.lines) // (self.batch_size * self.replicas))
+
+    def __iter__(self) -> Iterator[Batch]:
+        for first in range(0, len(self), WidthBatches.POOL):
+            batches = min(WidthBatches.POOL, len(self) - first)
+            pool = (first // WidthBatches.POOL) * self.replicas + self.rank
+            rng = np.random.default_rng([self.seed, self.epoch, pool])
+            drawn = self.lines.draw(batches * self.batch_size, rng)
+            dataset = LineDataset(drawn)
+            for indices in WidthBatches(drawn.widths, self.batch_size, rng):
+                yield dataset.__getitems__(indices)
+
+
+def endless_loader(batches: EndlessBatches) -> DataLoader[Batch]:
+    """A loader of those batches; no worker processes, as synthesis takes far less time than a training step."""
+    return DataLoader(batches, batch_size=None)

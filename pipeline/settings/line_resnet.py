@@ -1,0 +1,77 @@
+"""Settings of the models that begin with a residual network."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pipeline.geometry import Windows
+from pipeline.settings.base import Settings
+
+Dimension = Annotated[int, Field(ge=1, le=65_536)]
+Layers = Annotated[int, Field(ge=1, le=16)]
+Blocks = Annotated[int, Field(ge=0, le=64)]
+
+
+class LineResNetSettings(Settings):
+    """What the models have in common: convolutions, and where their steps look."""
+
+    window_stride: Literal[4, 8] = 8
+    """Pixels from one step to the next."""
+    limit_output_length: bool = False
+    """Cut the steps to the target's length, which cross-entropy needs where they are more."""
+    conv_dim: Dimension = 32
+    """Channels at half the resolution; there are twice as many at a quarter and four times as many at an eighth."""
+    blocks_half: Blocks = 1
+    """Residual blocks at half the resolution."""
+    blocks_quarter: Blocks = 2
+    """Residual blocks at a quarter of it."""
+    blocks_eighth: Blocks = 2
+    """Residual blocks at an eighth of the height."""
+    fc_dim: Dimension = 256
+    """Features of each step."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Dropout on features, and between and after the layers that read on."""
+
+    @property
+    def window_width(self) -> int:
+        """A step's patch; what it sees beside is its reach."""
+        return self.window_stride
+
+    @property
+    def blocks(self) -> tuple[int, int, int]:
+        """Residual blocks at a half, a quarter and an eighth."""
+        return self.blocks_half, self.blocks_quarter, self.blocks_eighth
+
+    @property
+    def windows(self) -> Windows:
+        """The geometry of this model's steps; each 3 x 3 convolution reaches one position further."""
+        reach = 2 * (1 + 2 * self.blocks_half) + 8 * (self.blocks_quarter + self.blocks_eighth)
+        return Windows(self.window_stride, self.window_stride, reach, grid=8)
+
+
+class LineResNetLSTMSettings(LineResNetSettings):
+    """Residual convolutions, then bidirectional LSTM layers over their features."""
+
+    name: Literal["line_resnet_lstm"]
+    """Which model."""
+    lstm_dim: Dimension = 256
+    """Hidden width of each direction."""
+    lstm_layers: Layers = 1
+    """Stacked bidirectional layers."""
+
+
+class LineResNetTransformerSettings(LineResNetSettings):
+    """Residual convolutions, then a transformer encoder over their features."""
+
+    name: Literal["line_resnet_transformer"]
+    """Which model."""
+    heads: Annotated[int, Field(ge=1, le=64)] = 4
+    """Attention heads of each layer, by which `fc_dim` must be divisible."""
+    layers: Layers = 4
+    """Layers of the encoder."""
+
+    @model_validator(mode="after")
+    def _heads_divide_features(self) -> Self:
+        if self.fc_dim % self.heads:
+            raise ValueError(f"fc_dim {self.fc_dim} must be divisible by heads {self.heads}")
+        return self

@@ -1,0 +1,97 @@
+"""The models that read on from a residual network."""
+
+import math
+
+import pytest
+import torch
+from pydantic import TypeAdapter
+from torch import nn
+
+from pipeline.errors import InputError
+from pipeline.models.line_resnet_lstm import LineResNetLSTM
+from pipeline.models.line_resnet_transformer import LineResNetTransformer, sinusoids
+from pipeline.models.registry import build_model
+from pipeline.settings.base import validate
+from pipeline.settings.experiment import ExperimentSettings, ModelSettings
+from tests.tiny import RESNETS, noise_images, tiny_model
+
+
+def shipped(name: str, **changes: object) -> nn.Module:
+    return build_model(TypeAdapter(ModelSettings).validate_python({"name": name, **changes}))
+
+
+def test_parameters_of_the_lstm() -> None:
+    # Without biases, and two numbers a channel for each norm. The stem sees 2 x 2 pixels as 4 channels.
+    stem = 4 * 32 * 9 + 2 * 32
+    blocks = sum(count * (2 * 9 * c * c + 4 * c) for c, count in ((32, 1), (64, 2), (128, 2)))
+    merging = (4 * 32 * 64 + 2 * 64) + (2 * 64 * 128 + 2 * 128) + (4 * 2 * 128 * 256 + 2 * 256)
+    lstm = 2 * 4 * 256 * (256 + 256 + 2)
+    expected = stem + blocks + merging + lstm + (512 + 1) * 83
+    model = shipped("line_resnet_lstm")
+    assert isinstance(model, LineResNetLSTM)
+    assert sum(parameter.numel() for parameter in model.parameters()) == expected == 2_141_459
+
+
+def test_parameters_of_the_transformer() -> None:
+    layer = 4 * 257 * 256 + 257 * 1024 + 1025 * 256 + 4 * 256
+    model = shipped("line_resnet_transformer", layers=3)
+    assert isinstance(model, LineResNetTransformer)
+    resnet = sum(parameter.numel() for parameter in model.line_resnet.parameters())
+    assert sum(parameter.numel() for parameter in model.parameters()) == resnet + 3 * layer + 512 + 257 * 83
+
+
+def test_every_size_arrives() -> None:
+    changes = {"conv_dim": 3, "blocks_half": 0, "blocks_quarter": 2, "blocks_eighth": 3, "fc_dim": 10, "dropout": 0.25}
+    lstm = shipped("line_resnet_lstm", window_stride=4, lstm_dim=5, lstm_layers=2, **changes)
+    assert isinstance(lstm, LineResNetLSTM)
+    channels = [m.in_channels for m in lstm.line_resnet.levels.modules() if isinstance(m, nn.Conv2d)]
+    assert channels == [6] * 4 + [12] * 6
+    assert (lstm.windows.stride, lstm.lstm.forwards[0].input_size, lstm.lstm.forwards[0].hidden_size) == (4, 10, 5)
+    assert (len(lstm.lstm.forwards), lstm.dropout.p, lstm.lstm.dropout.p) == (2, 0.25, 0.25)
+    transformer = shipped("line_resnet_transformer", heads=5, layers=2, **changes)
+    assert isinstance(transformer, LineResNetTransformer)
+    assert [layer.self_attn.num_heads for layer in transformer.encoder.layers] == [5, 5]
+    assert {m.p for m in transformer.modules() if isinstance(m, nn.Dropout)} == {0.25}
+
+
+def test_heads_must_divide_the_features() -> None:
+    block = {"lines": "x", "loss": "ctc", "model": {"name": "line_resnet_transformer", "fc_dim": 10, "heads": 4}}
+    with pytest.raises(
+        InputError, match=r"^params\.yaml: experiments\.x\.model: fc_dim 10 must be divisible by heads 4$"
+    ):
+        validate(ExperimentSettings, block, prefix=("experiments", "x"))
+
+
+def test_positions_are_sines_and_cosines() -> None:
+    made = sinusoids(4, 6)
+    assert made.shape == (4, 6)
+    for step in range(4):
+        for pair in range(3):
+            angle = step / 10_000 ** (2 * pair / 6)
+            assert made[step, 2 * pair : 2 * pair + 2].tolist() == pytest.approx([math.sin(angle), math.cos(angle)])
+    assert torch.equal(sinusoids(4, 5), sinusoids(4, 5)[:, :5])
+
+
+@torch.no_grad()
+def test_attention_and_lstm_end_with_each_line() -> None:
+    for name in RESNETS:
+        torch.manual_seed(0)
+        model = build_model(tiny_model(name)).double().eval()
+        images, lengths = noise_images([60, 150]), [8, 19]
+        logits = model(images, lengths)
+        alone = model(images[:1, ..., :60], [8])
+        torch.testing.assert_close(logits[0, :, :8], alone[0], rtol=0, atol=1e-9)
+        whole = model(images, [19, 19])
+        assert float((whole[0, :, :8] - alone[0]).abs().max()) > 1e-4
+
+
+@pytest.mark.parametrize("name", RESNETS)
+def test_dropout_acts_in_training_only(name: str) -> None:
+    torch.manual_seed(0)
+    model = build_model(tiny_model(name, dropout=0.5)).double().eval()
+    images = noise_images([120])
+    assert torch.equal(model(images), model(images))
+    for module in model.modules():
+        if not isinstance(module, nn.BatchNorm2d):
+            module.training = True
+    assert not torch.equal(model(images), model(images))
