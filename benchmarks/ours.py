@@ -11,7 +11,7 @@ from pipeline.checkpoint import ReaderSettings
 from pipeline.data.batches import Batch, WidthBatches, line_loader
 from pipeline.data.synthesis import synthesize
 from pipeline.evaluation import evaluate as evaluate_reader
-from pipeline.hardware import KeptMemory, choose_precision, prepare_cpu
+from pipeline.hardware import Arithmetic, KeptMemory, choose_precision, prepare_cpu
 from pipeline.metrics import ReadingMetrics
 from pipeline.reader import Reader
 from pipeline.trainer import make_adam
@@ -105,7 +105,7 @@ def evaluate(inputs: Inputs) -> Run:
     reader, lines = make_reader(inputs, "cnn_ctc_variable"), inputs.lines("variable", "test")
 
     def run(_round: int) -> int:
-        evaluate_reader(reader, lines, batch_size=BATCH, device="cpu", bf16=uses_bf16())
+        evaluate_reader(reader, lines, batch_size=BATCH, arithmetic=Arithmetic("cpu", uses_bf16()))
         return len(lines)
 
     return run

@@ -15,7 +15,9 @@ from pipeline.errors import InputError
 from pipeline.files import atomic_path
 from pipeline.report.bootstrap import Estimate
 from pipeline.report.charts import COLOURS
+from pipeline.report.markdown import markdown_table
 from pipeline.report.rates import Rates, resample_rates
+from pipeline.timings import read_timing
 
 matplotlib.use("agg")
 KINDS = ("lines", "characters")
@@ -50,6 +52,7 @@ class Decoding:
     metrics: Mapping[str, Any]
     rates: Mapping[str, Rates]
     """Of the `greedy` reading and of the beam's `prediction`, on the same resamples of the lines."""
+    lines_per_second: float
 
 
 def read_decoding(key: str) -> Decoding:
@@ -62,7 +65,7 @@ def read_decoding(key: str) -> Decoding:
         metrics = json.loads(places.metrics(key).read_text(encoding="utf-8"))
         table = pd.read_csv(places.predictions(key), dtype=str, keep_default_na=False, na_filter=False)
         readings = {name: [list(table[name])] for name in READINGS}
-        return Decoding(key, metrics, resample_rates(list(table["text"]), readings))
+        return Decoding(key, metrics, resample_rates(list(table["text"]), readings), read_timing(key, "decode").mean)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"decodings/{key}: cannot be read ({error}); run `dvc repro decode@{key}`") from None
 
@@ -80,7 +83,7 @@ def decoding_page(decodings: Sequence[Decoding]) -> str:
         "exact lines": [_rate(one.rates["prediction"]["exact"]) for one in decodings],
         "weight": [one.metrics["lm_weight"] for one in decodings],
         "bonus": [one.metrics["length_bonus"] for one in decodings],
-        "lines/s": [f"{one.metrics['lines_per_second']:,.0f}" for one in decodings],
+        "lines/s": [f"{one.lines_per_second:,.0f}" for one in decodings],
     }
     both = [(one, kind, one.metrics["calibration"][kind]) for one in decodings for kind in KINDS]
     calibration = {
@@ -90,7 +93,7 @@ def decoding_page(decodings: Sequence[Decoding]) -> str:
         "calibration error before": [f"{found['error_before']:.2%}" for _, _, found in both],
         "after": [f"{found['error']:.2%}" for _, _, found in both],
     }
-    return PAGE.format(rates=_table(rates), calibration=_table(calibration))
+    return PAGE.format(rates=markdown_table(pd.DataFrame(rates)), calibration=markdown_table(pd.DataFrame(calibration)))
 
 
 def decoding_summary(decodings: Sequence[Decoding]) -> dict[str, dict[str, float]]:
@@ -129,8 +132,3 @@ def _rate(estimate: Estimate) -> str:
 def _difference(one: Decoding, name: str) -> str:
     change = one.rates["prediction"].minus(one.rates["greedy"], name)
     return f"{change.value * 100:+.2f} ({change.low * 100:+.1f} to {change.high * 100:+.1f})"
-
-
-def _table(columns: Mapping[str, Sequence[object]]) -> str:
-    rows = [list(columns), ["---"] * len(columns), *zip(*columns.values(), strict=True)]
-    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)

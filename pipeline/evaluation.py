@@ -10,6 +10,7 @@ import pandas as pd
 from torch import Tensor
 
 from pipeline.data.lines import Lines
+from pipeline.hardware import Arithmetic
 from pipeline.inference import read_all
 from pipeline.metrics import BY_SEED, ReadingMetrics, edit_distances
 from pipeline.reader import Reader
@@ -25,10 +26,10 @@ class Evaluation:
     """Of reading alone, pixels in memory to text."""
 
 
-def evaluate(reader: Reader, lines: Lines, *, batch_size: int, device: str, bf16: bool) -> Evaluation:
+def evaluate(reader: Reader, lines: Lines, *, batch_size: int, arithmetic: Arithmetic) -> Evaluation:
     """Read all lines and compare."""
     start = time.perf_counter()
-    readings, rows = read_all(reader, lines, batch_size=batch_size, device=device, bf16=bf16)
+    readings, rows = read_all(reader, lines, batch_size=batch_size, arithmetic=arithmetic)
     seconds = time.perf_counter() - start
     parameters = sum(parameter.numel() for parameter in reader.model.parameters())
     metrics = {

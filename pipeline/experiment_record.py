@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pipeline import paths
 from pipeline.data.line_store import read_attributes
@@ -88,7 +88,7 @@ def measured_of(key: str, seed: int) -> dict[str, float]:
     return numbers | timed_of(key, "evaluate", seed, "lines_per_second") if numbers else {}
 
 
-def timed_of(key: str, stage: Literal["train", "evaluate"], seed: int, name: str) -> dict[str, float]:
+def timed_of(key: str, stage: paths.Stage, seed: int, name: str) -> dict[str, float]:
     """What was timed of one seed, under `name`; nothing where it was not."""
     by_seed = read_timing(key, stage).by_seed if paths.timings(key, stage).exists() else {}
     return {name: by_seed[str(seed)]} if str(seed) in by_seed else {}

@@ -4,6 +4,8 @@ import ctypes
 import os
 import platform
 import sys
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -67,6 +69,24 @@ def _glibc() -> ctypes.CDLL | None:
     if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
         return ctypes.CDLL("libc.so.6")
     return None
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Where a trained model reads, `cpu` or `cuda`, and whether in bf16."""
+
+    device: str
+    bf16: bool
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context that the model runs in."""
+        return torch.autocast(self.device, torch.bfloat16) if self.bf16 else nullcontext()
+
+
+def choose_arithmetic(precision: str, accelerator: str) -> Arithmetic:
+    """That of reading with a model that was trained with these settings of the trainer."""
+    device = "cuda" if uses_gpu(accelerator) else "cpu"
+    return Arithmetic(device, choose_precision(precision, accelerator).startswith("bf16"))
 
 
 def uses_gpu(accelerator: str) -> bool:

@@ -1,7 +1,6 @@
 """Reading many lines: sorted by width, in batches, each line as if it were alone."""
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,30 +10,46 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pipeline.checkpoint import load_checkpoint
-from pipeline.data.batches import WidthBatches, line_loader
+from pipeline.data.batches import Batch, WidthBatches, line_loader
 from pipeline.data.lines import Lines
 from pipeline.errors import InputError
 from pipeline.geometry import CELL
-from pipeline.hardware import KeptMemory
+from pipeline.hardware import Arithmetic, KeptMemory
 from pipeline.reader import Reader
 
 
-def read_all(reader: Reader, lines: Lines, *, batch_size: int, device: str, bf16: bool) -> tuple[list[str], Tensor]:
+def read_all(reader: Reader, lines: Lines, *, batch_size: int, arithmetic: Arithmetic) -> tuple[list[str], Tensor]:
     """The readings of all lines in their own order, and the class indices (N, T) they come from."""
-    reader.model.eval().to(device)
     texts = [""] * len(lines)
     rows = torch.empty((len(lines), reader.objective.max_length), dtype=torch.int64)
+
+    def read(indices: list[int], batch: Batch) -> None:
+        readings, rows[indices] = reader.read(batch.images, batch.widths)
+        for index, text in zip(indices, readings, strict=True):
+            texts[index] = text
+
+    for_each_batch(reader, lines, read, batch_size=batch_size, arithmetic=arithmetic)
+    return texts, rows
+
+
+@torch.inference_mode()
+def for_each_batch(
+    reader: Reader,
+    lines: Lines,
+    use: Callable[[list[int], Batch], None],
+    *,
+    batch_size: int,
+    arithmetic: Arithmetic,
+) -> None:
+    """Call `use` with the numbers of lines of like width and their batch on the device, the model there too."""
+    reader.model.eval().to(arithmetic.device)
     batches = WidthBatches(lines.widths, batch_size)
     loader = line_loader(lines, batches)
-    autocast = torch.autocast(torch.device(device).type, torch.bfloat16) if bf16 else nullcontext()
     kept = KeptMemory()
-    with autocast:
+    with arithmetic.autocast():
         for indices, batch in zip(batches, tqdm(loader, desc="reading", unit="batch", disable=None), strict=True):
-            readings, rows[indices] = reader.read(batch.to(torch.device(device)).images, batch.widths)
-            for index, text in zip(indices, readings, strict=True):
-                texts[index] = text
+            use(indices, batch.to(torch.device(arithmetic.device)))
             kept.bound()
-    return texts, rows
 
 
 def read_images(reader: Reader, images: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> list[str]:

@@ -17,6 +17,13 @@ from torch import Tensor
 
 from pipeline.vocabulary import PADDING
 
+RATES = {
+    "cer": ("edits", "characters"),
+    "cer_lab": ("lab_rates", "lines"),
+    "wer": ("word_edits", "words"),
+    "exact": ("exact_lines", "lines"),
+}
+"""What follows from readings and texts: each rate is one sum over lines (see `line_sums`) divided by another."""
 BY_SEED = "by_seed"
 """Where several seeds were measured: the rates of each."""
 OF_SEVERAL = ("test_cer_std", "seeds")
@@ -34,6 +41,29 @@ def word_edit_distances(predictions: Sequence[str], targets: Sequence[str]) -> N
     """Levenshtein distance of each pair counted in words, which spaces part."""
     pairs = zip(predictions, targets, strict=True)
     return np.array([Levenshtein.distance(p.split(), t.split()) for p, t in pairs], dtype=np.int64)
+
+
+def line_sums(predictions: Sequence[str], targets: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """What each line adds to the sums that `RATES` names, (N,) each."""
+    edits = edit_distances(predictions, targets)
+    characters = np.array([len(target) for target in targets])
+    longest = np.maximum(characters, [len(prediction) for prediction in predictions])
+    sums = {
+        "lines": np.ones(len(targets)),
+        "characters": characters,
+        "edits": edits,
+        "lab_rates": edits / np.maximum(longest, 1),
+        "words": np.array([len(target.split()) for target in targets]),
+        "word_edits": word_edit_distances(predictions, targets),
+        "exact_lines": edits == 0,
+    }
+    return {name: values.astype(np.float64) for name, values in sums.items()}
+
+
+def reading_rates(predictions: Sequence[str], targets: Sequence[str]) -> dict[str, float]:
+    """The rates of `RATES` as fractions."""
+    sums = {name: float(values.sum()) for name, values in line_sums(predictions, targets).items()}
+    return {name: sums[part] / max(1.0, sums[whole]) for name, (part, whole) in RATES.items()}
 
 
 class ReadingMetrics(torchmetrics.Metric):
@@ -63,16 +93,9 @@ class ReadingMetrics(torchmetrics.Metric):
 
     def update(self, predictions: Sequence[str], texts: Sequence[str], rows: Tensor, targets: Tensor) -> None:
         """Add lines: their readings and texts, and both as (B, T) class indices."""
-        edits = edit_distances(predictions, texts)
-        longest = np.maximum([len(p) for p in predictions], [len(t) for t in texts])
+        for name, values in line_sums(predictions, texts).items():
+            self._add(name, values.sum())
         hits, on_text = rows == targets, targets != PADDING
-        self._add("lines", len(texts))
-        self._add("characters", sum(len(text) for text in texts))
-        self._add("edits", edits.sum())
-        self._add("lab_rates", (edits / np.maximum(longest, 1)).sum())
-        self._add("words", sum(len(text.split()) for text in texts))
-        self._add("word_edits", word_edit_distances(predictions, texts).sum())
-        self._add("exact_lines", (edits == 0).sum())
         self._add("positions", targets.numel())
         self._add("hits", hits.sum())
         self._add("text_positions", on_text.sum())
@@ -84,10 +107,7 @@ class ReadingMetrics(torchmetrics.Metric):
         `accuracy` counts every target position, padding too, as the lab does; `accuracy_text` only the text's.
         """
         return {
-            "cer": self._rate("edits", "characters"),
-            "cer_lab": self._rate("lab_rates", "lines"),
-            "wer": self._rate("word_edits", "words"),
-            "exact": self._rate("exact_lines", "lines"),
+            **{name: self._rate(*sums) for name, sums in RATES.items()},
             "accuracy": self._rate("hits", "positions"),
             "accuracy_text": self._rate("text_hits", "text_positions"),
         }

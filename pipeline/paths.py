@@ -1,6 +1,10 @@
 """Where the stages of an experiment keep their files, relative to the project's root."""
 
 from pathlib import Path
+from typing import Literal
+
+Stage = Literal["train", "evaluate", "decode"]
+"""What is timed."""
 
 
 def lines(name: str) -> Path:
@@ -33,6 +37,9 @@ def predictions(experiment: str) -> Path:
     return Path("predictions") / f"{experiment}.csv"
 
 
-def timings(experiment: str, stage: str) -> Path:
-    """How long stage `train` or `evaluate` of an experiment took; the only outputs that differ from run to run."""
-    return Path("timings") / f"{experiment}_{stage}.json"
+def timings(key: str, stage: Stage) -> Path:
+    """How long a stage of an experiment or of a beam search took; the only outputs that differ from run to run.
+
+    Those of beam searches have a folder of their own, as the comparison of the experiments does not wait for them.
+    """
+    return Path("decoding_timings" if stage == "decode" else "timings") / f"{key}_{stage}.json"

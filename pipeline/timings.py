@@ -4,13 +4,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from statistics import fmean
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline import paths
 from pipeline.errors import InputError
 from pipeline.files import write_text
+from pipeline.paths import Stage
 from pipeline.report.machine import describe_machine
 
 
@@ -19,7 +20,7 @@ class Timing:
     """Of one stage of one experiment."""
 
     by_seed: Annotated[Mapping[str, float], Field(min_length=1)]
-    """Seconds of each seed's training, or lines per second of its reading, to a tenth."""
+    """Seconds of each seed's training, or lines per second of its reading or of its beam search, to a tenth."""
     precision: str
     machine: str
 
@@ -29,14 +30,14 @@ class Timing:
         return fmean(self.by_seed.values())
 
 
-def write_timing(key: str, stage: Literal["train", "evaluate"], by_seed: Mapping[int, float], precision: str) -> None:
-    """Keep what was timed of an experiment on this machine."""
+def write_timing(key: str, stage: Stage, by_seed: Mapping[int, float], precision: str) -> None:
+    """Keep what was timed of an experiment, or of a beam search, on this machine."""
     rounded = {str(seed): round(value, 1) for seed, value in by_seed.items()}
     content = asdict(Timing(rounded, precision, describe_machine()))
     write_text(paths.timings(key, stage), json.dumps(content, indent=2) + "\n")
 
 
-def read_timing(key: str, stage: Literal["train", "evaluate"]) -> Timing:
+def read_timing(key: str, stage: Stage) -> Timing:
     """What `write_timing` kept.
 
     Raises:

@@ -69,7 +69,7 @@ def find_learning_rate(training: TrainingSettings, reader: Reader, data: LinesDa
 
 def make_adam(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
     """Adam as the lecture uses it, in PyTorch's fused form."""
-    return torch.optim.Adam(parameters, lr=learning_rate, fused=True)
+    return _clipped_by_lightning(torch.optim.Adam(parameters, lr=learning_rate, fused=True))
 
 
 def make_adamw(
@@ -82,7 +82,11 @@ def make_adamw(
         {"params": [parameter for parameter in every if parameter.ndim < 2], "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=learning_rate, fused=True)
-    # Else Lightning refuses to clip gradients in mixed precision, as a fused optimizer could unscale them itself.
+    return _clipped_by_lightning(optimizer)
+
+
+def _clipped_by_lightning(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """The same, as Lightning clips it in mixed precision too: it fears that a fused one unscales gradients itself."""
     optimizer._step_supports_amp_scaling = False  # type: ignore[attr-defined]
     return optimizer
 

@@ -12,10 +12,11 @@ from pipeline.decoding.language_store import read_language_model
 from pipeline.decoding.posteriors import compute_posteriors
 from pipeline.errors import exit_on_input_error
 from pipeline.files import write_text
-from pipeline.hardware import choose_precision, prepare_cpu, uses_gpu
+from pipeline.hardware import choose_arithmetic, prepare_cpu
 from pipeline.settings.base import read_section
 from pipeline.settings.decoding import DecodingSettings
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
+from pipeline.timings import write_timing
 
 
 def run(key: str, settings: DecodingSettings, experiment: ExperimentSettings, training: TrainingSettings) -> None:
@@ -25,21 +26,18 @@ def run(key: str, settings: DecodingSettings, experiment: ExperimentSettings, tr
     """
     model = read_language_model(places.LANGUAGE_MODEL)
     _, reader = load_checkpoint(paths.checkpoint(settings.experiment, training.seeds[0]))
-    trainer, parts = training.trainer, {}
+    arithmetic = choose_arithmetic(training.trainer.precision, training.trainer.accelerator)
+    parts = {}
     for name in ("validation", "test"):
         lines = read_lines(paths.lines(experiment.lines), name)
-        posteriors = compute_posteriors(
-            reader,
-            lines,
-            batch_size=training.batch_size,
-            device="cuda" if uses_gpu(trainer.accelerator) else "cpu",
-            bf16=choose_precision(trainer.precision, trainer.accelerator).startswith("bf16"),
-        )
+        posteriors = compute_posteriors(reader, lines, batch_size=training.batch_size, arithmetic=arithmetic)
         parts[name] = Part(posteriors, lines.texts)
     test = parts["test"].posteriors
     greedy = [vocabulary.decode(row) for row in reader.objective.decode(test.log_probabilities, test.lengths).tolist()]
     result = decode(parts["validation"], parts["test"], greedy, settings, model, reader.model.windows)
     write_text(places.predictions(key), result.predictions.to_csv(index=False))
+    speed = {training.seeds[0]: result.lines_per_second}
+    write_timing(key, "decode", speed, "bf16" if arithmetic.bf16 else "fp32")
     write_text(places.metrics(key), json.dumps(result.metrics, indent=2) + "\n")
     print(
         f"decode: {key}: CER {result.metrics['test_cer']:.2%}, greedy {result.metrics['test_cer_greedy']:.2%}; "

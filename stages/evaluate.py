@@ -13,8 +13,8 @@ from pipeline.errors import InputError, exit_on_input_error
 from pipeline.evaluation import evaluate, joined_predictions, mean_metrics
 from pipeline.experiment_record import evaluation_of
 from pipeline.files import write_text
-from pipeline.hardware import choose_precision, prepare_cpu, uses_gpu
-from pipeline.report.readings import draw_readings
+from pipeline.hardware import choose_arithmetic, prepare_cpu
+from pipeline.report.readings import draw_first_readings
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
 from pipeline.timings import write_timing
 from pipeline.tracking import log_evaluation
@@ -34,18 +34,16 @@ def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) ->
                 f"{paths.checkpoint(key, seed)}: was trained for {settings.max_length} target positions, and "
                 f"{paths.lines(experiment.lines)} has {targets}; train it again"
             )
-    accelerator = training.trainer.accelerator
-    bf16 = choose_precision(training.trainer.precision, accelerator).startswith("bf16")
-    device = "cuda" if uses_gpu(accelerator) else "cpu"
+    arithmetic = choose_arithmetic(training.trainer.precision, training.trainer.accelerator)
     results = {
-        seed: evaluate(reader, lines, batch_size=training.batch_size, device=device, bf16=bf16)
+        seed: evaluate(reader, lines, batch_size=training.batch_size, arithmetic=arithmetic)
         for seed, (_, reader) in loaded.items()
     }
     metrics = mean_metrics({seed: result.metrics for seed, result in results.items()})
     predictions = joined_predictions({seed: result.predictions for seed, result in results.items()})
     speeds = {seed: result.lines_per_second for seed, result in results.items()}
     write_text(paths.predictions(key), predictions.to_csv(index=False))
-    write_timing(key, "evaluate", speeds, "bf16" if bf16 else "fp32")
+    write_timing(key, "evaluate", speeds, "bf16" if arithmetic.bf16 else "fp32")
     write_text(paths.metrics(key), json.dumps(metrics, indent=2) + "\n")
     for seed, result in results.items():
         track(key, experiment, training, seed, lines, list(result.predictions["prediction"].head(SHOWN)))
@@ -59,11 +57,9 @@ def track(
     key: str, experiment: ExperimentSettings, training: TrainingSettings, seed: int, lines: Lines, readings: list[str]
 ) -> None:
     """Add what was written of one seed to its run, with a picture of the readings of the first lines."""
-    shown = slice(len(readings))
-    images = [image[:, :width] for image, width in zip(lines.images[shown], lines.widths[shown], strict=True)]
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "test_readings.png"
-        draw_readings(picture, images, lines.texts[shown], [[("reading", reading)] for reading in readings])
+        draw_first_readings(picture, lines, readings)
         log_evaluation(evaluation_of(key, experiment, training, seed, {picture.name: picture}))
 
 

@@ -1,30 +1,21 @@
 """Stage `train`: one experiment's best weights for each seed, and the history of its trainings."""
 
 import argparse
-import shutil
-from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
-import pandas as pd
-
 from pipeline import paths
-from pipeline.checkpoint import ReaderSettings, save_checkpoint
+from pipeline.checkpoint import ReaderSettings
 from pipeline.data.endless import EndlessLines
 from pipeline.data.line_store import read_attributes, read_lines
-from pipeline.data.lines import Lines
 from pipeline.errors import exit_on_input_error
-from pipeline.experiment_record import note_of, settings_of, tags_of, variant_of
-from pipeline.files import atomic_path, md5_of, project_root, write_text
-from pipeline.hardware import choose_precision, prepare_cpu
-from pipeline.progress import Progress, fingerprint_of, place_of, progress_of
-from pipeline.report.readings import draw_readings
+from pipeline.files import md5_of, project_root
+from pipeline.hardware import prepare_cpu
+from pipeline.progress import fingerprint_of, place_of, progress_of
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
-from pipeline.timings import write_timing
-from pipeline.tracking import start_run
+from pipeline.tracked_training import train_tracked, write_outputs
 from pipeline.trainer import is_main_process
-from pipeline.training import describe_blanks, train
+from pipeline.training import train
 
 SOURCES = (Path("data/characters.h5"), Path("data/corpus.json"))
 """What endless lines are made of."""
@@ -55,63 +46,6 @@ def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) ->
                 train(reader_settings, training.of_seed(seed), *parts, progress=progress)
         if ended:
             write_outputs(key, training, ended)
-
-
-def train_tracked(
-    key: str,
-    experiment: ExperimentSettings,
-    training: TrainingSettings,
-    seed: int,
-    reader_settings: ReaderSettings,
-    parts: tuple[Lines | EndlessLines, Lines],
-    progress: Progress,
-) -> None:
-    """Train with one seed, and track the run; the checkpoint and the history stay in `progress`."""
-    settings, tags = settings_of(experiment, training, seed), tags_of(experiment, seed)
-    variant = variant_of(training, seed)
-    with start_run(key, settings, tags, note_of(key, experiment, training), progress.run_id, variant) as tracked:
-        progress.keep_run(tracked.id)
-
-        def on_readings(epoch: int, readings: list[str]) -> None:
-            draw = partial(draw_samples, lines=parts[1], readings=readings)
-            tracked.draw_picture("validation_readings", epoch, draw)
-
-        trained = train(reader_settings, training.of_seed(seed), *parts, tracked.log_epoch, progress, on_readings)
-        write_text(progress.history, trained.history.to_csv(index=False, float_format="%.8g"))
-        save_checkpoint(progress.checkpoint, reader_settings, trained.reader)
-        tracked.log_metrics({"training_seconds": round(trained.seconds, 1)})
-        tracked.log_model(progress.checkpoint)
-        tracked.finish(md5_of(progress.checkpoint))
-    progress.finish(trained.seconds)
-    named = f"{key} ({variant})" if variant else key
-    if warning := describe_blanks(trained.history):
-        print(f"train: {named}: {warning}")
-    best = trained.history.sort_values("val_loss").iloc[0]
-    print(
-        f"train: {named}: best of {len(trained.history)} epochs was {int(best['epoch'])}: "
-        f"validation loss {best['val_loss']:.4f}, CER {best['val_cer']:.2%}"
-    )
-
-
-def write_outputs(key: str, training: TrainingSettings, ended: Mapping[int, Progress]) -> None:
-    """Write what the trainings with all seeds have made, and nothing of other seeds."""
-    histories = {seed: pd.read_csv(progress.history) for seed, progress in ended.items()}
-    history = pd.concat(histories, names=["seed"]).reset_index("seed")
-    write_text(paths.history(key), history.to_csv(index=False, float_format="%.8g"))
-    seconds = {seed: progress.seconds or 0.0 for seed, progress in ended.items()}
-    write_timing(key, "train", seconds, choose_precision(training.trainer.precision, training.trainer.accelerator))
-    with atomic_path(paths.models(key)) as folder:
-        folder.mkdir()
-        for seed, progress in ended.items():
-            shutil.copyfile(progress.checkpoint, folder / paths.checkpoint(key, seed).name)
-        shutil.rmtree(paths.models(key), ignore_errors=True)
-
-
-def draw_samples(path: Path, lines: Lines, readings: Sequence[str]) -> None:
-    """Draw the first lines with what they are read as."""
-    shown = range(len(readings))
-    images = [lines.images[index, :, : lines.widths[index]] for index in shown]
-    draw_readings(path, images, [lines.texts[index] for index in shown], [[("reading", text)] for text in readings])
 
 
 def main() -> None:

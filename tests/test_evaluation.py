@@ -5,8 +5,9 @@ from torch import Tensor, nn
 
 from pipeline.data.lines import Lines
 from pipeline.evaluation import evaluate, joined_predictions, mean_metrics
+from pipeline.hardware import Arithmetic
 from pipeline.objectives.cross_entropy import CrossEntropy
-from tests.tiny import tiny_lines
+from tests.tiny import FP32, tiny_lines
 
 READINGS = {"ABC": "ABC", "A": "AB", "AB CD": "AB D", "XY": ""}
 """What the reader that these tests make up says, by what the line says."""
@@ -33,7 +34,7 @@ def lines() -> Lines:
 
 @pytest.mark.parametrize("batch_size", [1, 3, 4])
 def test_metrics_by_hand(lines: Lines, batch_size: int) -> None:
-    result = evaluate(MadeUp(lines), lines, batch_size=batch_size, device="cpu", bf16=False)  # type: ignore[arg-type]
+    result = evaluate(MadeUp(lines), lines, batch_size=batch_size, arithmetic=FP32)  # type: ignore[arg-type]
     assert result.lines_per_second > 0
     # Edits 0, 1, 1 and 2; words wrong 0, 1, 1 and 1. Of 8 positions hit: 8; 1 + 6; "AB D" for "AB CD" 3 + 3
     # (position 3 says D for C, 4 says padding for D); 0 + 6.
@@ -80,7 +81,7 @@ def test_predictions_of_seeds_follow_one_another() -> None:
 
 
 def test_predictions_are_in_the_datas_order(lines: Lines) -> None:
-    table = evaluate(MadeUp(lines), lines, batch_size=3, device="cpu", bf16=True)  # type: ignore[arg-type]
+    table = evaluate(MadeUp(lines), lines, batch_size=3, arithmetic=Arithmetic("cpu", bf16=True))  # type: ignore[arg-type]
     assert table.predictions.to_dict("list") == {
         "line": [0, 1, 2, 3],
         "text": ["ABC", "A", "AB CD", "XY"],
@@ -93,6 +94,6 @@ def test_predictions_are_in_the_datas_order(lines: Lines) -> None:
 def test_the_reader_is_switched_to_reading(lines: Lines) -> None:
     reader = MadeUp(lines)
     assert reader.model.training
-    evaluate(reader, lines, batch_size=2, device="cpu", bf16=False)  # type: ignore[arg-type]
+    evaluate(reader, lines, batch_size=2, arithmetic=FP32)  # type: ignore[arg-type]
     assert not reader.model.training
     assert torch.equal(reader.objective.encode(["AB"])[0, 2:], torch.full((6,), 3))

@@ -6,9 +6,10 @@ import torch
 
 from pipeline.checkpoint import save_checkpoint
 from pipeline.errors import InputError
+from pipeline.hardware import Arithmetic
 from pipeline.inference import load_reader, read_all, read_images
 from pipeline.reader import Reader
-from tests.tiny import MODELS, tiny_lines, tiny_settings
+from tests.tiny import FP32, MODELS, tiny_lines, tiny_settings
 
 TEXTS = ["ABCDEF", "G", "Hi", "abc", "12 34", "z", "QRST", "W!W", "mnopqr", "7"]
 
@@ -29,7 +30,7 @@ def build(name: str = "line_cnn", loss: str = "ctc", **changes: object) -> Reade
 def test_all_lines_are_read_as_each_alone_and_in_their_order(name: str, loss: str, batch_size: int) -> None:
     reader = build(name, loss)
     lines = tiny_lines(TEXTS, max_length=10, overlap=0.3)
-    texts, rows = read_all(reader, lines, batch_size=batch_size, device="cpu", bf16=False)
+    texts, rows = read_all(reader, lines, batch_size=batch_size, arithmetic=FP32)
     cut = [image[:, :width] for image, width in zip(lines.images, lines.widths.tolist(), strict=True)]
     assert texts == read_images(reader, cut)
     assert len(set(texts)) > 5
@@ -41,9 +42,9 @@ def test_all_lines_are_read_as_each_alone_and_in_their_order(name: str, loss: st
 def test_reading_all_switches_dropout_off() -> None:
     reader = build()
     lines = tiny_lines(TEXTS, max_length=10)
-    expected, _ = read_all(reader, lines, batch_size=4, device="cpu", bf16=False)
+    expected, _ = read_all(reader, lines, batch_size=4, arithmetic=FP32)
     reader.model.train()
-    assert read_all(reader, lines, batch_size=4, device="cpu", bf16=False)[0] == expected
+    assert read_all(reader, lines, batch_size=4, arithmetic=FP32)[0] == expected
     assert not reader.model.training
 
 
@@ -52,7 +53,7 @@ def test_bf16_is_what_the_model_computes_in(bf16: bool) -> None:
     reader = build()
     dtypes = set()
     reader.model.fc2.register_forward_hook(lambda _module, _inputs, output: dtypes.add(output.dtype))
-    texts, rows = read_all(reader, tiny_lines(TEXTS, max_length=10), batch_size=4, device="cpu", bf16=bf16)
+    texts, rows = read_all(reader, tiny_lines(TEXTS, max_length=10), batch_size=4, arithmetic=Arithmetic("cpu", bf16))
     assert dtypes == {torch.bfloat16 if bf16 else torch.float32}
     assert len(texts) == len(rows) == len(TEXTS)
 

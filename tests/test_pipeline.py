@@ -211,6 +211,7 @@ def test_every_stage_ran_once_and_left_its_outputs(first: Workspace) -> None:
         *(f"timings/{key}_{stage}.json" for stage in ("train", "evaluate") for key in KEYS),
         *(f"{folder}/{key}.csv" for folder in ("history", "predictions") for key in KEYS),
         *(f"metrics/{key}.json" for key in KEYS),
+        *(f"decoding_timings/{key}_decode.json" for key in DECODINGS),
         *(f"decodings/{key}.{suffix}" for key in DECODINGS for suffix in ("csv", "json")),
     ]
     assert [path for path in outputs if not (first.root / path).is_file()] == []

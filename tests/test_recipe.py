@@ -15,7 +15,7 @@ from pipeline.trainer import make_adamw, optimizer_of
 from pipeline.training import train
 from tests.data.test_endless import VARIETY, endless
 from tests.test_training import Interruption, fit, interrupt_in, weights_of
-from tests.tiny import RESNETS, tiny_lines, tiny_settings, tiny_training
+from tests.tiny import FP32, RESNETS, tiny_lines, tiny_settings, tiny_training
 
 LINES = tiny_lines(["ABC", "one A"], max_length=10)
 RECIPE = {
@@ -42,7 +42,7 @@ def test_four_lines_are_learned_by_heart(name: str, rate: float, epochs: int) ->
     )
     sizes = {"conv_dim": 8, "lstm_dim": 32} if name == "line_resnet_lstm" else {"conv_dim": 8}
     trained = fit(tiny_settings(name, **sizes), training, texts * 8, texts)
-    result = evaluate(trained.reader, tiny_lines(texts), batch_size=3, device="cpu", bf16=False)
+    result = evaluate(trained.reader, tiny_lines(texts), batch_size=3, arithmetic=FP32)
     assert result.predictions["prediction"].tolist() == texts
 
 
@@ -124,8 +124,9 @@ def test_an_interrupted_training_on_endless_lines_ends_as_if_it_never_had_been(
     assert weights_of(resumed, settings, tmp_path) == weights_of(whole, settings, tmp_path)
 
 
-def test_gradients_are_clipped_in_mixed_precision() -> None:
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_gradients_are_clipped_in_mixed_precision(optimizer: str) -> None:
     trainer = {"precision": "bf16-mixed", "gradient_clip_val": 1e-12}
-    changes = {"optimizer": "adamw", "one_cycle": True, "learning_rate": 0.01, "max_epochs": 2}
+    changes = {"optimizer": optimizer, "one_cycle": True, "learning_rate": 0.01, "max_epochs": 2}
     moved = fit(tiny_settings("line_resnet_lstm"), tiny_training(trainer, **changes))
     assert moved.history["step"].tolist() == [1, 2]

@@ -20,7 +20,7 @@ from pipeline.progress import Progress
 from pipeline.reader import Reader
 from pipeline.settings.experiment import TrainingSettings
 from pipeline.training import require_fitting, start_reader, train
-from tests.tiny import tiny_lines, tiny_settings, tiny_training
+from tests.tiny import FP32, tiny_lines, tiny_settings, tiny_training
 
 TEXTS = ["AB", "CCA", "hi B", "A"]
 COLUMNS = [
@@ -70,7 +70,7 @@ def test_four_lines_are_learned_by_heart(
     texts = ["AB", "CCA", "hiB" if name == "line_cnn_simple" else "hi B", "A"]
     training = tiny_training(max_epochs=epochs, learning_rate=learning_rate, early_stopping_patience=1000)
     trained = fit(tiny_settings(name, loss, wrap=wrap, **sizes), training, texts * 8, texts)
-    result = evaluate(trained.reader, tiny_lines(texts), batch_size=3, device="cpu", bf16=False)
+    result = evaluate(trained.reader, tiny_lines(texts), batch_size=3, arithmetic=FP32)
     assert result.predictions["prediction"].tolist() == texts
     assert result.metrics["test_cer"] == 0
     assert trained.history["val_cer"].iloc[0] > 0.5

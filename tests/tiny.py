@@ -11,10 +11,12 @@ from pipeline.checkpoint import ReaderSettings
 from pipeline.data.characters import Characters
 from pipeline.data.lines import Lines
 from pipeline.data.synthesis import Pen
+from pipeline.hardware import Arithmetic
 from pipeline.settings.experiment import ModelSettings, TrainingSettings
 from pipeline.settings.lines import LinesSettings
 from pipeline.vocabulary import EMNIST_CHARACTERS
 
+FP32 = Arithmetic("cpu", bf16=False)
 RESNETS = ("line_resnet_lstm", "line_resnet_transformer")
 MODELS = ("line_cnn_simple", "line_cnn", "line_cnn_lstm", *RESNETS)
 RESNET = {"conv_dim": 4, "blocks_quarter": 1, "blocks_eighth": 1, "fc_dim": 24}

@@ -19,7 +19,7 @@ from pipeline.decoding.posteriors import Posteriors
 from pipeline.decoding.row_cache import RowCache
 from pipeline.decoding.tuning import best_of, try_all
 from pipeline.geometry import Windows
-from pipeline.metrics import edit_distances, word_edit_distances
+from pipeline.metrics import edit_distances, reading_rates
 from pipeline.settings.decoding import DecodingSettings
 
 UNCALIBRATED = 1.0
@@ -39,6 +39,8 @@ class Decoded:
 
     metrics: dict[str, Any]
     predictions: pd.DataFrame
+    lines_per_second: float
+    """Of searching alone, without the model's own time."""
 
 
 def decode(
@@ -67,15 +69,15 @@ def decode(
         "experiment": settings.experiment,
         "lm_weight": best.search.weight,
         "length_bonus": best.search.bonus,
-        **{f"test_{name}": rate for name, rate in rates(candidates.best, test.texts).items()},
-        **{f"test_{name}_greedy": rate for name, rate in rates(greedy, test.texts).items()},
+        **{f"test_{name}": rate for name, rate in reading_rates(candidates.best, test.texts).items()},
+        **{f"test_{name}_greedy": rate for name, rate in reading_rates(greedy, test.texts).items()},
         "validation_cer": best.cer,
         "lines": len(test.texts),
-        "lines_per_second": round(len(test.texts) / seconds, 1),
         "calibration": calibrated,
         "trials": [{"lm_weight": t.search.weight, "length_bonus": t.search.bonus, "cer": t.cer} for t in trials],
     }
-    return Decoded(metrics, predictions_table(test, greedy, candidates, fitted, windows))
+    table = predictions_table(test, greedy, candidates, fitted, windows)
+    return Decoded(metrics, table, len(test.texts) / seconds)
 
 
 KINDS = {"lines": confidence.of_lines, "characters": confidence.of_characters}
@@ -105,16 +107,6 @@ def calibration(candidates: Candidates, texts: Sequence[str], kind: str, tempera
         "error": calibration_error(after),
         "bins_before": [asdict(one) for one in before],
         "bins": [asdict(one) for one in after],
-    }
-
-
-def rates(readings: Sequence[str], texts: Sequence[str]) -> dict[str, float]:
-    """CER, WER and the share of lines without an error."""
-    edits = edit_distances(readings, texts)
-    return {
-        "cer": float(edits.sum() / max(1, sum(map(len, texts)))),
-        "wer": float(word_edit_distances(readings, texts).sum() / max(1, sum(len(text.split()) for text in texts))),
-        "exact": float((edits == 0).mean()),
     }
 
 

@@ -10,7 +10,7 @@ from pipeline.decoding.candidates import readings
 from pipeline.decoding.hypotheses import Search
 from pipeline.decoding.posteriors import Posteriors
 from pipeline.decoding.row_cache import RowCache
-from pipeline.metrics import edit_distances
+from pipeline.metrics import reading_rates
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,7 @@ def try_all(
     trials = []
     for weight, bonus in tqdm(pairs, desc="tuning", unit="pair", disable=None):
         tried = replace(search, weight=weight, bonus=bonus)
-        edits = edit_distances(readings(posteriors, tried, rows), texts).sum()
-        trials.append(Trial(tried, float(edits / max(1, sum(map(len, texts))))))
+        trials.append(Trial(tried, reading_rates(readings(posteriors, tried, rows), texts)["cer"]))
     return trials
 
 

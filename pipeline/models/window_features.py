@@ -85,11 +85,11 @@ def _pool(values: Tensor) -> tuple[Tensor, Tensor]:
     """
     height, width = values.shape[2] // 2, values.shape[3] // 2
     bits = values.view(torch.int16).permute(0, 2, 3, 1)
-    pairs = bits[:, :, : 2 * width].unflatten(2, (width, 2))
+    pairs = torch.unflatten(bits[:, :, : 2 * width], 2, (width, 2))
     row_largest = torch.maximum(pairs[:, :, :, 0], pairs[:, :, :, 1])
     right = _is_less(pairs[:, :, :, 0], row_largest)
-    top, bottom = row_largest.unflatten(1, (height, 2)).unbind(2)
-    right_of_top, right_of_bottom = right.unflatten(1, (height, 2)).unbind(2)
+    top, bottom = torch.unflatten(row_largest, 1, (height, 2)).unbind(2)
+    right_of_top, right_of_bottom = torch.unflatten(right, 1, (height, 2)).unbind(2)
     largest = torch.maximum(top, bottom)
     lower = _is_less(top, largest)
     code = (right_of_top ^ right_of_bottom).bitwise_and_(lower).bitwise_xor_(right_of_top).bitwise_and_(1)

@@ -11,6 +11,7 @@ from jinja2 import StrictUndefined, Template
 
 from pipeline.metrics import OF_SEVERAL
 from pipeline.report.lecture import RESULTS
+from pipeline.report.markdown import markdown_table
 from pipeline.report.rates import Rates
 from pipeline.report.results import Result
 
@@ -68,7 +69,7 @@ def comparison_page(table: pd.DataFrame, sources: Mapping[str, Any], machine: st
     )
     template = (resources.files("pipeline.report") / "comparison.md.j2").read_text(encoding="utf-8")
     page: str = Template(template, undefined=StrictUndefined, keep_trailing_newline=True).render(
-        table=_markdown(shown),
+        table=markdown_table(shown),
         tested=" and ".join(f"{count:,}" for count in table["test_lines"].unique()),
         precision=" and ".join(table["precision"].unique()),
         several=bool((table["seeds"] > 1).any()),
@@ -100,8 +101,3 @@ def _with_interval(row: "pd.Series[Any]") -> str:
 
 def _percent(digits: int) -> Callable[[float], str]:
     return lambda rate: f"{rate * 100:.{digits}f} %"
-
-
-def _markdown(table: pd.DataFrame) -> str:
-    header = [list(table.columns), ["---"] * table.shape[1]]
-    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in [*header, *table.values.tolist()])

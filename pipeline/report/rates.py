@@ -6,16 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.metrics import edit_distances, word_edit_distances
+from pipeline import metrics
 from pipeline.report.bootstrap import Estimate, estimate, resampled_sums
 
-RATES = {
-    "cer": ("edits", "characters"),
-    "cer_lab": ("lab_rates", "lines"),
-    "cer_folded": ("folded_edits", "characters"),
-    "wer": ("word_edits", "words"),
-    "exact": ("exact_lines", "lines"),
-}
+RATES = {**metrics.RATES, "cer_folded": ("folded_edits", "characters")}
 """Each rate is one sum over lines divided by another."""
 SEED = 0
 
@@ -38,21 +32,8 @@ class Rates:
 
 def line_sums(texts: Sequence[str], readings: Sequence[str]) -> dict[str, NDArray[np.float64]]:
     """What each line adds to the sums that `RATES` names, (N,) each."""
-    edits = edit_distances(readings, texts)
-    characters = np.array([len(text) for text in texts])
-    longest = np.maximum(characters, [len(reading) for reading in readings])
-    folded = edit_distances([reading.casefold() for reading in readings], [text.casefold() for text in texts])
-    sums = {
-        "lines": np.ones(len(texts)),
-        "characters": characters,
-        "edits": edits,
-        "lab_rates": edits / np.maximum(longest, 1),
-        "folded_edits": folded,
-        "words": np.array([len(text.split()) for text in texts]),
-        "word_edits": word_edit_distances(readings, texts),
-        "exact_lines": edits == 0,
-    }
-    return {name: values.astype(np.float64) for name, values in sums.items()}
+    folded = [[text.casefold() for text in both] for both in (readings, texts)]
+    return {**metrics.line_sums(readings, texts), "folded_edits": metrics.edit_distances(*folded).astype(np.float64)}
 
 
 def mean_sums(texts: Sequence[str], readings: Sequence[Sequence[str]]) -> dict[str, NDArray[np.float64]]:

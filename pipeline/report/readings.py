@@ -8,12 +8,20 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from pipeline.data.lines import Lines
 from pipeline.files import atomic_path
 from pipeline.geometry import CELL
 
 matplotlib.use("agg")
 WIDTH_INCHES, IMAGE_INCHES, ROW_INCHES = 8.0, 0.42, 0.17
 WRONG, RIGHT = "#b3261e", "#1b6e3c"
+
+
+def draw_first_readings(path: Path, lines: Lines, readings: Sequence[str]) -> None:
+    """Write a PNG of as many of the first lines as there are readings, with these."""
+    shown = slice(len(readings))
+    images = [image[:, :width] for image, width in zip(lines.images[shown], lines.widths[shown], strict=True)]
+    draw_readings(path, images, lines.texts[shown], [[("reading", reading)] for reading in readings])
 
 
 def draw_readings(

@@ -179,5 +179,6 @@ def test_the_table_is_written_with_six_digits(table: pd.DataFrame, tmp_path: Pat
     )
 
 
-def test_the_lecture_reports_of_the_shipped_experiments() -> None:
-    assert list(RESULTS) == list(read_params(ROOT / "params.yaml")["experiments"])
+def test_the_lecture_reports_of_shipped_experiments_alone() -> None:
+    shipped = read_params(ROOT / "params.yaml")["experiments"]
+    assert [key for key in shipped if key in RESULTS] == list(RESULTS)

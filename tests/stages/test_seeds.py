@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from pipeline import tracked_training
 from pipeline.metrics import edit_distances
 from pipeline.progress import FOLDER
 from pipeline.settings.experiment import read_experiment
 from pipeline.sync import trainings_of
 from pipeline.tracking import open_store, sync
-from stages import train as stage
 from tests.projects import Project, write_lines
 from tests.tiny import tiny_lines
 
@@ -68,7 +68,7 @@ def outputs() -> dict[str, bytes]:
 
 def interrupted_in(call: int, trained: list[int]) -> Callable[..., object]:
     """A training that is interrupted after its first epoch at the given call; `trained` are the seeds."""
-    train = stage.train
+    train = tracked_training.train
 
     def wrapped(settings: Any, training: Any, *arguments: Any) -> object:
         trained.extend(training.seeds)
@@ -126,14 +126,14 @@ def test_what_is_trained_stays_so_after_an_interruption(
     Path("history/own.csv").unlink()
     trained: list[int] = []
     with ready.monkeypatch.context() as monkeypatch:
-        monkeypatch.setattr(stage, "train", interrupted_in(2, trained))
+        monkeypatch.setattr(tracked_training, "train", interrupted_in(2, trained))
         with pytest.raises((KeyboardInterrupt, SystemExit)):
             ready.run("train", "own")
     assert trained == SEEDS[:2]
     assert not Path("history/own.csv").exists()
     assert [status for _, status, _ in new_runs()[3:]] == ["FINISHED", "KILLED"]
     with ready.monkeypatch.context() as monkeypatch:
-        monkeypatch.setattr(stage, "train", interrupted_in(0, trained))
+        monkeypatch.setattr(tracked_training, "train", interrupted_in(0, trained))
         seeds_of(ready, 9, *SEEDS)  # what is done is known by its seed, not by its place
         ready.run("train", "own")
     assert trained == [*SEEDS[:2], 9, *SEEDS[1:]]

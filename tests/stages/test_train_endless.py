@@ -9,7 +9,7 @@ from pipeline.tracking import open_store
 from tests.projects import Project
 
 KEY = "resnet_lstm_ctc_variable_short"
-CHECKPOINT, HISTORY = Path(f"models/{KEY}.ckpt"), Path(f"history/{KEY}.csv")
+CHECKPOINT, HISTORY = Path(f"models/{KEY}/seed_42.ckpt"), Path(f"history/{KEY}.csv")
 
 
 @pytest.fixture
