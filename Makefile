@@ -29,7 +29,7 @@ demo: setup  ## Run the whole pipeline on built-in characters and text, in build
 	@echo "Every run:     make ui, then open http://127.0.0.1:5000"
 
 test: setup  ## Run the tests.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadgroup
 
 lint: setup  ## Check format, style and types.
 	ruff format --check .

@@ -45,13 +45,18 @@ def make_workspace(project: Path, workspace: Path, overrides: Mapping[str, Any])
 
 
 def override(params: dict[str, Any], overrides: Mapping[str, Any], path: str = "") -> None:
-    """Replace values of `params` in place; a key `*` stands for every key at its level."""
+    """Replace values of `params` in place.
+
+    A key `*` stands for every key at its level. A null block leaves out an experiment, lines or a decoding.
+    """
     for key, value in overrides.items():
         here = f"{path}{key}"
         if key != "*" and key not in params:
             raise InputError(f"profile: {unknown_key(here, key, list(params))}")
         for name in list(params) if key == "*" else [key]:
-            if isinstance(value, Mapping) and isinstance(params[name], dict):
+            if value is None and path in ("experiments.", "lines.", "decoding."):
+                del params[name]
+            elif isinstance(value, Mapping) and isinstance(params[name], dict):
                 override(params[name], value, f"{here}.")
             else:
                 params[name] = value

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -6,8 +7,10 @@ import torch
 from pipeline.data import transfer
 from tests.web import Web, serving
 
-# Tests work on tensors too small to share: on one thread they are quicker, and add up alike everywhere.
+# Tests work on tensors too small to share: on one thread they are quicker, and add up alike everywhere. So do the
+# stages that they start, as several tests run at once.
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture

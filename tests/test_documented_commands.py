@@ -18,18 +18,19 @@ from pipeline.workspace import make_workspace
 from tests.imports import ROOT
 
 PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))]
-KEPT = ("cnn_ctc_variable", "lstm_ctc_variable")
+KEPT = ("cnn_ctc_variable", "lstm_ctc_variable", "resnet_lstm_ctc_variable", "resnet_lstm_ctc_variable_short")
 """The experiments that the commands name; the others would only take time."""
 MAKE = "make is tried with --dry-run in test_readme.py; what it calls runs in other tests"
 ELSEWHERE = {
     ". .venv/bin/activate": "of the environment that the tests run in already",
     "dvc exp run -S emnist.source=archive": "needs the archives; settings in test_readme.py, archives in tests/data",
     "dvc exp run -S training.trainer.accelerator=gpu": "needs two GPUs; settings in test_readme.py",
-    "dvc queue start": "takes minutes; test_pipeline.py runs a queue to its end",
+    "dvc queue start": "takes minutes; end_to_end/test_runs_apart.py runs a queue to its end",
     "dvc exp run -S '+decoding.matched": "names an experiment that is left out here; settings in test_readme.py",
-    "dvc exp run -S '+experiments.": "test_pipeline.py runs such experiments to their end",
+    "dvc exp run -S '+experiments.": "end_to_end/test_changes.py runs such experiments to their end",
     "dvc exp run -S decoding.": "tests/stages/test_decode.py has other settings",
     "python -m reliability": "runs everything again; tests/reliability",
+    "python -m pipeline.search": "trains twenty times; test_search.py searches to the end, and reads docs/search.yaml",
     "make ": MAKE,
 }
 """How a command that is not run begins, and why not."""

@@ -99,7 +99,9 @@ def test_classes_can_be_told_apart_by_another_draw(glyphs: Characters, others: C
 
 
 @pytest.mark.parametrize(
-    "change", [lambda i: i[:, :, ::-1], lambda i: i[:, ::-1], lambda i: i.transpose(0, 2, 1)], ids=str
+    "change",
+    [lambda i: i[:, :, ::-1], lambda i: i[:, ::-1], lambda i: i.transpose(0, 2, 1)],
+    ids=["left to right", "upside down", "transposed"],
 )
 def test_turned_images_are_not_recognized(
     glyphs: Characters, others: Characters, change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]

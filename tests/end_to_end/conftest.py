@@ -1,0 +1,64 @@
+"""The whole pipeline under DVC, run once on the tiny profile, and then changed here and there."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.settings.base import read_params
+from pipeline.workspace import make_workspace
+from tests.end_to_end.workspace import EPOCHS, IDENTITY, LEFT_OUT, Workspace
+from tests.imports import ROOT
+from tests.projects import merged
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process runs all tests of this folder, as they share a workspace."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.xdist_group("end_to_end"))
+
+
+@pytest.fixture(scope="session")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The workspace after its first run."""
+    root = tmp_path_factory.mktemp("pipeline") / "workspace"
+    profile = read_params(ROOT / "profiles/tiny.yaml")
+    make_workspace(
+        ROOT, root, merged(profile, {"training": {"max_epochs": EPOCHS}, "experiments": dict.fromkeys(LEFT_OUT)})
+    )
+    shutil.copy(ROOT / ".gitignore", root)
+    # The project's own configuration has git beneath it, which a workspace has not.
+    for name in ("config", ".gitignore"):
+        shutil.copy(ROOT / ".dvc" / name, root / ".dvc")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "DVC", "GIT_", "PYTHON"))}
+    path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
+    workspace = Workspace(root, {**kept, **IDENTITY, "PATH": path})
+    workspace.git("init", "--quiet")
+    workspace.save("Settings and code")
+    workspace.output = workspace.dvc("repro")
+    workspace.changed = workspace.git("status", "--porcelain")
+    workspace.save("Results")
+    workspace.tracked = list(workspace.runs())
+    return workspace
+
+
+@pytest.fixture
+def workspace(first: Workspace) -> Iterator[Workspace]:
+    """The workspace, put back afterwards."""
+    yield first
+    first.restore()
+
+
+@pytest.fixture
+def new_runs(first: Workspace) -> "Callable[[], list[Run]]":
+    """A function that returns MLflow's runs that the test has added."""
+    before = set(first.runs())
+    return lambda: [run for run_id, run in first.runs().items() if run_id not in before]

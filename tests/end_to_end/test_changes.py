@@ -1,0 +1,145 @@
+"""Changed settings and code run what they concern and nothing else."""
+
+import json
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.end_to_end.workspace import (
+    COMPARED,
+    DECODINGS,
+    EPOCHS,
+    KEYS,
+    LINES,
+    LSTM,
+    LSTM_DIM,
+    LSTM_STAGES,
+    REPORTS,
+    Workspace,
+    assert_whole_run,
+    stages_run,
+)
+from tests.imports import ROOT
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+
+def test_a_second_run_does_nothing(workspace: Workspace) -> None:
+    shutil.rmtree(workspace.root / "pipeline/__pycache__", ignore_errors=True)
+    (workspace.root / "pipeline/models/__pycache__/stale.cpython-311.pyc").write_bytes(b"compiled long ago")
+    workspace.run(sys.executable, "-m", "compileall", "-q", "pipeline", "stages")
+    output = workspace.dvc("repro")
+    assert stages_run(output) == []
+    assert "Data and pipelines are up to date." in output
+    assert workspace.git("status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "stages"),
+    [
+        ("pipeline/report/lecture.py", {"compare"}),
+        ("pipeline/report/comparison.md.j2", {"compare"}),
+        (  # training synthesizes as well, where lines are endless
+            "pipeline/data/synthesis.py",
+            {f"{stage}@{name}" for stage, names in (("synthesize", LINES), ("train", KEYS)) for name in names},
+        ),
+        ("pipeline/data/emnist.py", {"download"}),
+        ("pipeline/data/brown.py", {"corpus"}),
+        ("pipeline/decoding/beam.py", {f"decode@{key}" for key in DECODINGS}),
+        (
+            "pipeline/settings/experiment.py",
+            {
+                *("check", "compare", *(f"decode@{key}" for key in DECODINGS)),
+                *(f"{stage}@{key}" for stage in ("train", "evaluate") for key in KEYS),
+            },
+        ),
+    ],
+)
+def test_changed_code_concerns_the_stages_that_use_it(workspace: Workspace, path: str, stages: set[str]) -> None:
+    with (workspace.root / path).open("a") as file:
+        file.write("# a comment\n")
+    assert workspace.status() == stages
+
+
+def test_a_misspelt_key_stops_everything_at_once(workspace: Workspace, new_runs: "Callable[[], list[Run]]") -> None:
+    change = f"++experiments.{LSTM}.model.lstm_dmi=3"
+    result = workspace.run(sys.executable, "-m", "dvc", "exp", "run", "-S", change, fails=True)
+    assert stages_run(result.stdout) == ["check"]
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert line == f"error: params.yaml: experiments.{LSTM}.model.lstm_dmi: unknown; did you mean lstm_dim?"
+    assert "Traceback" not in result.stdout + result.stderr
+    assert new_runs() == []
+
+
+def test_a_changed_setting_runs_its_experiment_alone(workspace: Workspace, new_runs: "Callable[[], list[Run]]") -> None:
+    before = {key: workspace.metrics(key) for key in KEYS}
+    output = workspace.dvc("exp", "run", "--name", "wider", "-S", f"{LSTM_DIM}=16")
+    assert set(stages_run(output)) == LSTM_STAGES
+    after = {key: workspace.metrics(key) for key in KEYS}
+    assert [key for key in KEYS if after[key] != before[key]] == [LSTM]
+    assert after[LSTM]["parameters"] > before[LSTM]["parameters"]
+    (run,) = new_runs()
+    assert run.info.run_name == f"{LSTM} (wider)"
+    assert run.data.params["model.lstm_dim"] == "16"
+    assert run.data.tags["dvc.exp_name"] == "wider"
+    assert run.data.metrics["test_cer"] == after[LSTM]["test_cer"]
+    assert_whole_run(workspace, run)
+    row = workspace.shown()["wider"]
+    assert row[LSTM_DIM] == "16"
+    assert float(row[f"{LSTM}.cer"]) == pytest.approx(after[LSTM]["test_cer"], abs=1e-4)
+
+    # Back again, nothing is trained: DVC has the outputs, and MLflow the run.
+    workspace.restore()
+    assert workspace.metrics(LSTM) == before[LSTM]
+    assert stages_run(workspace.dvc("repro")) == []
+
+
+def test_several_seeds_of_one_experiment_are_trained_and_compared(
+    workspace: Workspace, new_runs: "Callable[[], list[Run]]"
+) -> None:
+    change = f"+experiments.{LSTM}.training.seeds=[42,43]"
+    assert set(stages_run(workspace.dvc("exp", "run", "--name", "twice", "-S", change))) == LSTM_STAGES
+    row = workspace.table().set_index("experiment").loc[LSTM]
+    assert (row["seeds"], row["test_cer_std"] != "") == (2, True)
+    assert sorted(run.info.run_name for run in new_runs()) == [f"{LSTM} (seed {seed}, twice)" for seed in (42, 43)]
+    shown = json.loads(workspace.dvc("plots", "show", f"history/{LSTM}.csv", "--show-vega"))
+    assert [point["seed"] for point in shown["data"]["values"]] == ["42"] * EPOCHS + ["43"] * EPOCHS
+    assert shown["encoding"]["detail"] == {"field": "seed", "type": "nominal"}
+
+
+def test_an_experiment_of_ones_own_is_trained_and_compared(
+    workspace: Workspace, new_runs: "Callable[[], list[Run]]"
+) -> None:
+    block = "{lines: variable, loss: ctc, model: {name: line_cnn, conv_dim: 4, fc_dim: 8}}"
+    output = workspace.dvc("exp", "run", "-S", f"+experiments.mine={block}")
+    assert stages_run(output) == ["check", "train@mine", "evaluate@mine", "compare"]
+    assert workspace.table()["experiment"].tolist() == [*KEYS, "mine"]
+    assert workspace.table()["lecture"].tolist()[-1] == ""
+    (run,) = new_runs()
+    assert run.data.tags["experiment_key"] == "mine"
+    assert run.data.params["model.window_width"] == "16"
+    changed = workspace.git("diff", "--name-only", "HEAD").split()
+    # What the best experiment confuses stays, unless the new one is the best.
+    assert {*changed, "reports/confusions.csv"} == {"dvc.lock", "params.yaml", *COMPARED}
+    assert workspace.git("ls-files", "--others", "--exclude-standard") == ""
+
+
+def test_the_walk_through_a_change_can_be_walked(workspace: Workspace) -> None:
+    page = (ROOT / "docs/experimenting.md").read_text(encoding="utf-8")
+    before = {path: (workspace.root / path).read_bytes() for path in ("params.yaml", "dvc.lock", *REPORTS)}
+    for title in ("Try it", "Look at it", "Keep it, or go back"):
+        section = page.split(f"\n## {title}\n")[1].split("\n## ")[0]
+        for block in re.findall(r"^```bash\n(.*?)^```", section, re.MULTILINE | re.DOTALL):
+            for command in block.splitlines():
+                result = workspace.run(*shlex.split(command))
+                if command == "dvc params diff":
+                    assert LSTM_DIM in result.stdout
+    assert {path: (workspace.root / path).read_bytes() for path in before} == before
+    assert workspace.status() == set()
+    assert "narrow-lstm" in workspace.git("branch")

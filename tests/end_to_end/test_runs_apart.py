@@ -1,0 +1,52 @@
+"""Runs in temporary copies and of the queue."""
+
+import re
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.end_to_end.workspace import LSTM, LSTM_DIM, Workspace, assert_whole_run
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+QUEUE_SECONDS = 300
+
+
+def test_a_temporary_copy_keeps_its_run_in_the_main_store(
+    workspace: Workspace, new_runs: "Callable[[], list[Run]]"
+) -> None:
+    workspace.dvc("exp", "run", "--temp", "--name", "apart", "-S", f"{LSTM_DIM}=12")
+    assert workspace.git("status", "--porcelain") == ""
+    (run,) = new_runs()
+    assert run.data.params["model.lstm_dim"] == "12"
+    assert run.data.tags["dvc.exp_name"] == "apart"
+    assert_whole_run(workspace, run)
+    row = workspace.shown()["apart"]
+    assert row[LSTM_DIM] == "12"
+    assert float(row[f"{LSTM}.cer"]) == pytest.approx(run.data.metrics["test_cer"], abs=1e-4)
+    assert list(workspace.root.rglob("mlflow.db")) == [workspace.root / "mlflow.db"]
+
+
+def test_the_queue_keeps_its_runs_in_the_main_store(workspace: Workspace, new_runs: "Callable[[], list[Run]]") -> None:
+    workspace.dvc("exp", "run", "--queue", "--name", "waiting", "-S", f"{LSTM_DIM}=10")
+    assert new_runs() == []
+    workspace.dvc("queue", "start")
+    try:
+        end = time.monotonic() + QUEUE_SECONDS
+        while not re.search("waiting.*(Success|Failed)", status := workspace.dvc("queue", "status")):
+            assert time.monotonic() < end, status
+            time.sleep(2)
+    finally:
+        workspace.dvc("queue", "stop")
+    assert re.search("waiting.*Success", status), workspace.dvc("queue", "logs", "waiting")
+    assert workspace.git("status", "--porcelain") == ""
+    (run,) = new_runs()
+    assert run.data.params["model.lstm_dim"] == "10"
+    assert run.data.tags["dvc.exp_name"] == "waiting"
+    assert_whole_run(workspace, run)
+    row = workspace.shown()["waiting"]
+    assert (row[LSTM_DIM], row["State"]) == ("10", "Success")
+    assert float(row[f"{LSTM}.cer"]) == pytest.approx(run.data.metrics["test_cer"], abs=1e-4)
