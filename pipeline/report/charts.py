@@ -1,7 +1,7 @@
 """Line charts for the page, each experiment always in the same colour."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import matplotlib
@@ -14,6 +14,7 @@ from pipeline.report.pictures import Picture, data_uri
 COLOURS = (
     *("#1f5fa8", "#c2410c", "#1b7f4b", "#7c3aed", "#b3261e"),
     *("#0e7490", "#a16207", "#be185d", "#111827", "#6b7280"),
+    *("#4d7c0f", "#c026d3"),
 )
 DASHES = {"ce": "5 3", "ctc": ""}
 """By loss: dashed is cross-entropy, solid CTC; in SVG's notation."""
@@ -56,12 +57,19 @@ class Series:
 
 
 def draw_chart(
-    title: str, series: Sequence[Series], *, x_label: str, alt: str, percent: bool = True, log: bool = True
+    title: str,
+    series: Sequence[Series],
+    *,
+    x_label: str,
+    alt: str,
+    percent: bool = True,
+    log: bool = True,
+    log_x: bool = False,
 ) -> Picture:
     """An SVG of some series, the same bytes for the same numbers; the page has the legend.
 
     Rates are best seen on a logarithmic axis, where one experiment makes a tenth of the errors of another;
-    what is 0 leaves a gap there.
+    what is 0 leaves a gap there. The same goes for times (`log_x`).
     """
     with matplotlib.rc_context({**SVG, "svg.hashsalt": title}):
         figure = Figure(figsize=SIZE_INCHES, layout="constrained")
@@ -74,8 +82,12 @@ def draw_chart(
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if log_x:
+            _scale(axis.set_xscale, axis.set_xlim, axis.xaxis, [x for one in series for x in one.x])
+            axis.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+            axis.xaxis.set_minor_locator(NullLocator())
         if log:
-            _scale(axis, [y for one in series for y in one.y if y > 0])
+            _scale(axis.set_yscale, axis.set_ylim, axis.yaxis, [y for one in series for y in one.y if y > 0])
         else:
             axis.set_ylim(bottom=0)
         axis.yaxis.set_major_formatter(FuncFormatter(_percent) if percent else FormatStrFormatter("%g"))
@@ -101,12 +113,17 @@ def _draw(axis: "matplotlib.axes.Axes", series: Series, log: bool) -> None:
     )
 
 
-def _scale(axis: "matplotlib.axes.Axes", values: Sequence[float]) -> None:
+def _scale(
+    set_scale: Callable[[str], object],
+    set_limits: Callable[[float, float], object],
+    axis: "matplotlib.axis.Axis",
+    values: Sequence[float],
+) -> None:
     """A logarithmic axis with a few round numbers on it, however narrow."""
-    axis.set_yscale("log")
+    set_scale("log")
     low, high = min(values, default=0.1), max(values, default=1)
-    axis.set_ylim(low / MARGIN, high * MARGIN)
-    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > 6 else (1, 1.5, 2, 3, 4, 5, 6, 8)))
+    set_limits(low / MARGIN, high * MARGIN)
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > 6 else (1, 1.5, 2, 3, 4, 5, 6, 8)))
 
 
 def _percent(rate: float, _: int | None) -> str:

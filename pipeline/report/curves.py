@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import accumulate, product
 
 import pandas as pd
 
@@ -33,8 +33,11 @@ class Training:
 
 
 def draw_curves(results: Sequence[Result], styles: Mapping[str, Style]) -> list[Picture]:
-    """Validation CER, the share of blanks, and the losses, which are compared only with their like."""
-    charts = [_chart("CER on validation lines", results, styles, ["val_cer"])]
+    """Validation CER by epoch and by time, share of blanks, and losses, which are compared only with their like."""
+    charts = [
+        _chart("CER on validation lines", results, styles, ["val_cer"]),
+        _draw_budget("CER on validation lines by minutes of training", results, styles),
+    ]
     ctc = [result for result in results if result.experiment.loss == "ctc"]
     if ctc:
         charts.append(_chart("Share of CTC steps that are blank", ctc, styles, ["val_blank_share"], log=False))
@@ -70,6 +73,20 @@ def _logged(history: pd.DataFrame, name: str) -> list[tuple[int, float]]:
         return []
     epochs = zip(history["epoch"], history[name], strict=True)
     return [(int(epoch) + 1, float(value)) for epoch, value in epochs if not math.isnan(value)]
+
+
+def _draw_budget(title: str, results: Sequence[Result], styles: Mapping[str, Style]) -> Picture:
+    """The best CER so far of every budget of time; epochs of one training count as equally long."""
+    series = []
+    for result in results:
+        for seed, history in result.histories.items():
+            points = _logged(history, "val_cer")
+            minutes = result.trained.by_seed.get(str(seed), math.nan) / 60 / len(history)
+            x = [epoch * minutes for epoch, _ in points if minutes > 0]
+            y = list(accumulate((cer for _, cer in points if minutes > 0), min))
+            series.append(Series(x, y, styles[result.key], thin=len(result.seeds) > 1))
+    alt = f"{title}, the best so far, for {', '.join(result.key for result in results)}; the times are in the table"
+    return draw_chart(title, series, x_label="minutes", alt=alt, log_x=True)
 
 
 def _chart(

@@ -14,6 +14,8 @@ from pipeline.geometry import CELL
 
 matplotlib.use("agg")
 WIDTH_INCHES, IMAGE_INCHES, ROW_INCHES = 8.0, 0.42, 0.17
+NAME_LETTERS = 22
+"""Width of the column of names, unless one is longer."""
 WRONG, RIGHT = "#b3261e", "#1b6e3c"
 
 
@@ -39,6 +41,7 @@ def draw_readings(
     figure = Figure(figsize=(WIDTH_INCHES, sum(heights)), dpi=110)
     bottom = float(sum(heights))
     widest = max(image.shape[1] for image in images)
+    names = max([NAME_LETTERS, *(len(name) for lines in readings for name, _ in lines)])
     for image, text, lines, height in zip(images, texts, readings, heights, strict=True):
         bottom -= height
         rows = ROW_INCHES * (1 + len(lines))
@@ -50,7 +53,7 @@ def draw_readings(
         for number, (name, reading) in enumerate([("text", text), *lines]):
             colour = "black" if number == 0 else RIGHT if reading == text else WRONG
             x, y, _, _ = _place(figure, 0.1, bottom + rows - ROW_INCHES * (number + 1) + 0.05, 0, 0)
-            figure.text(x, y, f"{name:<22} {reading}", color=colour, family="monospace", size=8, parse_math=False)
+            figure.text(x, y, f"{name:<{names}} {reading}", color=colour, family="monospace", size=8, parse_math=False)
     with atomic_path(path) as partial:
         figure.savefig(partial, metadata={"Software": None})
 

@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
-from pipeline.report.charts import style_of
+from pipeline.report.charts import Series, draw_chart, style_of
 from pipeline.report.curves import draw_curves, summarize
+from pipeline.report.pictures import Picture
 from pipeline.report.results import Result
+from pipeline.timings import Timing
 from tests.report.results import HISTORY, make_result
 from tests.report.test_charts import svg
 
@@ -26,22 +30,43 @@ def test_losses_are_drawn_apart() -> None:
     charts = curves(ce, ctc)
     assert list(charts) == [
         "CER on validation lines",
+        "CER on validation lines by minutes of training",
         "Share of CTC steps that are blank",
         "Cross-entropy: validation",
         "CTC loss: validation",
     ]
     colours = [style_of(0, "ce").colour, style_of(1, "ctc").colour]
     shown = [[colour in chart for colour in colours] for chart in charts.values()]
-    assert shown == [[True, True], [False, True], [True, False], [False, True]]
+    assert shown == [[True, True], [True, True], [False, True], [True, False], [False, True]]
 
 
-@pytest.mark.parametrize(("loss", "count"), [("ce", 2), ("ctc", 3)])
+@pytest.mark.parametrize(("loss", "count"), [("ce", 3), ("ctc", 4)])
 def test_there_is_no_chart_without_an_experiment(loss: str, count: int) -> None:
     assert len(curves(result("only", loss, CTC))) == count
 
 
 def test_a_history_with_gaps_can_be_drawn() -> None:
-    assert len(curves(result("only", "ctc", {"epoch": [0, 1], "val_loss": [4.5, float("nan")]}))) == 3
+    assert len(curves(result("only", "ctc", {"epoch": [0, 1], "val_loss": [4.5, float("nan")]}))) == 4
+
+
+def test_the_best_so_far_is_drawn_at_its_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: dict[str, list[Series]] = {}
+
+    def spy(title: str, series: list[Series], **options: object) -> Picture:
+        drawn[title] = series
+        return draw_chart(title, series, **options)
+
+    monkeypatch.setattr("pipeline.report.curves.draw_chart", spy)
+    # 90 s for three epochs, of which the second was not validated
+    history = {"epoch": [0, 1, 2], "val_cer": [0.5, float("nan"), 0.6], "val_loss": [1.0, 2.0, 3.0]}
+    curves(result("only", "ctc", history))
+    (series,) = drawn["CER on validation lines by minutes of training"]
+    assert (list(series.x), list(series.y)) == ([0.5, 1.5], [0.5, 0.5])
+
+
+def test_a_training_without_a_time_has_no_place_among_the_minutes() -> None:
+    untimed = replace(result("only", "ctc", CTC), trained=Timing({"7": 90.0}, "fp32", "x86_64"))
+    assert len(curves(untimed)) == 4
 
 
 def test_the_epoch_with_the_lowest_validation_loss_is_the_one_that_was_kept() -> None:

@@ -75,6 +75,15 @@ def test_any_text_is_written_as_it_is(tmp_path: Path, monkeypatch: pytest.Monkey
     assert written == [(name + " " * (23 - len(name)) + line, False) for name, line in columns]
 
 
+def test_readings_stand_beneath_each_other_whatever_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+    monkeypatch.setattr(Figure, "text", lambda figure, x, y, line, **options: written.append(line))
+    draw(tmp_path / "a.png", ["word"], [[("a" * 30, "word"), ("b", "word")]])
+    assert [line.index("word") for line in written] == [31, 31, 31]
+
+
 def test_the_same_lines_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         draw(tmp_path / name, ["word"], [[("a", "ward")]])
