@@ -8,8 +8,11 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from benchmarks.growth import Row
+from pipeline import paths
+from pipeline.files import md5_of
 from pipeline.settings.base import read_params
 from pipeline.settings.experiment import read_experiment
+from pipeline.tracking.evaluations import newest_run
 from pipeline.tracking.store import open_store
 
 STAGES = ("check", "download", "corpus", "synthesize", "train", "evaluate", "compare")
@@ -21,32 +24,32 @@ LAB_LINES = 10 * 10_000
 
 
 def training_runs() -> pd.DataFrame:
-    """The last finished training of each experiment and seed: start, end (seconds), and its validation CER by time.
+    """The training of each checkpoint: start, end (seconds), and its validation CER by time.
 
     Rows are named after the experiment, and after the seed where the settings have several.
     """
-    store, keys = open_store(), read_params()["experiments"]
-    rows = {}
-    for run in store.client.search_runs(
-        [store.experiment_id], "attributes.status = 'FINISHED'", order_by=["start_time ASC"]
-    ):
-        key, seed = run.data.tags.get("experiment_key"), run.data.tags.get("seed")
-        curve = [(m.timestamp / 1000, m.value) for m in store.client.get_metric_history(run.info.run_id, "val_cer")]
-        if key in keys and curve and seed in (seeds := [str(number) for number in read_experiment(key)[1].seeds]):
-            rows[f"{key} (seed {seed})" if len(seeds) > 1 else key] = {
-                "start": run.info.start_time / 1000,
-                "end": max(t for t, _ in curve),
-                "curve": curve,
-            }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    store, rows = open_store(), {}
+    for key in read_params()["experiments"]:
+        seeds = read_experiment(key)[1].seeds
+        for seed, checkpoint in ((seed, paths.checkpoint(key, seed)) for seed in seeds):
+            run = newest_run(store, key, md5_of(checkpoint)) if checkpoint.exists() else None
+            curve = store.client.get_metric_history(run.info.run_id, "val_cer") if run else []
+            if run and curve:
+                rows[f"{key} (seed {seed})" if len(seeds) > 1 else key] = {
+                    "start": run.info.start_time / 1000,
+                    "end": max(metric.timestamp for metric in curve) / 1000,
+                    "curve": [(metric.timestamp / 1000, metric.value) for metric in curve],
+                }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["start", "end", "curve"])
 
 
 def of_last_run() -> Iterator[Row]:
-    """Minutes of all trainings one after another with what ran between them, and of each."""
+    """Minutes of all trainings together, and of each."""
     runs = training_runs()
-    yield f"all {len(runs)} trainings", "minutes", float(runs["end"].max() - runs["start"].min()) / 60
-    for key, run in runs.iterrows():
-        yield f"training of {key}", "minutes", (run["end"] - run["start"]) / 60
+    minutes = (runs["end"] - runs["start"]) / 60
+    yield f"all {len(runs)} trainings", "minutes", float(minutes.sum())
+    for key, one in minutes.items():
+        yield f"training of {key}", "minutes", float(one)
 
 
 def to_lab_cer(lab_rate: float | None) -> Iterator[Row]:
@@ -55,7 +58,8 @@ def to_lab_cer(lab_rate: float | None) -> Iterator[Row]:
     reached: Mapping[str, float] = {
         str(key): next(t for t, cer in run["curve"] if cer <= LAB_CER) - run["start"]
         for key, run in runs.iterrows()
-        if str(key).split(" ")[0].endswith("ctc_variable") and min(cer for _, cer in run["curve"]) <= LAB_CER
+        if read_experiment(str(key).split(" ")[0])[0].lines == "variable"
+        and min(cer for _, cer in run["curve"]) <= LAB_CER
     }
     if reached:
         key, seconds = min(reached.items(), key=lambda item: item[1])
