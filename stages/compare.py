@@ -20,6 +20,7 @@ from pipeline.report.page import report_page
 from pipeline.report.rates import Rates, resample_rates
 from pipeline.report.readings import draw_readings
 from pipeline.report.results import Result, read_result
+from pipeline.report.single_changes import find_single_changes
 from pipeline.settings.base import read_params, read_section
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
 from pipeline.tracking import log_comparison
@@ -42,7 +43,8 @@ def run(experiments: Mapping[str, ExperimentSettings], training: TrainingSetting
         write_table(table, partial)
     write_text(output / "confusions.csv", confusion_table(best_result(results)).to_csv(index=False))
     evaluated_on = " and ".join(dict.fromkeys(result.evaluated.machine for result in results))
-    short = comparison_page(table, {**sources, "max_epochs": training.max_epochs}, evaluated_on)
+    changes = find_single_changes(results, rates, training)
+    short = comparison_page(table, {**sources, "max_epochs": training.max_epochs}, evaluated_on, changes)
     write_text(output / "comparison.md", short)
     write_text(output / "index.html", page)
     write_text(output / "summary.json", json.dumps(summary(table), indent=2) + "\n")

@@ -10,10 +10,12 @@ import pandas as pd
 from jinja2 import StrictUndefined, Template
 
 from pipeline.metrics import OF_SEVERAL
+from pipeline.report.bootstrap import Estimate
 from pipeline.report.lecture import RESULTS
 from pipeline.report.markdown import markdown_table
 from pipeline.report.rates import Rates
 from pipeline.report.results import Result
+from pipeline.report.single_changes import SingleChange
 
 
 def comparison_table(results: Sequence[Result], rates: Mapping[str, Rates], data: Mapping[str, str]) -> pd.DataFrame:
@@ -49,7 +51,9 @@ def comparison_table(results: Sequence[Result], rates: Mapping[str, Rates], data
     return pd.DataFrame(rows)
 
 
-def comparison_page(table: pd.DataFrame, sources: Mapping[str, Any], machine: str) -> str:
+def comparison_page(
+    table: pd.DataFrame, sources: Mapping[str, Any], machine: str, changes: Sequence[SingleChange] = ()
+) -> str:
     """The table as Markdown, with what it was measured on and with; `machine` is where it was evaluated."""
     shown = pd.DataFrame(
         {
@@ -70,6 +74,7 @@ def comparison_page(table: pd.DataFrame, sources: Mapping[str, Any], machine: st
     template = (resources.files("pipeline.report") / "comparison.md.j2").read_text(encoding="utf-8")
     page: str = Template(template, undefined=StrictUndefined, keep_trailing_newline=True).render(
         table=markdown_table(shown),
+        changes=markdown_table(changes_table(changes)) if changes else "",
         tested=" and ".join(f"{count:,}" for count in table["test_lines"].unique()),
         precision=" and ".join(table["precision"].unique()),
         several=bool((table["seeds"] > 1).any()),
@@ -77,6 +82,19 @@ def comparison_page(table: pd.DataFrame, sources: Mapping[str, Any], machine: st
         **sources,
     )
     return page
+
+
+def changes_table(changes: Sequence[SingleChange]) -> pd.DataFrame:
+    """What each single change adds to the CER, in percentage points, in words."""
+    return pd.DataFrame(
+        {
+            "from": [f"`{one.before.key}`" for one in changes],
+            "to": [f"`{one.after.key}`" for one in changes],
+            "setting": [f"`{one.setting}`" for one in changes],
+            "change": [" → ".join(one.values) for one in changes],
+            "CER, in points": [_points(one.difference) for one in changes],
+        }
+    )
 
 
 def summary(table: pd.DataFrame) -> dict[str, dict[str, float]]:
@@ -97,6 +115,11 @@ def _with_interval(row: "pd.Series[Any]") -> str:
     if row["seeds"] == 1:
         return f"{row['test_cer'] * 100:.2f} % ({interval})"
     return f"{row['test_cer'] * 100:.2f} ± {row['test_cer_std'] * 100:.2f} % ({row['seeds']} seeds; {interval})"
+
+
+def _points(difference: Estimate) -> str:
+    value, low, high = (f"{one * 100:+.2f}" for one in (difference.value, difference.low, difference.high))
+    return f"{value} ({low} to {high})"
 
 
 def _percent(digits: int) -> Callable[[float], str]:

@@ -18,6 +18,7 @@ from pipeline.report.lecture import RESULTS
 from pipeline.report.rates import Rates
 from pipeline.report.results import Result
 from pipeline.report.samples import character_sheet, describe_lines
+from pipeline.report.single_changes import find_single_changes
 from pipeline.report.worked_examples import PATHS, collapse_example, edit_table
 from pipeline.settings.experiment import TrainingSettings
 
@@ -49,6 +50,7 @@ def report_page(
             line_data=[describe_lines(name, lines, attributes[name]) for name, lines in data.items()],
             lecture=RESULTS,
             matrices=compare_pairs(results, rates),
+            changes=find_single_changes(results, rates, training),
             curves=draw_curves(results, styles),
             trainings=[training for result in results for training in summarize(result)],
             several=any(len(result.seeds) > 1 for result in results),

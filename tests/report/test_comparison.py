@@ -6,10 +6,12 @@ import pandas as pd
 import pytest
 from jinja2 import UndefinedError
 
+from pipeline.report.bootstrap import Estimate
 from pipeline.report.comparison import comparison_page, comparison_table, summary, write_table
 from pipeline.report.lecture import RESULTS
 from pipeline.report.rates import resample_rates
 from pipeline.report.results import Result
+from pipeline.report.single_changes import SingleChange
 from pipeline.settings.base import read_params
 from pipeline.settings.experiment import ExperimentSettings
 from pipeline.timings import Timing
@@ -131,6 +133,18 @@ def test_the_page_says_what_it_was_made_from(table: pd.DataFrame) -> None:
         assert line in text.splitlines()
     assert text.endswith("\n")
     assert "Characters: sha256 `none: drawn by code`." in page(table, data_sha256="")
+
+
+def test_single_changes_have_a_table_where_there_are_any(table: pd.DataFrame) -> None:
+    assert "What one setting is worth" not in page(table)
+    before, after = (make(key, MEASURED, {42: READINGS}, "fp32") for key in EXPERIMENTS)
+    difference = Estimate(-0.012345, -0.02, 0.001)
+    change = SingleChange("own", before, after, "training.one_cycle", ("off", "on"), difference)
+    lines = comparison_page(table, SOURCES, MACHINE, [change]).splitlines()
+    start = lines.index("| from | to | setting | change | CER, in points |")
+    assert lines[start + 2] == (
+        "| `mine` | `lstm_ctc_variable` | `training.one_cycle` | off → on | -1.23 (-2.00 to +0.10) |"
+    )
 
 
 def test_a_page_with_a_gap_is_an_error(table: pd.DataFrame) -> None:

@@ -175,12 +175,24 @@ def test_the_table_has_all_experiments_with_intervals(page: Element) -> None:
 
 
 def test_differences_are_those_of_one_data_set(page: Element) -> None:
-    (table,) = section(page, "differences").all("table")
+    table, _ = section(page, "differences").all("table")
     rows = [[words(child) for child in row.children] for row in table.all("tbody")[0].all("tr")]
     assert [row[0] for row in rows] == ["first", "third", "simple_ce_aligned"]
     assert [rows[i][i + 1] for i in range(3)] == ["–"] * 3
     assert rows[1][3].startswith("▼ \N{MINUS SIGN}")
     assert rows[2][2].startswith("▲ +")
+
+
+def test_what_one_setting_is_worth_is_told_of_those_that_differ_in_one(page: Element) -> None:
+    _, table = section(page, "differences").all("table")
+    rows = [[words(child) for child in row.children] for row in table.all("tbody")[0].all("tr")]
+    # "third" and "simple_ce_aligned" have the same settings, "second" has other lines
+    assert [row[:4] for row in rows] == [
+        ["first", "third", "loss", "ctc → ce"],
+        ["first", "simple_ce_aligned", "loss", "ctc → ce"],
+    ]
+    assert [row[6][0] for row in rows] == ["▼", "+"]
+    assert {row[7] for row in rows} == {"1.5 min"}
 
 
 def test_readings_carry_their_edits(page: Element) -> None:
