@@ -125,7 +125,8 @@ class Workspace:
             path.unlink(missing_ok=True)
 
 
-DVC = (sys.executable, "-m", "dvc")
+DVC = (sys.executable, "-m", "pipeline.dvc_command")
+"""What the command `dvc` of the project's environment runs."""
 
 
 def stage_command(stage: str) -> tuple[str, ...]:
