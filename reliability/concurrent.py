@@ -115,15 +115,16 @@ def _queue_trouble(workspace: Workspace, names: Sequence[str]) -> list[str]:
 
 
 def _lost(database: Path, names: Sequence[str]) -> list[str]:
-    """The experiments without a finished run that has its test metrics."""
+    """The experiments without one finished training that has its test metrics."""
     with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
         rows = connection.execute(
             "SELECT tags.value, runs.status FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid "
+            "JOIN tags origin ON origin.run_uuid = runs.run_uuid AND origin.key = 'source' AND origin.value = 'train' "
             "JOIN latest_metrics m ON m.run_uuid = runs.run_uuid AND m.key = 'test_cer' WHERE tags.key = 'dvc.exp_name'"
         ).fetchall()
     finished = [name for name, status in rows if status == "FINISHED"]
     return [
-        f"{name} has {finished.count(name)} finished runs with metrics" for name in names if finished.count(name) != 1
+        f"{name} has {finished.count(name)} finished trainings with metrics" for name in names if finished.count(name) != 1
     ]
 
 
