@@ -124,7 +124,9 @@ def _lost(database: Path, names: Sequence[str]) -> list[str]:
         ).fetchall()
     finished = [name for name, status in rows if status == "FINISHED"]
     return [
-        f"{name} has {finished.count(name)} finished trainings with metrics" for name in names if finished.count(name) != 1
+        f"{name} has {finished.count(name)} finished trainings with metrics"
+        for name in names
+        if finished.count(name) != 1
     ]
 
 
