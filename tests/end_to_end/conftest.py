@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.settings.base import read_params
 from pipeline.workspace import make_workspace
-from tests.end_to_end.workspace import EPOCHS, IDENTITY, LEFT_OUT, Workspace
+from tests.end_to_end.workspace import DECODINGS, EPOCHS, IDENTITY, LEFT_OUT, PARAMS, Workspace
 from tests.imports import ROOT
 from tests.projects import merged
 
@@ -30,10 +30,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def first(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The workspace after its first run."""
     root = tmp_path_factory.mktemp("pipeline") / "workspace"
-    profile = read_params(ROOT / "profiles/tiny.yaml")
-    make_workspace(
-        ROOT, root, merged(profile, {"training": {"max_epochs": EPOCHS}, "experiments": dict.fromkeys(LEFT_OUT)})
-    )
+    edits = {
+        "training": {"max_epochs": EPOCHS},
+        "experiments": dict.fromkeys(LEFT_OUT),
+        "decoding": dict.fromkeys(key for key in PARAMS["decoding"] if key not in DECODINGS),
+    }
+    make_workspace(ROOT, root, merged(read_params(ROOT / "profiles/tiny.yaml"), edits))
     shutil.copy(ROOT / ".gitignore", root)
     # The project's own configuration has git beneath it, which a workspace has not.
     for name in ("config", ".gitignore"):

@@ -30,11 +30,12 @@ KEYS = [
     "resnet_lstm_ctc_variable_short",
 ]
 """One experiment of each kind, on each data set; `make demo` runs all that the lecture has."""
-LEFT_OUT = [key for key in read_params(ROOT / "params.yaml")["experiments"] if key not in KEYS]
-LINES = list(read_params(ROOT / "params.yaml")["lines"])
+PARAMS = read_params(ROOT / "params.yaml")
+LEFT_OUT = [key for key in PARAMS["experiments"] if key not in KEYS]
+DECODINGS = [key for key, decoding in PARAMS["decoding"].items() if decoding["experiment"] in KEYS]
+LINES = list(PARAMS["lines"])
 LSTM = "lstm_ctc_variable"
 LSTM_DIM = f"experiments.{LSTM}.model.lstm_dim"
-DECODINGS = list(read_params(ROOT / "params.yaml")["decoding"])
 LSTM_STAGES = {"check", f"train@{LSTM}", f"evaluate@{LSTM}", f"decode@{LSTM}_beam", "compare", "compare_decodings"}
 REPORTS = [
     f"reports/{name}"
