@@ -90,9 +90,12 @@ def test_dropout_is_drawn_for_equal_windows_anew() -> None:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.abs_()  # nothing is lost in a ReLU, so that every dropped feature shows
-    logits = model(torch.zeros(1, 1, 28, 280).double())
-    assert len({tuple(step) for step in logits[0].T.tolist()}) == 10
-    assert len({tuple(step) for step in model.eval()(torch.zeros(1, 1, 28, 280).double())[0].T.tolist()}) == 1
+    # Equal windows may differ in the last digit: a matrix product adds up in another order where its rows run out.
+    rounding = 1e-9
+    spread = torch.cdist(*[model(torch.zeros(1, 1, 28, 280).double())[0].T] * 2)
+    assert spread[~torch.eye(10, dtype=torch.bool)].min() > rounding
+    steps = model.eval()(torch.zeros(1, 1, 28, 280).double())[0].T
+    torch.testing.assert_close(steps, steps[:1].expand(10, -1), rtol=rounding, atol=0)
 
 
 @given(
