@@ -85,6 +85,7 @@ def synthesis(inputs: Inputs) -> Run:
 
 def decode_and_cer(inputs: Inputs) -> Run:
     """Logits of all test lines to texts and their character error rate."""
+    prepare_cpu()
     reader, lines = make_reader(inputs, "cnn_ctc_variable"), inputs.lines("variable", "test")
     lengths = reader.objective.lengths(reader.model.windows, lines.widths.tolist())
     logits = inputs.ctc_logits(lines, reader.model.windows.steps(lines.images.shape[2]))
@@ -100,6 +101,7 @@ def decode_and_cer(inputs: Inputs) -> Run:
 
 def decode_and_all_rates(inputs: Inputs) -> Run:
     """Logits of all test lines to texts and what evaluation says of them."""
+    prepare_cpu()
     reader, lines = make_reader(inputs, "cnn_ctc_variable"), inputs.lines("variable", "test")
     lengths = reader.objective.lengths(reader.model.windows, lines.widths.tolist())
     logits = inputs.ctc_logits(lines, reader.model.windows.steps(lines.images.shape[2]))

@@ -40,7 +40,7 @@ class CTC(Objective):
 
     def decode(self, logits: Tensor, lengths: Sequence[int]) -> Tensor:
         """Best class of each step, repeats collapsed, then blanks dropped; at most T classes, (B, T)."""
-        return collapse(best_path(logits, lengths), lengths, self.max_length)
+        return collapse(best_path(logits), lengths, self.max_length)
 
     def statistics(self, logits: Tensor, lengths: Sequence[int]) -> dict[str, Tensor]:
         """`blank_share`: the share of steps whose best class is the blank.
@@ -48,21 +48,21 @@ class CTC(Objective):
         It is near 1 for the first epochs, while the model has only learned that most steps are blank.
         """
         counted = torch.from_numpy(counted_steps(logits.shape[2], lengths)).to(logits.device)
-        return {"blank_share": ((best_path(logits, lengths) == BLANK) & counted).sum() / counted.sum()}
+        return {"blank_share": ((best_path(logits) == BLANK) & counted).sum() / counted.sum()}
 
 
 def collapse(path: Tensor, lengths: Sequence[int], max_length: int) -> Tensor:
     """Class indices (B, S) of a path to those of its reading, (B, `max_length`) int64 on the CPU, padded with `<P>`."""
     # NumPy, as these small steps gain nothing from PyTorch's threads, and wait for them where cores are busy.
-    classes = path.cpu().numpy()
+    classes = path.cpu().numpy().astype(np.uint8)
     kept = (classes != BLANK) & counted_steps(classes.shape[1], lengths)
     kept[:, 1:] &= classes[:, 1:] != classes[:, :-1]
     written = kept.sum(1)
     if written.max(initial=0) > max_length:
         kept &= kept.cumsum(1) <= max_length
-    reading = np.full((len(classes), max_length), PADDING)
+    reading = np.full((len(classes), max_length), PADDING, dtype=np.uint8)
     reading[np.arange(max_length) < written[:, None]] = classes[kept]
-    return torch.from_numpy(reading)
+    return torch.from_numpy(reading).long()
 
 
 def counted_steps(steps: int, lengths: Sequence[int]) -> NDArray[np.bool_]:
