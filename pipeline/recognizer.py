@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pipeline import vocabulary
 from pipeline.data.batches import Batch
-from pipeline.metrics import ReadingMetrics
+from pipeline.epoch_metrics import ReadingMetrics
 from pipeline.reader import Reader
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter], float], torch.optim.Optimizer]
