@@ -71,10 +71,11 @@ def reading_rates(predictions: Sequence[str], targets: Sequence[str]) -> dict[st
 
 def all_sums(predictions: Sequence[str], texts: Sequence[str], rows: Tensor, targets: Tensor) -> dict[str, float]:
     """The sums over lines that `SUMS` names: of readings and texts, and of both as (B, T) class indices."""
-    hits, on_text = rows == targets, targets != PADDING
+    wanted = targets.numpy()
+    hits, on_text = rows.numpy() == wanted, wanted != PADDING
     return {
         **{name: float(values.sum()) for name, values in line_sums(predictions, texts).items()},
-        "positions": float(targets.numel()),
+        "positions": float(wanted.size),
         "hits": float(hits.sum()),
         "text_positions": float(on_text.sum()),
         "text_hits": float((hits & on_text).sum()),

@@ -66,6 +66,6 @@ def decode(indices: Iterable[int]) -> str:
 def decode_rows(rows: NDArray[np.integer]) -> list[str]:
     """`decode` of each row of class indices (B, T), all rows at once."""
     kept = rows >= len(SPECIAL_TOKENS)
-    text = _BYTE_OF_CODE[rows[kept]].tobytes().decode("ascii")
+    text = _BYTE_OF_CODE[rows.ravel()[np.flatnonzero(kept)]].tobytes().decode("ascii")
     ends = kept.sum(1).cumsum().tolist()
     return [text[start:end] for start, end in pairwise([0, *ends])]

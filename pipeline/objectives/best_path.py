@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-LINES_AT_ONCE = 128
+LINES_AT_ONCE = 512
 """What one thread takes; smaller batches need no second one."""
 
 

@@ -57,12 +57,13 @@ def collapse(path: Tensor, lengths: Sequence[int], max_length: int) -> Tensor:
     classes = path.cpu().numpy().astype(np.uint8)
     kept = (classes != BLANK) & counted_steps(classes.shape[1], lengths)
     kept[:, 1:] &= classes[:, 1:] != classes[:, :-1]
-    written = kept.sum(1)
+    written = np.count_nonzero(kept, axis=1)
     if written.max(initial=0) > max_length:
         kept &= kept.cumsum(1) <= max_length
-    reading = np.full((len(classes), max_length), PADDING, dtype=np.uint8)
-    reading[np.arange(max_length) < written[:, None]] = classes[kept]
-    return torch.from_numpy(reading).long()
+    reading = np.full((len(classes), max_length), PADDING, dtype=np.int64)
+    # Numbers of elements, as a mask without a pattern takes three times as long to pick by.
+    reading[np.arange(max_length) < written[:, None]] = classes.ravel()[np.flatnonzero(kept)]
+    return torch.from_numpy(reading)
 
 
 def counted_steps(steps: int, lengths: Sequence[int]) -> NDArray[np.bool_]:
