@@ -18,7 +18,7 @@ def place(glyphs: NDArray[np.uint8], chosen: NDArray[np.int64], starts: NDArray[
     left edge at `starts` (B, T), which increase along a line.
     """
     lines, positions = chosen.shape
-    canvas = np.zeros((lines, CELL, CELL * positions), dtype=np.uint8)
+    canvas = np.empty((lines, CELL, CELL * positions), dtype=np.uint8)
     glyphs = np.ascontiguousarray(glyphs)
     advance = int(np.diff(starts, axis=1).min(initial=CELL))
     for first in range(0, lines, AT_A_TIME):
@@ -36,6 +36,7 @@ def _lay(
 ) -> None:
     """Lay every `layers`-th position at once: they are too far apart to overlap each other."""
     lines, height, width = canvas.shape
+    canvas.fill(0)  # only now, so that it is still in the cache when ink comes
     # Item (p, r) is the 28 pixels from p on, r rows further down: row p holds the cell with its corner at p.
     corners = canvas.size - (height - 1) * width - CELL + 1
     cells = np.ndarray((corners, height), _ROW, canvas, strides=(1, width))
