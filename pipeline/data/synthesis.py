@@ -51,19 +51,19 @@ class TextSampler:
         self.max_characters = max_characters
         self.text = " ".join(words)
         spaces = np.flatnonzero(np.frombuffer(self.text.encode("latin-1", "replace"), dtype=np.uint8) == ord(" "))
-        self.begins = np.concatenate(([0], spaces + 1))
-        self.ends = np.append(spaces, len(self.text))
-        self.firsts = np.flatnonzero(self.ends - self.begins <= max_characters)
+        # One before the text and one after as well, so that word k stands between spaces k and k + 1.
+        self.spaces = np.concatenate(([-1], spaces, [len(self.text)]))
+        self.firsts = np.flatnonzero(np.diff(self.spaces) <= max_characters + 1)
         if not words or not self.firsts.size:
             raise InputError(f"lines: no word of the corpus has at most {max_characters} characters; raise max_length")
 
     def __call__(self, count: int, rng: np.random.Generator) -> list[str]:
         """Draw `count` texts of one word or more."""
         firsts = self.firsts[rng.integers(len(self.firsts), size=count)]
-        begins = self.begins[firsts]
-        beyond = np.searchsorted(self.ends, begins + self.max_characters, side="right")
-        lasts = firsts + rng.integers(beyond - firsts)
-        return [self.text[i:j] for i, j in zip(begins.tolist(), self.ends[lasts].tolist(), strict=True)]
+        begins = self.spaces[firsts] + 1
+        last_spaces = np.searchsorted(self.spaces, begins + self.max_characters, side="right") - 1
+        ends = self.spaces[firsts + 1 + rng.integers(last_spaces - firsts)]
+        return [self.text[i:j] for i, j in zip(begins.tolist(), ends.tolist(), strict=True)]
 
 
 class Variety(Protocol):
