@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from pipeline.data.lines import Lines
 from pipeline.report.alignment import visible
@@ -86,8 +87,14 @@ def environment() -> Environment:
         "count": "{:,}".format,
         "duration": duration,
         "visible": visible,
+        "breakable": breakable,
     }
     return found
+
+
+def breakable(name: str) -> Markup:
+    """A name that may break after its underscores, where a narrow column makes it."""
+    return Markup("_<wbr>").join(name.split("_"))
 
 
 def percent(rate: float, digits: int = 1) -> str:
