@@ -88,6 +88,7 @@ def environment() -> Environment:
         "duration": duration,
         "visible": visible,
         "breakable": breakable,
+        "settings": in_words,
     }
     return found
 
@@ -95,6 +96,14 @@ def environment() -> Environment:
 def breakable(name: str) -> Markup:
     """A name that may break after its underscores, where a narrow column makes it."""
     return Markup("_<wbr>").join(name.split("_"))
+
+
+def in_words(block: Mapping[str, Any]) -> list[str]:
+    """Settings such as `trainer.devices 2`, one by one; a block within has its key before each of its own."""
+    found = []
+    for key, value in block.items():
+        found += [f"{key}.{one}" for one in in_words(value)] if isinstance(value, Mapping) else [f"{key} {value}"]
+    return found
 
 
 def percent(rate: float, digits: int = 1) -> str:
