@@ -94,7 +94,7 @@ def environment() -> Environment:
 
 
 def breakable(name: str) -> Markup:
-    """A name that may break after its underscores, where a narrow column makes it."""
+    """A name that may break after its underscores; the style allows it on a phone alone."""
     return Markup("_<wbr>").join(name.split("_"))
 
 
