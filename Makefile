@@ -2,15 +2,17 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Past MLflow's front page, which is about language models.
+RUNS := http://127.0.0.1:5000/\#/experiments/1/runs?workflowType=machine_learning
 # Absolute, because stages run `python` in other folders.
 export PATH := $(abspath $(BIN)):$(PATH)
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format ui sync reliability audit lock clean
+.PHONY: help setup demo demo-report test lint format ui sync reliability audit lock clean
 
 help:  ## Show this list.
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(VENV)/installed  ## Make the virtual environment and install the pinned packages.
 
@@ -26,7 +28,14 @@ demo: setup  ## Run the whole pipeline on built-in characters and text, in build
 	@cd build/demo && dvc repro --quiet
 	@echo
 	@echo "Comparison:    build/demo/reports/index.html (to look at), comparison.md (table)"
-	@echo "Every run:     make ui, then open http://127.0.0.1:5000"
+	@echo "Every run:     make ui, then open $(RUNS)"
+	@echo
+	@$(BIN)/python -m pipeline.demo build/demo
+
+demo-report: setup  ## Train the demo's models with several seeds; writes reports/demo.csv and reports/demo.md.
+	@$(BIN)/python -m pipeline.workspace build/demo_seeds profiles/demo.yaml profiles/demo_seeds.yaml
+	@cd build/demo_seeds && dvc repro --quiet compare
+	@$(BIN)/python -m pipeline.demo --keep build/demo_seeds
 
 test: setup  ## Run the tests.
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadgroup
@@ -41,6 +50,7 @@ format: setup  ## Format the code and mend what ruff can.
 	ruff check --fix .
 
 ui: setup  ## Show MLflow's runs: of the project, or of the demo where the project has none.
+	@echo "Open $(RUNS)"
 	@cd $$(test -f mlflow.db && echo . || echo build/demo) && MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --host 127.0.0.1 --workers 1
 
 sync: setup  ## Rebuild missing MLflow runs from DVC's outputs.

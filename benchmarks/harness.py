@@ -7,7 +7,6 @@ taking turns spreads the noise of the machine over all.
 import importlib
 import importlib.util
 import multiprocessing
-import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks.inputs import EXPERIMENTS, Inputs
+from pipeline.hardware import peak_memory
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _work(implementation: str, what: str, connection: Connection) -> None:
         start = time.perf_counter()
         done = run(number)
         connection.send((done, time.perf_counter() - start))
-    connection.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    connection.send(peak_memory())
 
 
 def _round(connection: Connection, number: int) -> tuple[int, float]:

@@ -1,6 +1,7 @@
 """This project's own code, as the stages use it."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from pipeline.reader import Reader
 from pipeline.trainer import make_adam
 
 BATCHES = 8
+SYNTHESIS_BLOCKS = 40
+"""Of 1,000 lines each."""
 Run = Callable[[int], int]
 
 
@@ -73,12 +76,12 @@ def train(inputs: Inputs, key: str, batch_size: int = BATCH) -> Run:
 
 
 def synthesis(inputs: Inputs) -> Run:
-    """Lines of the data set `variable`, drawn and dropped."""
-    settings, rng, count = inputs.line_settings("variable"), np.random.default_rng(inputs.seed), 10_000
-    words, characters = inputs.words, inputs.characters
+    """Lines of the data set `variable`, drawn and dropped; the warm-up sets up what is needed once."""
+    settings, rng = inputs.line_settings("variable"), np.random.default_rng(inputs.seed)
+    blocks = synthesize(inputs.words, inputs.characters, settings, 10**9, rng)
 
     def run(_round: int) -> int:
-        return sum(len(block) for block in synthesize(words, characters, settings, count, rng))
+        return sum(len(block) for block in islice(blocks, SYNTHESIS_BLOCKS))
 
     return run
 

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.data.lines import Lines
@@ -14,6 +17,7 @@ from pipeline.hardware import Arithmetic
 from pipeline.inference import read_all
 from pipeline.metrics import BY_SEED, all_rates, all_sums, edit_distances
 from pipeline.reader import Reader
+from pipeline.vocabulary import PADDING
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ def evaluate(reader: Reader, lines: Lines, *, batch_size: int, arithmetic: Arith
         "lines": len(lines),
         "parameters": parameters,
     }
-    return Evaluation(metrics, predictions_table(readings, lines), len(lines) / seconds)
+    table = predictions_table(readings, lines).assign(**hits(rows, reader.objective.encode(lines.texts)))
+    return Evaluation(metrics, table, len(lines) / seconds)
 
 
 def mean_metrics(by_seed: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
@@ -76,3 +81,15 @@ def predictions_table(readings: Sequence[str], lines: Lines) -> pd.DataFrame:
             "width": lines.widths,
         }
     )
+
+
+def hits(rows: Tensor, targets: Tensor) -> dict[str, NDArray[np.int64]]:
+    """How many positions each line has and how many are right, also of its text alone: what accuracies are made of."""
+    right, on_text = rows == targets, targets != PADDING
+    columns = {
+        "positions": torch.ones_like(right),
+        "hits": right,
+        "text_positions": on_text,
+        "text_hits": right & on_text,
+    }
+    return {name: values.sum(1).numpy() for name, values in columns.items()}

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import platform
+import re
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -63,6 +64,19 @@ def resident_memory() -> int:
     """Bytes of memory that this process holds (Linux)."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def peak_memory(pid: int | str = "self") -> int:
+    """Most bytes of memory that a process has held since its program began (Linux); 0 where it has ended.
+
+    What `getrusage` and `wait4` tell would count the parent's memory, from before the program began, as well.
+    """
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
 
 
 def _glibc() -> ctypes.CDLL | None:

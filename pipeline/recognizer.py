@@ -87,7 +87,8 @@ class Recognizer(pl.LightningModule):
     def _log_rates(self, part: str) -> None:
         metric = self._metrics(part)
         for name, rate in metric.compute().items():
-            self.log(f"{part}_{name}", rate, prog_bar=name == "cer")
+            # Every process has the same rates, which are of the lines of all of them.
+            self.log(f"{part}_{name}", rate, prog_bar=name == "cer", sync_dist=True)
         metric.reset()
 
     def _metrics(self, part: str) -> ReadingMetrics:

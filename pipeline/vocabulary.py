@@ -3,6 +3,7 @@
 import string
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +32,8 @@ def encode(text: str) -> NDArray[np.uint8]:
     Raises:
         ValueError: a character is not in the vocabulary; the message names it.
     """
-    codes = _CODE_OF_BYTE[np.frombuffer(text.encode("latin-1", "replace"), dtype=np.uint8)]
-    unknown = np.flatnonzero(codes == _UNKNOWN)
-    if unknown.size or not text.isascii():
+    codes = _look_up(text)
+    if codes is None:
         bad = next(c for c in text if c not in CHARACTERS)
         raise ValueError(f"character {bad!r} of {text!r} is not in the vocabulary")
     return codes
@@ -47,15 +47,30 @@ def encode_padded(texts: Sequence[str], length: int, *, wrap: bool = False) -> N
     Raises:
         ValueError: a text (with its two tokens) is longer than `length`.
     """
+    lengths = np.array([len(text) for text in texts], dtype=np.int64)
+    codes = _look_up("".join(texts))  # all at once: a loop over texts takes ten times as long
+    if codes is None or (lengths + 2 * wrap).max(initial=0) > length:
+        _refuse(texts, length, wrap)
     rows = np.full((len(texts), length), PADDING, dtype=np.uint8)
-    for row, text in zip(rows, texts, strict=True):
-        codes = encode(text)
-        if wrap:
-            codes = np.concatenate(([START], codes, [END])).astype(np.uint8)
-        if len(codes) > length:
-            raise ValueError(f"{text!r} needs {len(codes)} positions, more than {length}")
-        row[: len(codes)] = codes
+    rows[:, wrap:][np.arange(length - wrap) < lengths[:, None]] = codes
+    if wrap:
+        rows[:, :1] = START
+        rows[np.arange(len(texts)), lengths + 1] = END
     return rows
+
+
+def _look_up(text: str) -> NDArray[np.uint8] | None:
+    """Class indices, or nothing where a character is not in the vocabulary."""
+    codes = _CODE_OF_BYTE[np.frombuffer(text.encode("latin-1", "replace"), dtype=np.uint8)]
+    return None if not text.isascii() or (codes == _UNKNOWN).any() else codes
+
+
+def _refuse(texts: Sequence[str], length: int, wrap: bool) -> NoReturn:
+    """Name the first text with a fault."""
+    for text in texts:
+        if (needed := len(encode(text)) + 2 * wrap) > length:
+            raise ValueError(f"{text!r} needs {needed} positions, more than {length}")
+    raise AssertionError("no text has a fault")
 
 
 def decode(indices: Iterable[int]) -> str:

@@ -2,6 +2,7 @@
 
     python -m pipeline.workspace build/demo profiles/demo.yaml
 
+Of several profiles, each is laid over those before it.
 Running a small budget this way leaves the project's own `params.yaml`, results and MLflow store
 alone. Results of an earlier run in the same folder are kept, so that DVC only runs what changed.
 """
@@ -24,14 +25,15 @@ TEMPLATES = Path(".dvc/plots")
 """Of DVC's plots."""
 
 
-def make_workspace(project: Path, workspace: Path, overrides: Mapping[str, Any]) -> None:
-    """Copy the code to `workspace`, and `params.yaml` with `overrides` laid over it, key by key.
+def make_workspace(project: Path, workspace: Path, *overrides: Mapping[str, Any]) -> None:
+    """Copy the code to `workspace`, and `params.yaml` with `overrides` laid over it in turn, key by key.
 
     Raises:
         InputError: an override names a key that `params.yaml` does not have.
     """
     params = YAML().load(project / PARAMS_FILE)
-    override(params, overrides)
+    for one in overrides:
+        override(params, one)
     workspace.mkdir(parents=True, exist_ok=True)
     for name in COPIED:
         copy(project / name, workspace / name)
@@ -75,9 +77,9 @@ def main() -> None:
     """Parse the command line and make the workspace."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workspace", type=Path, help="folder to make or refresh")
-    parser.add_argument("profile", type=Path, help="YAML file with the settings that differ")
+    parser.add_argument("profile", type=Path, nargs="+", help="YAML file with the settings that differ")
     arguments = parser.parse_args()
-    make_workspace(Path.cwd(), arguments.workspace, read_params(arguments.profile))
+    make_workspace(Path.cwd(), arguments.workspace, *map(read_params, arguments.profile))
 
 
 if __name__ == "__main__":

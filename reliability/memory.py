@@ -1,12 +1,12 @@
 """The largest resident set of stages that make, learn and read many lines."""
 
-import re
 import time
 from pathlib import Path
 
 from ruamel.yaml import YAML
 from tqdm import tqdm
 
+from pipeline.hardware import peak_memory
 from reliability.results import Row
 from reliability.workspaces import EXPERIMENT, LINES, Sources, Workspace, end_session, make, stage_command
 
@@ -44,16 +44,6 @@ def _enlarge(workspace: Workspace, count: int) -> None:
     YAML().dump(params, path)
 
 
-def _high_water(pid: int) -> int:
-    """Largest resident set so far; `wait4` would count that of the parent, from before the program began, as well."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
-    return int(found[1]) * 1024 if found else 0
-
-
 def peak_of(workspace: Workspace, stage: str, seconds: float) -> tuple[int, int]:
     """Exit status and largest resident set in bytes of one stage; a stage that takes too long is killed."""
     process = workspace.start(*stage_command(stage))
@@ -62,7 +52,7 @@ def peak_of(workspace: Workspace, stage: str, seconds: float) -> tuple[int, int]
         while process.poll() is None:
             if time.monotonic() > end:
                 return -1, 0
-            peak = max(peak, _high_water(process.pid))
+            peak = max(peak, peak_memory(process.pid))
             time.sleep(0.02)
         return process.returncode, peak
     finally:

@@ -73,7 +73,8 @@ def measure(results: Sequence[Result], data: Mapping[str, Lines]) -> dict[str, R
         among = [result for result in results if result.experiment.lines == name]
         for result in among:
             result.require_texts(lines.texts, paths.lines(name))
-        rates |= resample_rates(lines.texts, {result.key: list(result.by_seed.values()) for result in among})
+        readings = {result.key: list(result.by_seed.values()) for result in among}
+        rates |= resample_rates(lines.texts, readings, {result.key: result.hits for result in among})
     return rates
 
 

@@ -20,10 +20,11 @@ from pipeline.workspace import override
 from tests.imports import ROOT
 
 
-def profile_params(name: str) -> dict[str, Any]:
-    """The shipped settings with a profile laid over them."""
+def profile_params(*names: str) -> dict[str, Any]:
+    """The shipped settings with profiles laid over them, one after the other."""
     params = read_params(ROOT / "params.yaml")
-    override(params, read_params(ROOT / "profiles" / f"{name}.yaml"))
+    for name in names:
+        override(params, read_params(ROOT / "profiles" / f"{name}.yaml"))
     return params
 
 

@@ -88,6 +88,10 @@ def test_predictions_are_in_the_datas_order(lines: Lines) -> None:
         "prediction": ["ABC", "AB", "AB D", ""],
         "edits": [0, 1, 1, 2],
         "width": [84, 28, 140, 56],
+        "positions": [8, 8, 8, 8],
+        "hits": [8, 7, 6, 6],
+        "text_positions": [3, 1, 5, 2],
+        "text_hits": [3, 1, 3, 0],
     }
 
 

@@ -119,6 +119,30 @@ def test_a_text_that_does_not_fit_is_refused(text: str, wrap: bool, needed: int)
         encode_padded(["a", text], 4, wrap=wrap)
 
 
+@given(st.lists(texts, max_size=6), st.integers(0, 3), st.booleans())
+def test_texts_together_as_each_alone(several: list[str], room: int, wrap: bool) -> None:
+    length = max(map(len, several), default=0) + 2 * wrap + room
+    rows = encode_padded(several, length, wrap=wrap)
+    assert rows.shape == (len(several), length)
+    for row, text in zip(rows.tolist(), several, strict=True):
+        whole = [START, *encode(text).tolist(), END] if wrap else encode(text).tolist()
+        assert row == whole + [PADDING] * (length - len(whole))
+
+
+@pytest.mark.parametrize(
+    ("faulty", "message"),
+    [
+        (["a", "b\u20ac", "too long"], "character '\u20ac' of 'b\u20ac' is not in the vocabulary"),
+        (["a", "too long", "b\u20ac"], "'too long' needs 8 positions, more than 4"),
+        (["a", "$", "\xe9"], "character '$' of '$' is not in the vocabulary"),
+    ],
+)
+def test_the_first_text_with_a_fault_is_named(faulty: list[str], message: str) -> None:
+    with pytest.raises(ValueError) as error:
+        encode_padded(faulty, 4)
+    assert str(error.value) == message
+
+
 @pytest.mark.parametrize("special", range(4))
 def test_special_tokens_are_left_out_wherever_they_stand(special: int) -> None:
     assert decode([special, 40, special, special, 41, special]) == "ab"

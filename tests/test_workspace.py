@@ -69,7 +69,8 @@ def test_unknown_keys_are_refused_by_name(overrides: dict[str, Any], message: st
 
 @pytest.mark.parametrize("profile", sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml")))
 def test_the_shipped_profiles_are_valid_and_need_no_download(profile: str) -> None:
-    project = check_project(profile_params(profile))
+    base, _, overlay = profile.partition("_")  # `demo_seeds` is laid over `demo`
+    project = check_project(profile_params(*([base, profile] if overlay else [base])))
     assert (project.emnist.source, project.corpus.source) == ("glyphs", "builtin")
     shipped = check_project(read_params(ROOT / "params.yaml"))
     assert set(RESULTS) <= set(project.experiments) <= set(shipped.experiments)
@@ -128,6 +129,12 @@ def test_a_second_call_keeps_results_and_refreshes_code(project: Path, tmp_path:
     assert kept[".dvc/config"] == made[".dvc/config"]
     assert {path for path in kept if path.startswith("pipeline/")} == {"pipeline/__init__.py", "pipeline/new.py"}
     assert kept["params.yaml"].decode() == written.replace("train: 5", "train: 7", 1).replace("train: 5", "train: 20")
+
+
+def test_a_profile_is_laid_over_those_before_it(project: Path, tmp_path: Path) -> None:
+    make_workspace(project, tmp_path / "made", {"lines": {"*": {"train": 5}}}, {"lines": {"long": {"train": 6}}})
+    params = read_params(tmp_path / "made/params.yaml")
+    assert params["lines"] == {"short": {"train": 5}, "long": {"train": 6}}
 
 
 def test_a_profile_with_an_unknown_key_makes_nothing(

@@ -5,7 +5,6 @@ overlap saturate instead of wrapping around, and no draw is retried until it hap
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from pipeline import vocabulary
 from pipeline.data.characters import Characters
 from pipeline.data.lines import Lines
+from pipeline.data.placing import place
 from pipeline.errors import InputError
 from pipeline.geometry import CELL
 from pipeline.settings.lines import LinesSettings
@@ -44,25 +44,26 @@ def synthesize(
 class TextSampler:
     """Draws texts from running words: a random first word, then an end among all that still fit.
 
-    Words that are longer than a line never begin one.
+    Words have no space in them, and those that are longer than a line never begin one.
     """
 
     def __init__(self, words: Sequence[str], max_characters: int) -> None:
+        self.max_characters = max_characters
         self.text = " ".join(words)
-        lengths = np.fromiter((len(word) for word in words), dtype=np.int64, count=len(words))
-        self.ends = np.fromiter(accumulate(lengths + 1), dtype=np.int64, count=len(words)) - 1
-        self.begins = self.ends - lengths
-        self.firsts = np.flatnonzero(lengths <= max_characters)
-        if not self.firsts.size:
+        spaces = np.flatnonzero(np.frombuffer(self.text.encode("latin-1", "replace"), dtype=np.uint8) == ord(" "))
+        # One before the text and one after as well, so that word k stands between spaces k and k + 1.
+        self.spaces = np.concatenate(([-1], spaces, [len(self.text)]))
+        self.firsts = np.flatnonzero(np.diff(self.spaces) <= max_characters + 1)
+        if not words or not self.firsts.size:
             raise InputError(f"lines: no word of the corpus has at most {max_characters} characters; raise max_length")
-        fitting = np.searchsorted(self.ends, self.begins + max_characters, side="right")
-        self.choices = fitting - np.arange(len(words))
 
     def __call__(self, count: int, rng: np.random.Generator) -> list[str]:
         """Draw `count` texts of one word or more."""
         firsts = self.firsts[rng.integers(len(self.firsts), size=count)]
-        lasts = firsts + rng.integers(self.choices[firsts])
-        return [self.text[i:j] for i, j in zip(self.begins[firsts], self.ends[lasts], strict=True)]
+        begins = self.spaces[firsts] + 1
+        last_spaces = np.searchsorted(self.spaces, begins + self.max_characters, side="right") - 1
+        ends = self.spaces[firsts + 1 + rng.integers(last_spaces - firsts)]
+        return [self.text[i:j] for i, j in zip(begins.tolist(), ends.tolist(), strict=True)]
 
 
 class Variety(Protocol):
@@ -81,8 +82,8 @@ class Pen:
     def __init__(self, characters: Characters, settings: LinesSettings, variety: Variety | None = None) -> None:
         self.settings = settings
         self.variety = variety
-        by_class = np.argsort(characters.labels, kind="stable")
-        self.glyphs = characters.images[by_class]
+        self.images = characters.images
+        self.by_class = np.argsort(characters.labels, kind="stable")
         self.counts = np.bincount(characters.labels, minlength=len(vocabulary.EMNIST_CHARACTERS))
         self.first_of_class = np.cumsum(self.counts) - self.counts
 
@@ -93,7 +94,7 @@ class Pen:
         self._require_images(codes)
         hands = self.first_of_class + rng.integers(np.maximum(self.counts, 1), size=(len(texts), len(self.counts)))
         starts = self._starts(len(texts), rng)
-        canvas = self._place(*self._glyphs(codes, hands, rng), starts)
+        canvas = place(*self._glyphs(codes, hands, rng), starts)
         written = np.arange(self.settings.max_length) < lengths[:, None]
         widths = np.take_along_axis(starts, lengths[:, None] - 1, axis=1)[:, 0] + CELL
         return Lines(
@@ -104,9 +105,9 @@ class Pen:
         )
 
     def _require_images(self, codes: NDArray[np.uint8]) -> None:
-        used = np.unique(codes).astype(np.int64) - len(vocabulary.SPECIAL_TOKENS)
-        used = used[(used >= 0) & (used < len(self.counts))]
-        missing = [vocabulary.EMNIST_CHARACTERS[label] for label in used[self.counts[used] == 0]]
+        first = len(vocabulary.SPECIAL_TOKENS)
+        used = np.bincount(codes.ravel(), minlength=vocabulary.NUM_CLASSES)[first : first + len(self.counts)]
+        missing = [vocabulary.EMNIST_CHARACTERS[label] for label in np.flatnonzero((used > 0) & (self.counts == 0))]
         if missing:
             raise InputError(f"lines: the characters have no image of {', '.join(map(repr, missing))}")
 
@@ -123,27 +124,12 @@ class Pen:
         """Images, and for each position (B, T) of the lines the number of its image, -1 where there is none."""
         labels = codes.astype(np.int64) - len(vocabulary.SPECIAL_TOKENS)
         has_ink = (labels >= 0) & (labels < len(self.counts))
-        chosen = np.where(has_ink, np.take_along_axis(hands, labels * has_ink, axis=1), -1)
+        lines, _ = np.nonzero(has_ink)
+        numbers = hands[lines, labels[has_ink]]
+        chosen = np.full(codes.shape, -1)
         if self.variety is None:
-            return self.glyphs, chosen
-        of_line = np.arange(len(codes))[:, None] * len(self.glyphs)
-        distinct, chosen[has_ink] = np.unique((of_line + chosen)[has_ink], return_inverse=True)
-        lines, images = np.divmod(distinct, len(self.glyphs))
-        return self.variety.vary(self.glyphs[images], lines, rng), chosen
-
-    def _place(
-        self, glyphs: NDArray[np.uint8], chosen: NDArray[np.int64], starts: NDArray[np.int64]
-    ) -> NDArray[np.uint8]:
-        """Lay glyph after glyph on blank canvases, (B, 28, W), pixels added up to 255 at most."""
-        lines, width = len(chosen), CELL * self.settings.max_length
-        canvas = np.zeros((lines, CELL, width), dtype=np.uint8)
-        # Every run of 28 bytes of the canvas as a row: one row of a glyph is written as one such run.
-        runs = np.lib.stride_tricks.sliding_window_view(canvas.reshape(-1), CELL, writeable=True)
-        first_run = np.arange(lines)[:, None] * (CELL * width) + np.arange(CELL) * width
-        for position in range(self.settings.max_length):
-            rows = np.flatnonzero(chosen[:, position] >= 0)
-            ink = glyphs[chosen[rows, position]]
-            places = first_run[rows] + starts[rows, position, None]
-            paper = runs[places]
-            runs[places] = paper + np.minimum(ink, ~paper)
-        return canvas
+            chosen[has_ink] = self.by_class[numbers]
+            return self.images, chosen
+        distinct, chosen[has_ink] = np.unique(lines * len(self.images) + numbers, return_inverse=True)
+        lines, numbers = np.divmod(distinct, len(self.images))
+        return self.variety.vary(self.images[self.by_class[numbers]], lines, rng), chosen

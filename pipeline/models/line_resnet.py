@@ -16,10 +16,13 @@ class LineResNet(nn.Module):
     """Images (B, 1, 28, W) float in [0, 1] to features (B, S, `features`), one step for each window.
 
     Three levels of residual blocks: `channels` at half the resolution, twice as many at a quarter, and four times as
-    many at an eighth of the height and a quarter of the width. Every step is a patch of the last level.
+    many at an eighth of the height, whose positions stand every `last_stride` pixels. Every step is a patch of the
+    last level.
     """
 
-    def __init__(self, windows: Windows, channels: int, blocks: tuple[int, int, int], features: int) -> None:
+    def __init__(
+        self, windows: Windows, channels: int, blocks: tuple[int, int, int], features: int, last_stride: int = 4
+    ) -> None:
         super().__init__()
         self.windows = windows
         self.features = features
@@ -31,9 +34,9 @@ class LineResNet(nn.Module):
             *[ResidualBlock(first) for _ in range(blocks[0])],
             PatchMerging(first, second, 2, 2),
             *[ResidualBlock(second) for _ in range(blocks[1])],
-            PatchMerging(second, third, 2, 1),
+            PatchMerging(second, third, 2, last_stride // 4),
             *[ResidualBlock(third) for _ in range(blocks[2])],
-            PatchMerging(third, features, 4, windows.stride // 4),
+            PatchMerging(third, features, 4, windows.stride // last_stride),
         )
 
     def forward(self, images: Tensor, lengths: Sequence[int] | None = None) -> Tensor:

@@ -25,7 +25,7 @@ def build_model(settings: ModelSettings) -> LineModel:
         cnn = LineCNN(NUM_CLASSES, settings.windows, settings.conv_dim, settings.fc_dim)
         return LineCNNLSTM(NUM_CLASSES, cnn, settings.lstm_dim, settings.lstm_layers, settings.lstm_dropout)
     if isinstance(settings, LineResNetLSTMSettings | LineResNetTransformerSettings):
-        resnet = LineResNet(settings.windows, settings.conv_dim, settings.blocks, settings.fc_dim)
+        resnet = LineResNet(settings.windows, settings.conv_dim, settings.blocks, settings.fc_dim, settings.last_stride)
         if isinstance(settings, LineResNetLSTMSettings):
             return LineResNetLSTM(NUM_CLASSES, resnet, settings.lstm_dim, settings.lstm_layers, settings.dropout)
         return LineResNetTransformer(NUM_CLASSES, resnet, settings.heads, settings.layers, settings.dropout)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from pipeline.data.lines import Lines
 from pipeline.report.alignment import visible
@@ -86,7 +87,22 @@ def environment() -> Environment:
         "count": "{:,}".format,
         "duration": duration,
         "visible": visible,
+        "breakable": breakable,
+        "settings": in_words,
     }
+    return found
+
+
+def breakable(name: str) -> Markup:
+    """A name that may break after its underscores; the style allows it on a phone alone."""
+    return Markup("_<wbr>").join(name.split("_"))
+
+
+def in_words(block: Mapping[str, Any]) -> list[str]:
+    """Settings such as `trainer.devices 2`, one by one; a block within has its key before each of its own."""
+    found = []
+    for key, value in block.items():
+        found += [f"{key}.{one}" for one in in_words(value)] if isinstance(value, Mapping) else [f"{key} {value}"]
     return found
 
 

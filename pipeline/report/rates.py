@@ -11,6 +11,9 @@ from pipeline.report.bootstrap import Estimate, estimate, resampled_sums
 
 RATES = {**metrics.RATES, "cer_folded": ("folded_edits", "characters")}
 """Each rate is one sum over lines divided by another."""
+ACCURACIES = {"accuracy": ("hits", "positions"), "accuracy_text": ("text_hits", "text_positions")}
+"""Rates that do not follow from readings and texts: their sums are counted when lines are read."""
+HITS = tuple(dict.fromkeys(name for rate in ACCURACIES.values() for name in rate))
 SEED = 0
 
 
@@ -42,22 +45,29 @@ def mean_sums(texts: Sequence[str], readings: Sequence[Sequence[str]]) -> dict[s
     return {name: np.mean([one[name] for one in sums], axis=0) for name in sums[0]}
 
 
-def resample_rates(texts: Sequence[str], readings: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, Rates]:
+def resample_rates(
+    texts: Sequence[str],
+    readings: Mapping[str, Sequence[Sequence[str]]],
+    hits: Mapping[str, Mapping[str, NDArray[np.float64]]] | None = None,
+) -> dict[str, Rates]:
     """The rates of several experiments that read the same lines, by experiment; `readings` has one list a seed.
 
+    `hits` has the sums of `ACCURACIES` by line, means over seeds; an experiment without them has no such rates.
     Each line counts with its mean over the experiment's seeds, and it is lines that are drawn: intervals and paired
     differences are of this choice of seeds, and narrow as more of them even out what one training makes of a line.
     The draws depend on the number of lines alone: an experiment's intervals are the same whatever it stands beside.
     """
-    sums = {key: mean_sums(texts, read) for key, read in readings.items()}
+    hits = hits or {}
+    sums = {key: {**mean_sums(texts, read), **hits.get(key, {})} for key, read in readings.items()}
     columns = [(key, name) for key in sums for name in sums[key]]
     values = np.stack([sums[key][name] for key, name in columns], axis=1)
     resampled = dict(zip(columns, resampled_sums(values, np.random.default_rng(SEED)).T, strict=True))
     rates = {}
     for key, measured in sums.items():
+        found = {**RATES, **(ACCURACIES if hits.get(key) else {})}.items()
         rates[key] = Rates(
-            {name: float(_ratio(measured[a].sum(), measured[b].sum())) for name, (a, b) in RATES.items()},
-            {name: _ratio(resampled[key, a], resampled[key, b]) for name, (a, b) in RATES.items()},
+            {name: float(_ratio(measured[a].sum(), measured[b].sum())) for name, (a, b) in found},
+            {name: _ratio(resampled[key, a], resampled[key, b]) for name, (a, b) in found},
         )
     return rates
 

@@ -2,16 +2,19 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline import paths
 from pipeline.errors import InputError
 from pipeline.report.alignment import Segment, align
+from pipeline.report.rates import HITS
 from pipeline.settings.experiment import ExperimentSettings
 from pipeline.timings import Timing, read_timing
 
@@ -31,6 +34,8 @@ class Result:
     """The readings of the model of each seed."""
     trained: Timing
     evaluated: Timing
+    hits: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    """What accuracies are made of, by line, means over the seeds; none in predictions of an earlier form."""
 
     @property
     def seeds(self) -> list[int]:
@@ -79,7 +84,15 @@ def read_result(key: str, experiment: ExperimentSettings) -> Result:
         {seed: list(table["prediction"]) for seed, table in tables.items()},
         read_timing(key, "train"),
         read_timing(key, "evaluate"),
+        mean_hits(list(tables.values())),
     )
+
+
+def mean_hits(tables: Sequence[pd.DataFrame]) -> dict[str, NDArray[np.float64]]:
+    """The columns `HITS` of the predictions of each seed, averaged line by line."""
+    if not all(set(HITS) <= set(table) for table in tables):
+        return {}
+    return {name: np.mean([table[name].astype(float) for table in tables], axis=0) for name in HITS}
 
 
 def split_by_seed(table: pd.DataFrame) -> dict[int, pd.DataFrame]:

@@ -27,6 +27,8 @@ class LineResNetSettings(Settings):
     """Residual blocks at a quarter of it."""
     blocks_eighth: Blocks = 2
     """Residual blocks at an eighth of the height."""
+    last_stride: Literal[4, 8] = 4
+    """Pixels from one position of those last blocks to the next, at most `window_stride`; 8 halves their work."""
     fc_dim: Dimension = 256
     """Features of each step."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -45,8 +47,14 @@ class LineResNetSettings(Settings):
     @property
     def windows(self) -> Windows:
         """The geometry of this model's steps; each 3 x 3 convolution reaches one position further."""
-        reach = 2 * (1 + 2 * self.blocks_half) + 8 * (self.blocks_quarter + self.blocks_eighth)
+        reach = 2 * (1 + 2 * self.blocks_half) + 8 * self.blocks_quarter + 2 * self.last_stride * self.blocks_eighth
         return Windows(self.window_stride, self.window_stride, reach, grid=8)
+
+    @model_validator(mode="after")
+    def _blocks_are_as_fine_as_steps(self) -> Self:
+        if self.last_stride > self.window_stride:
+            raise ValueError(f"last_stride {self.last_stride} must be at most window_stride {self.window_stride}")
+        return self
 
 
 class LineResNetLSTMSettings(LineResNetSettings):

@@ -273,6 +273,11 @@ def test_words_longer_than_a_line_never_begin_one() -> None:
     assert 240 < drawn["e"] < 360
 
 
+def test_no_words_are_refused() -> None:
+    with pytest.raises(InputError, match="no word of the corpus has at most 14 characters"):
+        TextSampler([], 14)
+
+
 def test_a_corpus_of_long_words_is_refused_by_name() -> None:
     with pytest.raises(InputError) as error:
         list(synthesize(["incomprehensibilities"] * 3, ONE_EACH, line_settings(16), 1, np.random.default_rng(0)))

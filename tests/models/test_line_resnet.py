@@ -6,8 +6,11 @@ from pipeline.models.line_resnet import RASTER, LineResNet
 from pipeline.settings.line_resnet import LineResNetLSTMSettings
 from tests.tiny import noise_images
 
+STRIDES = [(4, 4), (8, 4), (8, 8)]
+"""Of steps, and of the last level."""
 
-def make(stride: int = 8, blocks: tuple[int, int, int] = (1, 1, 1)) -> LineResNet:
+
+def make(stride: int = 8, blocks: tuple[int, int, int] = (1, 1, 1), last: int = 4) -> LineResNet:
     torch.manual_seed(0)
     half, quarter, eighth = blocks
     settings = LineResNetLSTMSettings(
@@ -16,8 +19,9 @@ def make(stride: int = 8, blocks: tuple[int, int, int] = (1, 1, 1)) -> LineResNe
         blocks_half=half,
         blocks_quarter=quarter,
         blocks_eighth=eighth,
+        last_stride=last,
     )
-    model = LineResNet(settings.windows, 2, settings.blocks, 6).double().eval()
+    model = LineResNet(settings.windows, 2, settings.blocks, 6, last).double().eval()
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):  # as after some training: nothing is neutral
             nn.init.uniform_(module.weight, 0.5, 1)
@@ -32,11 +36,11 @@ def test_steps_follow_from_stride_and_image(stride: int, image_width: int, steps
     assert model.windows.steps(image_width) == steps
 
 
-@pytest.mark.parametrize("stride", [4, 8])
+@pytest.mark.parametrize(("stride", "last"), STRIDES)
 @pytest.mark.parametrize(("image_width", "steps"), [(1, 1), (50, 9), (101, 13), (160, 30)])
 @torch.no_grad()
-def test_paper_goes_on_endlessly(stride: int, image_width: int, steps: int) -> None:
-    model = make(stride)
+def test_paper_goes_on_endlessly(stride: int, last: int, image_width: int, steps: int) -> None:
+    model = make(stride, last=last)
     images = noise_images([image_width, image_width // 2])
     features = model(images, [steps, 1])
     assert features.shape == (2, steps, 6)
@@ -54,9 +58,9 @@ def test_the_right_edge_of_an_image_would_be_felt() -> None:
 
 
 @pytest.mark.parametrize("blocks", [(1, 1, 1), (0, 2, 1), (2, 0, 0)])
-@pytest.mark.parametrize("stride", [4, 8])
-def test_reach_is_what_a_step_depends_on(stride: int, blocks: tuple[int, int, int]) -> None:
-    model = make(stride, blocks)
+@pytest.mark.parametrize(("stride", "last"), STRIDES)
+def test_reach_is_what_a_step_depends_on(stride: int, last: int, blocks: tuple[int, int, int]) -> None:
+    model = make(stride, blocks, last)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.abs_()  # nothing cancels, so that every pixel within reach counts
@@ -66,8 +70,8 @@ def test_reach_is_what_a_step_depends_on(stride: int, blocks: tuple[int, int, in
     assert images.grad is not None
     felt = images.grad[0, 0].abs().amax(dim=0).nonzero().flatten()
     assert (int(felt.min()), int(felt.max())) == (160 - windows.reach, 160 + stride + windows.reach - 1)
-    # Stem and blocks: two 3 x 3 convolutions each, whose positions stand every 2 or every 4 pixels.
-    assert windows.reach == 2 + 4 * blocks[0] + 8 * blocks[1] + 8 * blocks[2]
+    # Stem and blocks: two 3 x 3 convolutions each, whose positions stand every 2, every 4 or every `last` pixels.
+    assert windows.reach == 2 + 4 * blocks[0] + 8 * blocks[1] + 2 * last * blocks[2]
 
 
 def test_images_are_computed_in_few_widths() -> None:

@@ -54,6 +54,27 @@ def test_every_size_arrives() -> None:
     assert {m.p for m in transformer.modules() if isinstance(m, nn.Dropout)} == {0.25}
 
 
+def test_the_last_levels_stride_decides_what_merging_joins() -> None:
+    joined = {
+        last: [
+            m.linear.in_features
+            for m in shipped("line_resnet_lstm", last_stride=last).modules()
+            if hasattr(m, "linear")
+        ]
+        for last in (4, 8)
+    }
+    # Channels times the height and width of a patch.
+    assert joined == {4: [32 * 4, 64 * 2, 128 * 8], 8: [32 * 4, 64 * 4, 128 * 4]}
+
+
+def test_the_last_level_is_as_fine_as_the_steps() -> None:
+    model = {"name": "line_resnet_lstm", "window_stride": 4, "last_stride": 8}
+    with pytest.raises(
+        InputError, match=r"^params\.yaml: experiments\.x\.model: last_stride 8 must be at most window_stride 4$"
+    ):
+        validate(ExperimentSettings, {"lines": "x", "loss": "ctc", "model": model}, prefix=("experiments", "x"))
+
+
 def test_heads_must_divide_the_features() -> None:
     block = {"lines": "x", "loss": "ctc", "model": {"name": "line_resnet_transformer", "fc_dim": 10, "heads": 4}}
     with pytest.raises(

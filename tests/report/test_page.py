@@ -1,6 +1,7 @@
 import base64
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,9 @@ from tests.tiny import tiny_lines, tiny_settings, tiny_training
 NASTY = "<b>&\"'</b>"
 TEXTS = ["AB&", "NA", '"1"', "hi B", "A", "oo lll"] * 2
 READINGS = [NASTY, "NA", "", "hi b", "AA", "o l"] * 2
+HITS = {
+    name: np.full(12, n) for name, n in {"hits": 3.0, "positions": 4.0, "text_hits": 1.0, "text_positions": 2.0}.items()
+}
 SOURCES = {
     "train": 10000,
     "data": f"own {NASTY} characters",
@@ -38,7 +42,7 @@ def render(results: Sequence[Result], **sources: object) -> str:
     rates = {}
     for name in names:
         among = {result.key: list(result.by_seed.values()) for result in results if result.experiment.lines == name}
-        rates |= resample_rates(results[0].texts, among)
+        rates |= resample_rates(results[0].texts, among, {result.key: result.hits for result in results})
     attributes = {name: {**SOURCES, **sources} for name in names}
     return report_page(results, rates, data, attributes, tiny_training(max_epochs=7), "x86_64, 2 threads")
 
@@ -58,7 +62,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def html(folder: Path) -> str:
     """A page of four experiments on two data sets of lines."""
     results = [
-        make_result(TEXTS, READINGS, "first", "ctc", history={**HISTORY, "val_blank_share": [1, 0.5]}),
+        replace(
+            make_result(TEXTS, READINGS, "first", "ctc", history={**HISTORY, "val_blank_share": [1, 0.5]}), hits=HITS
+        ),
         make_result(TEXTS, [*TEXTS[:-1], ""], "third", "ce"),
         make_result(TEXTS, [""] * 12, "simple_ce_aligned", "ce"),
         make_result(TEXTS, [*TEXTS[:-1], "oO lll"], "second", "ctc", lines="other", test_accuracy=0.123),
@@ -154,7 +160,7 @@ def test_headers_sort_and_every_cell_beneath_has_a_value(page: Element) -> None:
 
 
 def test_the_table_has_all_experiments_with_intervals(page: Element) -> None:
-    (table,) = section(page, "experiments").all("table")
+    table, settings = section(page, "experiments").all("table")
     rows = table.all("tbody")[0].all("tr")
     cells = [[words(child) for child in row.children] for row in rows]
     assert [row[0] for row in cells] == [
@@ -168,6 +174,8 @@ def test_the_table_has_all_experiments_with_intervals(page: Element) -> None:
     assert empty["CER"] == "100.00 % 100.0–100.0"
     assert empty["lecture"] == "90 % accuracy"
     assert dict(zip(headers, cells[3], strict=True))["accuracy (lab)"] == "12.3 %"
+    assert dict(zip(headers, cells[0], strict=True))["accuracy (text)"] == "50.0 % 50.0–50.0"
+    assert "conv_dim 4" in words(settings)
     folded, strict = (float(rows[0].children[headers.index(h)].attributes["data-value"]) for h in headers[3:1:-1])
     assert folded < strict
     assert re.fullmatch(r"\d+\.\d\d % \d+\.\d–\d+\.\d", dict(zip(headers, cells[0], strict=True))["CER"])

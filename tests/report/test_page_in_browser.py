@@ -14,15 +14,20 @@ from tests.report.test_page import NASTY, READINGS, TEXTS, render
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
 
+LONG = "c_third_lstm_ctc_variable_short"
+"""A name as long as the longest of `params.yaml`."""
+
 # Looks into the page in a frame of either width; `<\/` because this stands in a script itself.
 WRAPPER = r"""<!DOCTYPE html><meta charset="utf-8"><title>test</title><iframe></iframe><script>
-const frame = document.querySelector("iframe"), found = {widths: {}};
+const frame = document.querySelector("iframe"), found = {widths: {}, table: {}};
 frame.height = 800;
 frame.onload = () => {
   const inner = frame.contentDocument, table = inner.querySelector("#experiments table");
   for (const width of [390, 1400]) {
     frame.width = width;
     found.widths[width] = inner.documentElement.scrollWidth - inner.documentElement.clientWidth;
+    const name = table.tBodies[0].rows[1].cells[0].getBoundingClientRect().width;
+    found.table[width] = [table.parentElement.scrollWidth - table.parentElement.clientWidth, name];
   }
   const names = () => [...table.tBodies[0].rows].map((row) => row.cells[0].dataset.value);
   const click = (label) => {
@@ -55,7 +60,7 @@ def html() -> str:
     return render(
         [
             make_result(TEXTS, [NASTY, *TEXTS[1:]], "b_second", test_accuracy=0.2),
-            make_result(TEXTS, READINGS, "c_third", test_accuracy=0.1),
+            make_result(TEXTS, READINGS, LONG, test_accuracy=0.1),
             make_result(TEXTS, TEXTS, "a_first", test_accuracy=1e-5),
         ]
     )
@@ -79,18 +84,23 @@ def test_nothing_is_complained_of(html: str, tmp_path: Path) -> None:
 
 
 def test_headers_sort(found: dict[str, Any]) -> None:
-    assert found["before"] == ["b_second", "c_third", "a_first"]
-    up = ["a_first", "b_second", "c_third"]
+    assert found["before"] == ["b_second", LONG, "a_first"]
+    up = ["a_first", "b_second", LONG]
     assert found["sorted"] == [
         ["ascending", 1, up],
         ["descending", 1, up[::-1]],
         ["ascending", 1, up],
-        ["ascending", 1, ["a_first", "c_third", "b_second"]],
+        ["ascending", 1, ["a_first", LONG, "b_second"]],
     ]
 
 
 def test_no_width_makes_the_page_scroll_sideways(found: dict[str, Any]) -> None:
     assert found["widths"] == {"390": 0, "1400": 0}
+
+
+def test_the_widest_table_fits_and_leaves_room_for_figures_on_a_phone(found: dict[str, Any]) -> None:
+    assert found["table"]["1400"][0] == 0
+    assert found["table"]["390"][1] < 390 / 2
 
 
 def test_every_picture_can_be_decoded(found: dict[str, Any]) -> None:

@@ -36,6 +36,20 @@ def test_the_rate_of_a_resample_is_a_ratio_of_sums() -> None:
     assert (rates["cer"].low, rates["cer"].value, rates["cer"].high) == (0, 0.75, 1)
 
 
+def test_accuracies_are_resampled_where_their_sums_are_known() -> None:
+    rng = np.random.default_rng(0)
+    right = rng.integers(0, 2, 400).astype(float)
+    sums = {"hits": 7 + right, "positions": np.full(400, 8.0), "text_hits": right, "text_positions": np.ones(400)}
+    rates = resample_rates(["a"] * 400, {"mine": [["a"] * 400], "other": [["b"] * 400]}, {"mine": sums})
+    text, all_positions = rates["mine"]["accuracy_text"], rates["mine"]["accuracy"]
+    assert text.value == pytest.approx(right.mean())
+    assert all_positions.value == pytest.approx((7 + right.mean()) / 8)
+    half = 1.96 * (0.5 * 0.5 / 400) ** 0.5
+    assert (text.high - text.low) / 2 == pytest.approx(half, rel=0.1)
+    assert all_positions.high - all_positions.low == pytest.approx((text.high - text.low) / 8)
+    assert set(rates["other"].measured) == set(RATES)
+
+
 @pytest.mark.parametrize("readings", [[""], ["a"], ["b"], ["bcdef"]])
 def test_one_line_of_one_character(readings: list[str]) -> None:
     rates = resample_rates(["a"], {"mine": [readings]})["mine"]

@@ -68,6 +68,14 @@ def test_every_seed_has_its_rows(result: Result) -> None:
     assert {seed: rows["val_loss"].tolist() for seed, rows in found.histories.items()} == {7: [4.5, 4], 3: [5]}
 
 
+def test_what_accuracies_are_made_of_is_averaged_over_seeds(result: Result) -> None:
+    assert result.hits == {}
+    columns = "seed,text,prediction,positions,hits,text_positions,text_hits"
+    Path("predictions/mine.csv").write_text(f"{columns}\n7,ab,a,4,3,2,1\n7,c,c,4,4,1,1\n3,ab,,4,2,2,0\n3,c,d,4,3,1,0\n")
+    hits = {name: values.tolist() for name, values in read_result("mine", EXPERIMENT).hits.items()}
+    assert hits == {"hits": [2.5, 3.5], "positions": [4, 4], "text_hits": [0.5, 0.5], "text_positions": [2, 1]}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [

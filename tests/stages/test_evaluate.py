@@ -14,6 +14,7 @@ from tests.tiny import tiny_lines, tiny_settings
 LINES, CHECKPOINT = Path("data/lines/own.h5"), Path("models/own/seed_42.ckpt")
 TEXTS = ["AB", "NA", "007", "hi B", "A"]
 SETTINGS = tiny_settings("line_cnn_simple", "ce", window_stride=28)
+COUNTED = ("positions", "hits", "text_positions", "text_hits")
 
 
 @pytest.fixture
@@ -34,12 +35,14 @@ def trained(tracked: Project) -> Project:
 def test_metrics_and_predictions_agree(trained: Project) -> None:
     printed = trained.run("evaluate", "own")
     table = pd.read_csv("predictions/own.csv", keep_default_na=False, dtype={"text": str, "prediction": str})
-    assert list(table.columns) == ["seed", "line", "text", "prediction", "edits", "width"]
+    assert list(table.columns) == [*("seed", "line", "text", "prediction", "edits", "width"), *COUNTED]
     assert table["text"].tolist() == TEXTS
     assert table["width"].tolist() == [28 * len(text) for text in TEXTS]
     metrics = json.loads(Path("metrics/own.json").read_text())
     assert metrics["lines"] == 5
     assert metrics["test_cer"] == pytest.approx(table["edits"].sum() / 12)  # 2 + 2 + 3 + 4 + 1 characters
+    assert metrics["test_accuracy"] == pytest.approx(table["hits"].sum() / table["positions"].sum())
+    assert metrics["test_accuracy_text"] == pytest.approx(table["text_hits"].sum() / table["text_positions"].sum())
     timing = json.loads(Path("timings/own_evaluate.json").read_text())
     assert timing["precision"] == "fp32"
     assert timing["by_seed"]["42"] > 0

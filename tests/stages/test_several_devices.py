@@ -1,0 +1,42 @@
+"""The stage `train` on several devices: two processes on a CPU."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from pipeline.checkpoint import load_checkpoint
+from pipeline.tracking import open_store
+from tests.imports import ROOT
+from tests.projects import Project
+
+KEY = "cnn_ctc_variable"
+TWO = {"accelerator": "cpu", "precision": "32-true", "devices": 2, "strategy": "ddp"}
+
+
+@pytest.fixture
+def trained(tracked: Project) -> str:
+    """What the stage printed, warnings apart that Lightning has for every training on several devices."""
+    tracked.change(training={"max_epochs": 2, "batch_size": 10, "trainer": TWO})
+    for stage in (("check",), ("download",), ("corpus",), ("synthesize", "variable")):
+        tracked.run(*stage)
+    tracked.monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    done = subprocess.run([sys.executable, "-m", "stages.train", KEY], check=True, capture_output=True, text=True)
+    assert "Warning" not in done.stderr
+    assert "recommended" not in done.stderr
+    return done.stdout
+
+
+def test_each_device_takes_half_of_the_batches_and_the_results_are_kept_once(trained: str) -> None:
+    history = pd.read_csv(Path("history") / f"{KEY}.csv")
+    assert history["step"].tolist() == [2, 4]  # 40 lines an epoch, 10 at a time on each of two devices
+    assert trained.count("best of 2 epochs") == 1
+    store = open_store()
+    (run,) = store.client.search_runs([store.experiment_id], max_results=1)
+    assert run.data.params["training.trainer.devices"] == "2"
+    assert run.data.metrics["val_cer"] == pytest.approx(history["val_cer"].iloc[-1])
+    _, reader = load_checkpoint(Path(f"models/{KEY}/seed_42.ckpt"))
+    assert all(torch.isfinite(parameter).all() for parameter in reader.model.parameters())
