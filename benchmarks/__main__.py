@@ -13,6 +13,8 @@ from benchmarks.report import Measured, write_report
 from benchmarks.roofline import measure_share
 
 COMPARED = [*EXPERIMENTS, "synthesis", "decode and cer", "evaluate"]
+ALONE = ["decode and all rates"]
+"""Compared with nobody, as only we compute it."""
 WARMUPS = {"ours": 4, "lab": 1, "baseline": 1}
 OTHERS = ("growth", "project")
 
@@ -31,19 +33,22 @@ def others(chosen: Sequence[str], timings: Mapping[str, Mapping[str, Timing]]) -
 def main() -> None:
     """Parse the command line and measure."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="*", help=f"any of {', '.join(map(repr, [*COMPARED, *OTHERS]))}; all by default")
+    parser.add_argument(
+        "what", nargs="*", help=f"any of {', '.join(map(repr, [*COMPARED, *ALONE, *OTHERS]))}; all by default"
+    )
     parser.add_argument("--lab", help="Python file with the functions of benchmarks/baseline.py, measured as `lab`")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each implementation")
     parser.add_argument("--output", type=Path, default=Path("reports"), help="folder of performance.csv and .md")
     arguments = parser.parse_args()
-    chosen = arguments.what or [*COMPARED, *OTHERS]
-    if unknown := set(chosen) - {*COMPARED, *OTHERS}:
-        parser.error(f"unknown: {', '.join(sorted(unknown))}; choose from {', '.join([*COMPARED, *OTHERS])}")
+    chosen = arguments.what or [*COMPARED, *ALONE, *OTHERS]
+    if unknown := set(chosen) - {*COMPARED, *ALONE, *OTHERS}:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; choose from {', '.join([*COMPARED, *ALONE, *OTHERS])}")
     implementations = {"ours": "ours", "baseline": "baseline"}
     if arguments.lab:
         implementations["lab"] = arguments.lab
     peak = measure_peak()
     timings = {what: compare(what, implementations, WARMUPS, arguments.rounds) for what in COMPARED if what in chosen}
+    timings |= {what: compare(what, {"ours": "ours"}, WARMUPS, arguments.rounds) for what in ALONE if what in chosen}
     shares = {what: measure_share(key, peak) for what, key in EXPERIMENTS.items() if what in chosen}
     write_report(Measured(peak, timings, shares, others(chosen, timings)), arguments.output)
     print(f"benchmarks: see {arguments.output / 'performance.md'}")

@@ -60,7 +60,10 @@ class Inputs:
         return vocabulary.encode_padded(lines.texts, lines.starts.shape[1])
 
     def ctc_logits(self, lines: Lines, steps: int) -> Tensor:
-        """Logits (N, C, S) of a reader that reads nearly right, as decoders get them: one step in ten is noise."""
+        """Logits (N, C, S) of a reader that reads nearly right: one step in ten is noise.
+
+        In memory the classes of a step lie side by side, as models leave them.
+        """
         rng = np.random.default_rng(self.seed)
         best = np.full((len(lines), steps), vocabulary.BLANK)
         labels = self.labels(lines)
@@ -68,5 +71,5 @@ class Inputs:
             best[:, 2 * column] = np.where(labels[:, column] == vocabulary.PADDING, vocabulary.BLANK, labels[:, column])
         noise = rng.random(best.shape) < 0.1
         best[noise] = rng.integers(vocabulary.NUM_CLASSES, size=int(noise.sum()))
-        logits = torch.from_numpy(rng.random((len(lines), vocabulary.NUM_CLASSES, steps), dtype=np.float32))
-        return logits.scatter_(1, torch.from_numpy(best)[:, None], 5.0)
+        logits = torch.from_numpy(rng.random((len(lines), steps, vocabulary.NUM_CLASSES), dtype=np.float32))
+        return logits.scatter_(2, torch.from_numpy(best)[..., None], 5.0).transpose(1, 2)

@@ -15,7 +15,7 @@ from torch import Tensor
 from pipeline.data.lines import Lines
 from pipeline.hardware import Arithmetic
 from pipeline.inference import read_all
-from pipeline.metrics import BY_SEED, ReadingMetrics, edit_distances
+from pipeline.metrics import BY_SEED, all_rates, all_sums, edit_distances
 from pipeline.reader import Reader
 from pipeline.vocabulary import PADDING
 
@@ -66,9 +66,8 @@ def joined_predictions(by_seed: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
 
 def rates(reader: Reader, readings: Sequence[str], texts: Sequence[str], rows: Tensor) -> dict[str, float]:
     """All error rates and accuracies, names prefixed with `test_`."""
-    metric = ReadingMetrics()
-    metric.update(readings, texts, rows, reader.objective.encode(texts))
-    return {f"test_{name}": rate for name, rate in metric.compute().items()}
+    sums = all_sums(readings, texts, rows, reader.objective.encode(texts))
+    return {f"test_{name}": rate for name, rate in all_rates(sums).items()}
 
 
 def predictions_table(readings: Sequence[str], lines: Lines) -> pd.DataFrame:

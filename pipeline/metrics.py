@@ -5,11 +5,9 @@
     cer_lab   mean over lines of edits / max(length of prediction, length of target) (the lecture's lab)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
-import torchmetrics
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cpdist
@@ -24,6 +22,11 @@ RATES = {
     "exact": ("exact_lines", "lines"),
 }
 """What follows from readings and texts: each rate is one sum over lines (see `line_sums`) divided by another."""
+SUMS = (
+    *("lines", "characters", "edits", "lab_rates", "words", "word_edits", "exact_lines"),
+    *("positions", "hits", "text_positions", "text_hits"),
+)
+"""Sums over lines from which all rates follow."""
 BY_SEED = "by_seed"
 """Where several seeds were measured: the rates of each."""
 OF_SEVERAL = ("test_cer_std", "seeds")
@@ -63,57 +66,33 @@ def line_sums(predictions: Sequence[str], targets: Sequence[str]) -> dict[str, N
 def reading_rates(predictions: Sequence[str], targets: Sequence[str]) -> dict[str, float]:
     """The rates of `RATES` as fractions."""
     sums = {name: float(values.sum()) for name, values in line_sums(predictions, targets).items()}
-    return {name: sums[part] / max(1.0, sums[whole]) for name, (part, whole) in RATES.items()}
+    return {name: _rate(sums, *parts) for name, parts in RATES.items()}
 
 
-class ReadingMetrics(torchmetrics.Metric):
-    """Sums over lines from which all rates follow; adds up over batches and over devices.
+def all_sums(predictions: Sequence[str], texts: Sequence[str], rows: Tensor, targets: Tensor) -> dict[str, float]:
+    """The sums over lines that `SUMS` names: of readings and texts, and of both as (B, T) class indices."""
+    wanted = targets.numpy()
+    hits, on_text = rows.numpy() == wanted, wanted != PADDING
+    return {
+        **{name: float(values.sum()) for name, values in line_sums(predictions, texts).items()},
+        "positions": float(wanted.size),
+        "hits": float(hits.sum()),
+        "text_positions": float(on_text.sum()),
+        "text_hits": float((hits & on_text).sum()),
+    }
 
-    It compares texts, and the (B, T) class indices they came from where positions count.
+
+def all_rates(sums: Mapping[str, float]) -> dict[str, float]:
+    """All rates as fractions from the sums of `SUMS`: 0 is best for `cer`, `cer_lab` and `wer`, 1 for the others.
+
+    `accuracy` counts every target position, padding too, as the lab does; `accuracy_text` only the text's.
     """
+    return {
+        **{name: _rate(sums, *parts) for name, parts in RATES.items()},
+        "accuracy": _rate(sums, "hits", "positions"),
+        "accuracy_text": _rate(sums, "text_hits", "text_positions"),
+    }
 
-    full_state_update = False
-    SUMS = (
-        "lines",
-        "characters",
-        "edits",
-        "lab_rates",
-        "words",
-        "word_edits",
-        "exact_lines",
-        "positions",
-        "hits",
-    )
-    SUMS_UNPADDED = ("text_positions", "text_hits")
 
-    def __init__(self) -> None:
-        super().__init__()
-        for name in (*self.SUMS, *self.SUMS_UNPADDED):
-            self.add_state(name, default=torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-
-    def update(self, predictions: Sequence[str], texts: Sequence[str], rows: Tensor, targets: Tensor) -> None:
-        """Add lines: their readings and texts, and both as (B, T) class indices."""
-        for name, values in line_sums(predictions, texts).items():
-            self._add(name, values.sum())
-        hits, on_text = rows == targets, targets != PADDING
-        self._add("positions", targets.numel())
-        self._add("hits", hits.sum())
-        self._add("text_positions", on_text.sum())
-        self._add("text_hits", (hits & on_text).sum())
-
-    def compute(self) -> dict[str, float]:
-        """All rates as fractions: 0 is best for `cer`, `cer_lab` and `wer`, 1 for the others.
-
-        `accuracy` counts every target position, padding too, as the lab does; `accuracy_text` only the text's.
-        """
-        return {
-            **{name: self._rate(*sums) for name, sums in RATES.items()},
-            "accuracy": self._rate("hits", "positions"),
-            "accuracy_text": self._rate("text_hits", "text_positions"),
-        }
-
-    def _add(self, name: str, amount: float | np.integer | Tensor) -> None:
-        getattr(self, name).add_(float(amount))
-
-    def _rate(self, part: str, whole: str) -> float:
-        return float(getattr(self, part) / getattr(self, whole).clamp(min=1))
+def _rate(sums: Mapping[str, float], part: str, whole: str) -> float:
+    return sums[part] / max(1.0, sums[whole])

@@ -27,5 +27,5 @@ class Reader:
     @torch.inference_mode()
     def read(self, images: Tensor, widths: Sequence[int]) -> tuple[list[str], Tensor]:
         """The texts of a batch of lines, and the class indices (B, T) that they come from."""
-        rows = self.objective.decode(*self.logits(images, widths)).cpu()
-        return [vocabulary.decode(row) for row in rows.tolist()], rows
+        rows = self.objective.decode(*self.logits(images, widths))
+        return vocabulary.decode_rows(rows.numpy()), rows

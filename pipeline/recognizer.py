@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from pipeline import vocabulary
 from pipeline.data.batches import Batch
-from pipeline.metrics import ReadingMetrics
+from pipeline.epoch_metrics import ReadingMetrics
 from pipeline.reader import Reader
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter], float], torch.optim.Optimizer]
@@ -77,8 +77,8 @@ class Recognizer(pl.LightningModule):
         logits, lengths = self.reader.logits(batch.images, batch.widths)
         loss = objective.loss(logits, lengths, batch.texts)
         self.log(f"{part}_loss", loss, on_step=False, on_epoch=True, batch_size=size, prog_bar=True, sync_dist=True)
-        rows = objective.decode(logits.detach(), lengths).cpu()
-        readings = [vocabulary.decode(row) for row in rows.tolist()]
+        rows = objective.decode(logits.detach(), lengths)
+        readings = vocabulary.decode_rows(rows.numpy())
         self._metrics(part).update(readings, batch.texts, rows, objective.encode(batch.texts))
         for name, value in objective.statistics(logits.detach(), lengths).items():
             self.log(f"{part}_{name}", value, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)

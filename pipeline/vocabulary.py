@@ -2,6 +2,7 @@
 
 import string
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NoReturn
 
 import numpy as np
@@ -22,6 +23,7 @@ _CODE_OF_BYTE = np.full(256, _UNKNOWN, dtype=np.uint8)
 _CODE_OF_BYTE[np.frombuffer(CHARACTERS.encode("ascii"), dtype=np.uint8)] = np.arange(
     len(SPECIAL_TOKENS), NUM_CLASSES, dtype=np.uint8
 )
+_BYTE_OF_CODE = np.frombuffer(b"\0" * len(SPECIAL_TOKENS) + CHARACTERS.encode("ascii"), dtype=np.uint8)
 
 
 def encode(text: str) -> NDArray[np.uint8]:
@@ -74,3 +76,11 @@ def _refuse(texts: Sequence[str], length: int, wrap: bool) -> NoReturn:
 def decode(indices: Iterable[int]) -> str:
     """The text of a row of class indices; special tokens are left out wherever they stand."""
     return "".join(TOKENS[index] for index in indices if index >= len(SPECIAL_TOKENS))
+
+
+def decode_rows(rows: NDArray[np.integer]) -> list[str]:
+    """`decode` of each row of class indices (B, T), all rows at once."""
+    kept = rows >= len(SPECIAL_TOKENS)
+    text = _BYTE_OF_CODE[rows.ravel()[np.flatnonzero(kept)]].tobytes().decode("ascii")
+    ends = kept.sum(1).cumsum().tolist()
+    return [text[start:end] for start, end in pairwise([0, *ends])]

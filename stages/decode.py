@@ -33,7 +33,7 @@ def run(key: str, settings: DecodingSettings, experiment: ExperimentSettings, tr
         posteriors = compute_posteriors(reader, lines, batch_size=training.batch_size, arithmetic=arithmetic)
         parts[name] = Part(posteriors, lines.texts)
     test = parts["test"].posteriors
-    greedy = [vocabulary.decode(row) for row in reader.objective.decode(test.log_probabilities, test.lengths).tolist()]
+    greedy = vocabulary.decode_rows(reader.objective.decode(test.log_probabilities, test.lengths).numpy())
     result = decode(parts["validation"], parts["test"], greedy, settings, model, reader.model.windows)
     write_text(places.predictions(key), result.predictions.to_csv(index=False))
     speed = {training.seeds[0]: result.lines_per_second}

@@ -4,7 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.metrics import ReadingMetrics, edit_distances, word_edit_distances
+from pipeline.epoch_metrics import ReadingMetrics
+from pipeline.metrics import edit_distances, word_edit_distances
 from pipeline.vocabulary import decode, encode_padded
 
 TEXTS = st.text("ab C", max_size=7)

@@ -11,9 +11,9 @@ from pipeline import trainer as trainer_module
 from pipeline import training as module
 from pipeline.checkpoint import ReaderSettings, save_checkpoint
 from pipeline.data.lines import Lines
+from pipeline.epoch_metrics import ReadingMetrics
 from pipeline.errors import InputError
 from pipeline.evaluation import evaluate
-from pipeline.metrics import ReadingMetrics
 from pipeline.objectives.cross_entropy import CrossEntropy
 from pipeline.objectives.ctc import CTC
 from pipeline.progress import Progress

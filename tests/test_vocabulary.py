@@ -14,6 +14,7 @@ from pipeline.vocabulary import (
     TOKENS,
     UNDRAWN_CHARACTERS,
     decode,
+    decode_rows,
     encode,
     encode_padded,
 )
@@ -145,3 +146,22 @@ def test_the_first_text_with_a_fault_is_named(faulty: list[str], message: str) -
 @pytest.mark.parametrize("special", range(4))
 def test_special_tokens_are_left_out_wherever_they_stand(special: int) -> None:
     assert decode([special, 40, special, special, 41, special]) == "ab"
+
+
+def test_known_rows() -> None:
+    rows = np.array([[21, 48, PADDING, PADDING], [BLANK, 4, END, 82], [START, END, BLANK, PADDING], [40, 66, 66, 40]])
+    assert decode_rows(rows) == ["Hi", "0?", "", "a  a"]
+    assert decode_rows(rows.astype(np.uint8)) == ["Hi", "0?", "", "a  a"]
+    assert decode_rows(rows[:0]) == []
+    assert decode_rows(rows[:, :0]) == [""] * 4
+
+
+@given(st.integers(0, 6).flatmap(lambda n: st.lists(st.lists(st.integers(0, 82), min_size=n, max_size=n), max_size=5)))
+def test_rows_are_decoded_as_one_by_one(rows: list[list[int]]) -> None:
+    found = decode_rows(np.array(rows, dtype=np.int64).reshape(len(rows), len(rows[0]) if rows else 0))
+    assert found == [decode(row) for row in rows]
+
+
+def test_a_row_with_an_index_that_is_no_class_is_refused() -> None:
+    with pytest.raises(IndexError):
+        decode_rows(np.array([[40, NUM_CLASSES]]))

@@ -77,7 +77,7 @@ def read_lines(path: Path, part: str) -> Lines:
         reraise_shortage(error)
         raise InputError(f"{path}: cannot be read as lines ({in_line(error)}); run `dvc repro synthesize`") from None
     known = labels.max(initial=0) < vocabulary.NUM_CLASSES
-    texts = [vocabulary.decode(row) for row in labels] if known else []
+    texts = vocabulary.decode_rows(labels) if known else []
     if [len(text) for text in texts] != lengths.tolist():
         raise InputError(f"{path}: labels and lengths of {part!r} disagree; run `dvc repro -f synthesize`")
     return Lines(images, texts, widths, starts)

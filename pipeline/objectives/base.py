@@ -38,7 +38,7 @@ class Objective(ABC):
 
     @abstractmethod
     def decode(self, logits: Tensor, lengths: Sequence[int]) -> Tensor:
-        """The most likely reading, (B, T) int64 class indices, padded with `<P>`."""
+        """The most likely reading, (B, T) int64 class indices on the CPU, padded with `<P>`."""
 
     def statistics(self, logits: Tensor, lengths: Sequence[int]) -> dict[str, Tensor]:
         """Further scalars worth a curve, by name; none unless an objective has some."""

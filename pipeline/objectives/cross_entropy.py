@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pipeline.geometry import Windows
 from pipeline.objectives.base import Objective
+from pipeline.objectives.best_path import best_path
 
 
 class CrossEntropy(Objective):
@@ -24,4 +25,4 @@ class CrossEntropy(Objective):
 
     def decode(self, logits: Tensor, lengths: Sequence[int]) -> Tensor:
         """The best class of each position, (B, T)."""
-        return logits.argmax(1)
+        return best_path(logits).cpu()

@@ -6,11 +6,14 @@ Source: Graves et al., "Connectionist Temporal Classification", ICML 2006.
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.geometry import Windows
 from pipeline.objectives.base import Objective
+from pipeline.objectives.best_path import best_path
 from pipeline.vocabulary import BLANK, PADDING
 
 
@@ -37,35 +40,35 @@ class CTC(Objective):
 
     def decode(self, logits: Tensor, lengths: Sequence[int]) -> Tensor:
         """Best class of each step, repeats collapsed, then blanks dropped; at most T classes, (B, T)."""
-        return collapse(logits.argmax(1), lengths, self.max_length)
+        return collapse(best_path(logits), lengths, self.max_length)
 
     def statistics(self, logits: Tensor, lengths: Sequence[int]) -> dict[str, Tensor]:
         """`blank_share`: the share of steps whose best class is the blank.
 
         It is near 1 for the first epochs, while the model has only learned that most steps are blank.
         """
-        counted = counted_steps(logits, lengths)
-        return {"blank_share": ((logits.argmax(1) == BLANK) & counted).sum() / counted.sum()}
+        counted = torch.from_numpy(counted_steps(logits.shape[2], lengths)).to(logits.device)
+        return {"blank_share": ((best_path(logits) == BLANK) & counted).sum() / counted.sum()}
 
 
 def collapse(path: Tensor, lengths: Sequence[int], max_length: int) -> Tensor:
-    """Class indices (B, S) of a path to those of its reading, (B, `max_length`), padded with `<P>`."""
-    counted = counted_steps(path, lengths)
-    differs = torch.ones_like(counted)
-    differs[:, 1:] = path[:, 1:] != path[:, :-1]
-    kept = counted & differs & (path != BLANK)
-    place = kept.cumsum(1) - 1
-    kept &= place < max_length
-    rows, steps = kept.nonzero(as_tuple=True)
-    reading = torch.full((len(path), max_length), PADDING, dtype=path.dtype, device=path.device)
-    reading[rows, place[rows, steps]] = path[rows, steps]
-    return reading
+    """Class indices (B, S) of a path to those of its reading, (B, `max_length`) int64 on the CPU, padded with `<P>`."""
+    # NumPy, as these small steps gain nothing from PyTorch's threads, and wait for them where cores are busy.
+    classes = path.cpu().numpy().astype(np.uint8)
+    kept = (classes != BLANK) & counted_steps(classes.shape[1], lengths)
+    kept[:, 1:] &= classes[:, 1:] != classes[:, :-1]
+    written = np.count_nonzero(kept, axis=1)
+    if written.max(initial=0) > max_length:
+        kept &= kept.cumsum(1) <= max_length
+    reading = np.full((len(classes), max_length), PADDING, dtype=np.int64)
+    # Numbers of elements, as a mask without a pattern takes three times as long to pick by.
+    reading[np.arange(max_length) < written[:, None]] = classes.ravel()[np.flatnonzero(kept)]
+    return torch.from_numpy(reading)
 
 
-def counted_steps(steps: Tensor, lengths: Sequence[int]) -> Tensor:
-    """(B, S) bool: which steps of (B, ..., S) belong to their line."""
-    numbers = torch.arange(steps.shape[-1], device=steps.device)
-    return numbers < torch.tensor(lengths, device=steps.device)[:, None]
+def counted_steps(steps: int, lengths: Sequence[int]) -> NDArray[np.bool_]:
+    """(B, `steps`): which steps belong to their line."""
+    return np.arange(steps) < np.asarray(lengths)[:, None]
 
 
 def required_steps(text: str, *, wrap: bool = False) -> int:

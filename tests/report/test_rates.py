@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.metrics import ReadingMetrics
+from pipeline.epoch_metrics import ReadingMetrics
 from pipeline.report.rates import RATES, line_sums, resample_rates
 
 TEXTS = ["ab", "Cat sat", "a", "mm nn"]
