@@ -52,8 +52,9 @@ class WidthBatches(Sampler[list[int]]):
     """Batches of lines of like width.
 
     With `rng` the lines are shuffled, sorted by width among `pool` batches at a time (so a pool of one batch
-    has lines at random), and the batches shuffled again; without it all lines are sorted. With several
-    replicas each takes every n-th batch.
+    has lines at random), and the batches shuffled again, by `order` if that is given; without it all lines are
+    sorted. With several replicas each takes every n-th batch, and batches at the same step are of like width:
+    no replica waits for another's wider lines.
     """
 
     POOL = 20
@@ -66,14 +67,18 @@ class WidthBatches(Sampler[list[int]]):
         replicas: int = 1,
         rank: int = 0,
         pool: int = POOL,
+        order: np.random.Generator | None = None,
     ) -> None:
-        order = np.arange(len(widths)) if rng is None else rng.permutation(len(widths))
+        lines = np.arange(len(widths)) if rng is None else rng.permutation(len(widths))
         size = len(widths) if rng is None else pool * batch_size
-        pools = [order[i : i + size] for i in range(0, len(order), size)]
+        pools = [lines[i : i + size] for i in range(0, len(lines), size)]
         by_width = np.concatenate([part[np.argsort(widths[part], kind="stable")] for part in pools])
         batches = [by_width[i : i + batch_size].tolist() for i in range(0, len(by_width), batch_size)]
         if rng is not None:
-            batches = [batches[i] for i in rng.permutation(len(batches))]
+            together = [batches[i : i + replicas] for i in range(0, len(batches), replicas)]
+            whole = len(batches) // replicas  # a last one that is not stays the last
+            shuffled = [*(order or rng).permutation(whole), *range(whole, len(together))]
+            batches = [batch for i in shuffled for batch in together[i]]
         # Every replica must make the same number of steps, so the last ones may repeat the first batches.
         rounds = range(rank, -(-len(batches) // replicas) * replicas, replicas)
         self.batches = [batches[i % len(batches)] for i in rounds]

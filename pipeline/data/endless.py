@@ -52,7 +52,8 @@ class EndlessBatches(IterableDataset[Batch]):
     """The batches of one epoch: `POOL` at a time are synthesized, and sorted by width as `WidthBatches` does.
 
     Seed, epoch and the number of the pool alone decide what a pool holds, so that an interrupted training
-    goes on with the lines that it would have had. With several replicas each takes every n-th pool.
+    goes on with the lines that it would have had. With several replicas each takes every n-th pool, and all of them
+    shuffle the batches of theirs alike: no replica waits for another's wider lines.
     """
 
     def __init__(
@@ -73,7 +74,8 @@ class EndlessBatches(IterableDataset[Batch]):
             rng = np.random.default_rng([self.seed, self.epoch, pool])
             drawn = self.lines.draw(batches * self.batch_size, rng)
             dataset = LineDataset(drawn)
-            for indices in WidthBatches(drawn.widths, self.batch_size, rng):
+            alike = np.random.default_rng([self.seed, self.epoch, first, self.replicas]) if self.replicas > 1 else None
+            for indices in WidthBatches(drawn.widths, self.batch_size, rng, order=alike):
                 yield dataset.__getitems__(indices)
 
 

@@ -73,6 +73,23 @@ def test_replicas_share_all_batches_evenly(replicas: int, seed: int | None) -> N
     assert len(seen) - len(set(seen)) == -len(alone) % replicas
 
 
+@pytest.mark.parametrize("replicas", [2, 3])
+def test_no_replica_waits_for_anothers_wider_lines(replicas: int) -> None:
+    shares = [batches(5, replicas=replicas, rank=rank) for rank in range(replicas)]
+    widest = np.array([[WIDTHS[batch].max() for batch in share] for share in shares])
+    shuffled = np.random.default_rng(0).permuted(widest, axis=1)
+    # What is waited for at each step: the batch of lines that is widest of all.
+    assert np.ptp(widest, axis=0).mean() < np.ptp(shuffled, axis=0).mean() / 2
+
+
+def test_the_order_of_batches_may_be_drawn_apart() -> None:
+    drawn, others = (
+        list(WidthBatches(WIDTHS, 4, np.random.default_rng(5), order=np.random.default_rng(order))) for order in (1, 2)
+    )
+    assert drawn != others
+    assert sorted(drawn) == sorted(others)
+
+
 @pytest.mark.parametrize("count", [1, 9, 17])
 def test_more_replicas_than_batches_still_step_together(count: int) -> None:
     shares = [list(WidthBatches(WIDTHS[:count], 8, replicas=8, rank=rank)) for rank in range(8)]

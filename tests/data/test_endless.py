@@ -81,9 +81,10 @@ def test_devices_take_pools_in_turns() -> None:
     alone = content(batches(12 * pool))
     first, second = (content(batches(12 * pool, replicas=2, rank=rank)) for rank in (0, 1))
     assert len(first) == len(second) == 2 * pool
-    assert [first[:pool], second[:pool], first[pool:], second[pool:]] == [
-        alone[n * pool : (n + 1) * pool] for n in range(4)
-    ]
+    shares = [first[:pool], second[:pool], first[pool:], second[pool:]]
+    for number, share in enumerate(shares):  # in an order that both devices have
+        assert sorted(share) == sorted(alone[number * pool : (number + 1) * pool])
+        assert share != alone[number * pool : (number + 1) * pool]
 
 
 def test_lines_are_those_of_the_pen_and_their_words_of_the_text() -> None:
@@ -152,3 +153,11 @@ def test_the_data_module_goes_on_with_the_epoch() -> None:
         assert data.train_batches == 20
         assert content(list(data.train_dataloader())) == content(batches(60, seed=4, epoch=epoch))
     assert content(list(endless_loader(EndlessBatches(endless(60), 3, 4, 3)))) == content(batches(60, seed=4, epoch=3))
+
+
+def test_replicas_draw_other_lines_and_shuffle_alike() -> None:
+    first, second = (list(EndlessBatches(endless(480), 3, 4, 0, replicas=2, rank=rank)) for rank in (0, 1))
+    assert [batch.texts for batch in first] != [batch.texts for batch in second]
+    widths = np.array([[max(batch.widths) for batch in share] for share in (first, second)])
+    assert widths.shape == (2, 80)
+    assert np.corrcoef(widths)[0, 1] > 0.8
