@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 from jinja2 import StrictUndefined, Template
+from scipy import stats
 
 from pipeline import paths
 from pipeline.errors import InputError, exit_on_input_error
@@ -24,8 +25,6 @@ TABLE = Path("reports/demo.csv")
 PAGE = TABLE.with_suffix(".md")
 TAKEN = ("experiment", "lines", "loss", "data", "test_lines", "seeds", "test_cer", "test_cer_std")
 """Columns of a workspace's `comparison.csv` that are kept as they are."""
-STUDENT_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-"""97.5 % quantiles by degrees of freedom, from 1."""
 NORMAL = 1.96
 
 TEXT = """# The demo's table
@@ -54,9 +53,9 @@ def expected(mean: float, deviation: float, lines_error: float, seeds: int) -> t
 
     Some models leave the plateau of blanks within the demo or do not: for them this is all that there is to know.
     """
-    if not 2 <= seeds <= len(STUDENT_T) + 1:
-        raise InputError(f"the spread needs 2 to {len(STUDENT_T) + 1} seeds, not {seeds}")
-    reach = STUDENT_T[seeds - 2] * math.sqrt(deviation**2 * (1 + 1 / seeds) + lines_error**2)
+    if seeds < 2:
+        raise InputError("the spread needs at least 2 seeds")
+    reach = stats.t.ppf(0.975, seeds - 1) * math.sqrt(deviation**2 * (1 + 1 / seeds) + lines_error**2)
     return max(0.0, mean - reach), min(1.0, mean + reach)
 
 

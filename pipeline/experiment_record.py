@@ -106,4 +106,4 @@ def comparison_of(
             Member(key, checkpoints, experiment.lines, md5_of(paths.lines(experiment.lines)), measured["test_cer"])
         )
     files = {name: reports / name for name in REPORTS if (reports / name).exists()}
-    return Comparison(members, reports / "comparison.csv", files)
+    return Comparison(members, files)

@@ -1,5 +1,7 @@
 """The comparison of experiments: a run of its own above theirs, and the best of them in the registry."""
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,13 +37,19 @@ class Comparison:
     """What the stage `compare` left: members in the order of the settings, and its files by name in the run."""
 
     members: Sequence[Member]
-    table: Path
-    """The file that tells one result from another."""
     files: Mapping[str, Path]
+
+    @property
+    def md5(self) -> str:
+        """What tells one result from another: the models, their lines and error rates, but no times."""
+        told = [
+            [one.experiment_key, one.lines, one.data_md5, one.test_cer, *_md5s(one.checkpoints)] for one in self.members
+        ]
+        return hashlib.md5(json.dumps(told).encode(), usedforsecurity=False).hexdigest()
 
 
 def log_comparison(comparison: Comparison) -> None:
-    """Keep a comparison, once for each distinct table, and register its best model.
+    """Keep a comparison, once for each distinct result, and register its best model.
 
     Trouble with the store is one warning on stderr: the report is written anyway.
     """
@@ -79,14 +87,17 @@ def best_member(members: Sequence[Member]) -> Member:
 
 
 def _runs_of(store: Store, member: Member) -> list[str | None]:
-    hashes = [md5_of(path) if path.exists() else "" for path in member.checkpoints]
-    runs = [newest_run(store, member.experiment_key, md5) if md5 else None for md5 in hashes]
+    runs = [newest_run(store, member.experiment_key, md5) if md5 else None for md5 in _md5s(member.checkpoints)]
     return [run.info.run_id if run else None for run in runs]
+
+
+def _md5s(files: Sequence[Path]) -> list[str]:
+    return [md5_of(path) if path.exists() else "" for path in files]
 
 
 def _run(store: Store, comparison: Comparison, runs: Mapping[str, str | None]) -> RunWriter:
     """The run with this result, made where there is none, with the files as they are now."""
-    digest = md5_of(comparison.table)
+    digest = comparison.md5
     found = store.client.search_runs(
         [store.experiment_id], f"tags.comparison_md5 = '{digest}'", max_results=1, order_by=["attributes.start_time"]
     )
