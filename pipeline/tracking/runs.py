@@ -112,9 +112,12 @@ def create_run(
     name = f"{experiment_key} ({details})" if details else experiment_key
     described = {"mlflow.note.content": note} if note else {}
     try:
-        return RunWriter.create(store, name, settings, {**tags, **described, "experiment_key": experiment_key})
+        writer = RunWriter.create(store, name, settings, {**tags, **described, "experiment_key": experiment_key})
+        if {"lines", "data_md5"} <= tags.keys():
+            writer.log_dataset(tags["lines"], tags["data_md5"])
     except Exception as error:
         raise InputError(f"MLflow store {store.uri} takes no new run ({first_line(error)})") from error
+    return writer
 
 
 def warn_not_kept(error: Exception) -> None:

@@ -1,3 +1,4 @@
+import json
 import subprocess
 from pathlib import Path
 
@@ -39,6 +40,15 @@ def test_a_training_can_be_read_back(store: Store, tmp_path: Path) -> None:
     assert not [tag for tag in kept.data.tags if tag.startswith("dvc.")]
     assert {file.path for file in store.client.list_artifacts(run.id)} == {"lines", "top.txt"}
     assert [file.path for file in store.client.list_artifacts(run.id, "lines")] == ["lines/best.png"]
+
+
+def test_a_run_names_its_lines(store: Store) -> None:
+    with start_run("lstm_ctc", {}, {"lines": "variable", "data_md5": "0" * 32}) as run:
+        pass
+    (used,) = store.client.get_run(run.id).inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("variable", "0" * 32)
+    assert json.loads(used.dataset.source) == {"uri": "data/lines/variable.h5"}
+    assert {tag.key: tag.value for tag in used.tags} == {"mlflow.data.context": "train"}
 
 
 def test_a_run_says_where_it_comes_from(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
