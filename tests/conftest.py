@@ -12,6 +12,14 @@ from tests.web import Web, serving
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"
 
+LONGEST = "tests/test_documented_commands.py"
+"""Takes minutes in one piece: begun last, it would leave all workers but one with nothing to do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests; the others keep their order."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
 
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
