@@ -5,6 +5,7 @@ from itertools import islice
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from benchmarks.inputs import BATCH, Inputs
 from pipeline import vocabulary
@@ -88,22 +89,20 @@ def synthesis(inputs: Inputs) -> Run:
 
 def decode_and_cer(inputs: Inputs) -> Run:
     """Logits of all test lines to texts and their character error rate."""
-    prepare_cpu()
-    reader, lines = make_reader(inputs, "cnn_ctc_variable"), inputs.lines("variable", "test")
-    lengths = reader.objective.lengths(reader.model.windows, lines.widths.tolist())
-    logits = inputs.ctc_logits(lines, reader.model.windows.steps(lines.images.shape[2]))
 
-    def run(_round: int) -> int:
-        rows = reader.objective.decode(logits, lengths)
-        edits = edit_distances(vocabulary.decode_rows(rows.numpy()), lines.texts)
-        edits.sum() / sum(map(len, lines.texts))
-        return len(lines)
+    def error_rate(_reader: Reader, readings: list[str], texts: list[str], _rows: Tensor) -> None:
+        edit_distances(readings, texts).sum() / sum(map(len, texts))
 
-    return run
+    return _decode_and(error_rate, inputs)
 
 
 def decode_and_all_rates(inputs: Inputs) -> Run:
     """Logits of all test lines to texts and what evaluation says of them."""
+    return _decode_and(rates, inputs)
+
+
+def _decode_and(compare: Callable[[Reader, list[str], list[str], Tensor], object], inputs: Inputs) -> Run:
+    """Logits to texts, then what `compare` makes of reader, readings, texts and class indices."""
     prepare_cpu()
     reader, lines = make_reader(inputs, "cnn_ctc_variable"), inputs.lines("variable", "test")
     lengths = reader.objective.lengths(reader.model.windows, lines.widths.tolist())
@@ -111,7 +110,7 @@ def decode_and_all_rates(inputs: Inputs) -> Run:
 
     def run(_round: int) -> int:
         rows = reader.objective.decode(logits, lengths)
-        rates(reader, vocabulary.decode_rows(rows.numpy()), lines.texts, rows)
+        compare(reader, vocabulary.decode_rows(rows.numpy()), lines.texts, rows)
         return len(lines)
 
     return run
