@@ -63,7 +63,8 @@ class LineCNN(LineModel):
     def _initialize(self) -> None:
         """Kaiming-normal weights by fan out, as the lecture has them; biases stay PyTorch's."""
         for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
+            # Without values there is nothing to draw, and drawing all the same takes a second: it imports the compiler.
+            if isinstance(module, nn.Conv2d | nn.Linear) and not module.weight.is_meta:
                 nn.init.kaiming_normal_(module.weight, a=0, mode="fan_out", nonlinearity="relu")
 
 

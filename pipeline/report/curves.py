@@ -10,6 +10,7 @@ import pandas as pd
 from pipeline.report.charts import Series, Style, draw_chart
 from pipeline.report.pictures import Picture
 from pipeline.report.results import Result
+from pipeline.settings.experiment import TrainingSettings, training_of
 
 LOSSES = {"ce": "Cross-entropy", "ctc": "CTC loss"}
 
@@ -51,6 +52,14 @@ def draw_curves(results: Sequence[Result], styles: Mapping[str, Style]) -> list[
 def summarize(result: Result) -> list[Training]:
     """The epoch that was kept and the last one, for each seed."""
     return [_summary(result, seed, history) for seed, history in result.histories.items()]
+
+
+def ran_on(result: Result, shared: TrainingSettings) -> str:
+    """The machine that trained, and how many devices where it was not one; `shared` is the section `training`."""
+    trainer = training_of(result.experiment, shared.model_dump())["trainer"]
+    numbers = {"nodes": trainer["num_nodes"], "devices": trainer["devices"]}
+    parts = [f"{number} {name}" for name, number in numbers.items() if number != 1]
+    return f"{', '.join(parts)}, each: {result.trained.machine}" if parts else result.trained.machine
 
 
 def _summary(result: Result, seed: int, history: pd.DataFrame) -> Training:

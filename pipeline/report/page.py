@@ -11,7 +11,7 @@ from pipeline.report.alignment import visible
 from pipeline.report.bootstrap import LEVEL, RESAMPLES, Estimate
 from pipeline.report.charts import style_of
 from pipeline.report.ctc_steps import ctc_steps
-from pipeline.report.curves import draw_curves, summarize
+from pipeline.report.curves import draw_curves, ran_on, summarize
 from pipeline.report.differences import compare_pairs
 from pipeline.report.errors import find_errors
 from pipeline.report.gallery import random_lines, worst_lines
@@ -53,7 +53,7 @@ def report_page(
             matrices=compare_pairs(results, rates),
             changes=find_single_changes(results, rates, training),
             curves=draw_curves(results, styles),
-            trainings=[training for result in results for training in summarize(result)],
+            trainings=[(one, ran_on(result, training)) for result in results for one in summarize(result)],
             several=any(len(result.seeds) > 1 for result in results),
             errors=find_errors(results, best, data, styles),
             worst=[worst_lines(result, data[result.experiment.lines]) for result in results],

@@ -3,12 +3,13 @@ from dataclasses import replace
 import pytest
 
 from pipeline.report.charts import Series, draw_chart, style_of
-from pipeline.report.curves import draw_curves, summarize
+from pipeline.report.curves import draw_curves, ran_on, summarize
 from pipeline.report.pictures import Picture
 from pipeline.report.results import Result
 from pipeline.timings import Timing
 from tests.report.results import HISTORY, make_result
 from tests.report.test_charts import svg
+from tests.tiny import tiny_training
 
 CTC = {**HISTORY, "val_cer": [0.7, 0.9], "val_blank_share": [1.0, 0.75]}
 
@@ -82,3 +83,11 @@ def test_what_was_not_logged_is_none() -> None:
     assert (found.train_loss, found.val_loss, found.blank_share) == (None, 4.5, None)
     (found,) = summarize(result("only", "ce", {"epoch": [0], "val_cer": [0.5]}))
     assert found.kept_epoch is None
+
+
+def test_where_a_training_ran_says_how_many_devices_if_not_one() -> None:
+    one = result("only", "ctc", CTC)
+    assert ran_on(one, tiny_training()) == one.trained.machine
+    trainer = {"trainer": {"devices": 2, "num_nodes": 4}}
+    four_nodes = replace(one, experiment=one.experiment.model_copy(update={"training": trainer}))
+    assert ran_on(four_nodes, tiny_training()) == f"4 nodes, 2 devices, each: {one.trained.machine}"
