@@ -25,7 +25,7 @@ $(VENV)/installed: pyproject.toml requirements.lock
 
 demo: setup  ## Run the whole pipeline on built-in characters and text, in build/demo.
 	@$(BIN)/python -m pipeline.workspace build/demo profiles/demo.yaml
-	@cd build/demo && dvc repro --quiet
+	@cd build/demo && python -m pipeline.parallel_repro
 	@echo
 	@echo "Comparison:    build/demo/reports/index.html (to look at), comparison.md (table)"
 	@echo "Every run:     make ui, then open $(RUNS)"
@@ -34,7 +34,7 @@ demo: setup  ## Run the whole pipeline on built-in characters and text, in build
 
 demo-report: setup  ## Train the demo's models with several seeds; writes reports/demo.csv and reports/demo.md.
 	@$(BIN)/python -m pipeline.workspace build/demo_seeds profiles/demo.yaml profiles/demo_seeds.yaml
-	@cd build/demo_seeds && dvc repro --quiet compare
+	@cd build/demo_seeds && python -m pipeline.parallel_repro compare
 	@$(BIN)/python -m pipeline.demo --keep build/demo_seeds
 
 test: setup  ## Run the tests.

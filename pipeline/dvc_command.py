@@ -2,6 +2,7 @@
 
 DVC 3.67 empties `.dvc/tmp/rwlock` and `dvc.lock` and then writes them. Killed in between, it refuses to go on until
 somebody mends them: the first knows of nothing but commands that are running, and of the second a copy is kept.
+Both are written by who holds DVC's own lock, so that nothing is looked at while another one has it.
 """
 
 import json
@@ -11,7 +12,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-RUNNING = Path(".dvc/tmp/rwlock")
+from zc.lockfile import LockError, LockFile
+
+HELD, RUNNING = Path(".dvc/tmp/lock"), Path(".dvc/tmp/rwlock")
 LOCK, LAST, BROKEN = Path("dvc.lock"), Path(".dvc/tmp/dvc.lock.last"), Path(".dvc/tmp/dvc.lock.broken")
 PATIENCE = 0.2
 """Seconds after which a file that still makes no sense is not just being written."""
@@ -23,11 +26,22 @@ def repair(folder: Path) -> str:
     root = next((one for one in (folder, *folder.parents) if (one / ".dvc").is_dir()), None)
     if root is None:
         return ""
+    (root / HELD).parent.mkdir(exist_ok=True)
+    try:
+        lock = LockFile(str(root / HELD))
+    except LockError:
+        return ""
+    try:
+        return _repair(root)
+    finally:
+        lock.close()
+
+
+def _repair(root: Path) -> str:
     if _stays_broken(root / RUNNING, json.loads):
         (root / RUNNING).unlink(missing_ok=True)
     if not _stays_broken(root / LOCK, _require_lock):
         if (root / LOCK).exists():
-            (root / LAST).parent.mkdir(exist_ok=True)
             shutil.copyfile(root / LOCK, root / LAST)
         return ""
     (root / LOCK).replace(root / BROKEN)

@@ -5,8 +5,9 @@ import time
 from pathlib import Path
 
 import pytest
+from zc.lockfile import LockFile
 
-from pipeline.dvc_command import BROKEN, LAST, LOCK, RUNNING, repair
+from pipeline.dvc_command import BROKEN, HELD, LAST, LOCK, RUNNING, repair
 from tests.imports import ROOT
 
 RUNS = b'{"read": {}, "write": {"/somewhere": {"pid": 1, "cmd": "dvc repro"}}}'
@@ -104,3 +105,14 @@ def test_dvc_goes_on_where_its_own_command_does_not(tmp_path: Path) -> None:
     assert dvc("pipeline.dvc_command", "repro").returncode == 0
     assert (tmp_path / LOCK).read_bytes() == whole
     assert dvc("pipeline.dvc_command", "no-such-command").returncode == dvc("dvc", "no-such-command").returncode != 0
+
+
+def test_nothing_is_mended_while_another_dvc_holds_the_lock(root: Path) -> None:
+    (root / LOCK).write_bytes(STAGES)
+    repair(root)
+    other = LockFile(str(root / HELD))
+    (root / LOCK).write_bytes(b"")  # it has just begun to write
+    assert repair(root) == ""
+    assert (root / LOCK).read_bytes() == b""
+    other.close()
+    assert "went back" in repair(root)

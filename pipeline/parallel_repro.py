@@ -1,0 +1,120 @@
+"""`dvc repro` with stages side by side: DVC runs one at a time, also where none needs another (dvc issue 755).
+
+    python -m pipeline.parallel_repro --jobs 2
+
+Each stage runs by `dvc repro --single-item` as soon as those that it depends on are done, with its share of the
+processor cores: two trainings with a core each are done sooner than one after the other with both. In the end
+`dvc repro` itself has a look: it finds nothing to do, or does it.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from graphlib import TopologicalSorter
+
+from tqdm import tqdm
+
+from pipeline.errors import InputError, exit_on_input_error
+
+DVC = (sys.executable, "-m", "pipeline.dvc_command", "--wait-for-lock", "repro", "--quiet")
+Process = subprocess.CompletedProcess[str]
+Order = Mapping[str, set[str]]
+"""Of each stage that is to run: those among them that must run before it."""
+
+
+def stages_to_run(targets: Sequence[str] = ()) -> Order:
+    """The stages that have changed and all that depend on them, of those that `targets` need, by default of all.
+
+    Raises:
+        InputError: DVC cannot read the project, or knows no such stage.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from networkx import DiGraph, ancestors, descendants
+
+    try:
+        with Repo() as repo:
+            graph: DiGraph = repo.index.graph  # from each stage to those that it depends on
+            named = [stage for target in targets for stage in repo.stage.collect(target)]
+            changed = set(repo.status(list(targets) or None, with_deps=True))
+    except DvcException as error:
+        raise InputError(f"dvc: {error}") from None
+    needed = set(named).union(*(descendants(graph, stage) for stage in named)) if targets else set(graph)
+    first = {stage for stage in needed if stage.addressing in changed}
+    later = set().union(*(ancestors(graph, stage) for stage in first)) & needed
+    order = [stage for stage in graph if stage in first | later]
+    return {
+        stage.addressing: {one.addressing for one in graph.successors(stage) if one in first | later} for stage in order
+    }
+
+
+def run(order: Order, jobs: int, threads: int) -> list[str]:
+    """Run all stages, at most `jobs` at once with `threads` threads each; those that failed.
+
+    After a failure those that run are waited for, and no other begins.
+    """
+    sorter = TopologicalSorter(order)
+    sorter.prepare()
+    waiting: list[str] = []
+    running: dict[Future[Process], str] = {}
+    failed: list[str] = []
+    with ThreadPoolExecutor(jobs) as workers, tqdm(total=len(order), unit="stage", disable=None) as bar:
+        while sorter.is_active():
+            waiting += sorter.get_ready()
+            while waiting and len(running) < jobs and not failed:
+                stage = waiting.pop(0)
+                running[workers.submit(reproduce, stage, threads)] = stage
+            bar.set_postfix_str(", ".join(running.values()))
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                stage, process = running.pop(future), future.result()
+                bar.write(process.stdout, end="")
+                bar.update()
+                if process.returncode:
+                    failed.append(stage)
+                else:
+                    sorter.done(stage)
+            if not running and failed:
+                break
+    return failed
+
+
+def reproduce(stage: str, threads: int) -> Process:
+    """Run one stage if it has changed; what it and DVC print is kept as text, bars are left out."""
+    return subprocess.run(
+        [*DVC, "--single-item", stage],
+        env={"OMP_NUM_THREADS": str(threads), **os.environ},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def count_cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def main() -> None:
+    """Parse the command line, run all stages and then `dvc repro`."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.parallel_repro", description=__doc__.split("\n")[0])
+    parser.add_argument("targets", nargs="*", help="stages, as `dvc repro` takes them; all by default")
+    parser.add_argument("--jobs", type=int, default=count_cores(), help="stages at once; by default one per core")
+    arguments = parser.parse_args()
+    if arguments.jobs < 1:
+        parser.error(f"--jobs: {arguments.jobs}: at least 1")
+    order = stages_to_run(arguments.targets)
+    threads = max(1, count_cores() // arguments.jobs)
+    if order:
+        print(f"parallel_repro: {len(order)} stages, up to {arguments.jobs} at once with {threads} threads each")
+    if failed := run(order, arguments.jobs, threads):
+        raise InputError(f"{', '.join(failed)}: failed, see above; `dvc repro {failed[0]}` runs it again")
+    sys.exit(subprocess.run([*DVC, *arguments.targets], check=False).returncode)
+
+
+if __name__ == "__main__":
+    exit_on_input_error(main)

@@ -1,0 +1,98 @@
+"""Stages side by side, in a small DVC project of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.errors import InputError
+from pipeline.parallel_repro import stages_to_run
+
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value will soon:DeprecationWarning")  # DVC's own
+
+MEET = """import pathlib, sys, time
+mine, other = sys.argv[1:]
+pathlib.Path(mine).write_text("here")
+end = time.monotonic() + 60
+while not pathlib.Path(other).exists():
+    assert time.monotonic() < end, "the other one did not come"
+    time.sleep(0.01)
+print(mine, "met", other)
+"""
+"""Ends only if the other one runs at the same time."""
+
+
+def stage(command: str, deps: list[str], outs: list[str]) -> dict[str, object]:
+    return {"cmd": f"{sys.executable} {command}", "deps": deps, "outs": outs}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two stages that must meet, one before and one after both, and one beside them."""
+    monkeypatch.chdir(tmp_path)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], check=True)
+    Path("meet.py").write_text(MEET)
+    Path("source").write_text("1")
+    stages = {
+        "before": stage("-c \"open('a', 'w').write(open('source').read())\"", ["source"], ["a"]),
+        "left": stage("meet.py l r", ["a"], ["l"]),
+        "right": stage("meet.py r l", ["a"], ["r"]),
+        "after": stage("-c \"open('both', 'w').write(open('l').read() + open('r').read())\"", ["l", "r"], ["both"]),
+        "beside": stage("-c \"open('b', 'w').write('b')\"", [], ["b"]),
+    }
+    YAML().dump({"stages": stages}, tmp_path / "dvc.yaml")
+    return tmp_path
+
+
+def repro(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pipeline.parallel_repro", *arguments]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=300)
+
+
+def test_stages_that_do_not_need_each_other_run_at_once_and_dvc_finds_all_done(project: Path) -> None:
+    run = repro("--jobs", "2")
+    assert run.returncode == 0, run.stderr
+    assert (project / "both").read_text() == "herehere"
+    assert "l met r" in run.stdout
+    status = subprocess.run([sys.executable, "-m", "dvc", "status"], capture_output=True, encoding="utf-8", check=True)
+    assert "up to date" in status.stdout
+    assert stages_to_run() == {}
+
+
+def test_only_what_changed_and_what_depends_on_it_is_to_run(project: Path) -> None:
+    every = {"before": set(), "left": {"before"}, "right": {"before"}, "after": {"left", "right"}, "beside": set()}
+    assert stages_to_run() == every
+    assert stages_to_run(["left"]) == {"before": set(), "left": {"before"}}
+    assert repro("--jobs", "3").returncode == 0
+    (project / "b").unlink()
+    assert stages_to_run() == {"beside": set()}
+    (project / "meet.py").write_text("1 / 0")  # no stage names it
+    (project / "source").write_text("2")
+    assert set(stages_to_run(["after"])) == {"before", "left", "right", "after"}
+    assert stages_to_run(["left"]) == {"before": set(), "left": {"before"}}
+
+
+def test_after_a_failure_no_other_stage_begins_and_what_was_done_stays(project: Path) -> None:
+    (project / "meet.py").write_text("import sys; sys.exit('error: source: is bad')")
+    run = repro("--jobs", "2")
+    assert run.returncode == 2
+    assert "error: source: is bad" in run.stdout
+    (last,) = run.stderr.splitlines()
+    assert "failed, see above; `dvc repro " in last
+    assert not (project / "both").exists()
+    assert "before" not in stages_to_run()
+
+
+def test_a_stage_that_is_not_there_is_refused(project: Path) -> None:
+    with pytest.raises(InputError, match="nowhere"):
+        stages_to_run(["nowhere"])
+    run = repro("nowhere")
+    assert (run.returncode, len(run.stderr.splitlines())) == (2, 1)
+
+
+def test_less_than_one_job_is_refused(project: Path) -> None:
+    run = repro("--jobs", "0")
+    assert run.returncode == 2
+    assert "--jobs: 0: at least 1" in run.stderr
