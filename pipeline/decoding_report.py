@@ -25,12 +25,13 @@ READINGS = ("greedy", "prediction")
 PAGE = """# Reading with a language model
 
 Test lines read by CTC beam search with a character n-gram model of the training text, beside the greedy reading of the
-same trained model. Weight and bonus were chosen, and confidence was calibrated, on validation lines alone.
+same trained model. Weights and bonus were chosen, and confidence was calibrated, on validation lines alone.
 
 {rates}
 
 In brackets the 95 % interval of a bootstrap over the lines, of the differences a paired one. **lines/s**: searching
-alone, without the model's own time.
+alone, without the model's own time. **weight**, **prior**: of the language model's log-probability, and of the
+characters' own, which is taken off; **bonus**: for each character.
 
 ## Confidence
 
@@ -83,6 +84,7 @@ def decoding_page(decodings: Sequence[Decoding]) -> str:
         "exact lines": [_rate(one.rates["prediction"]["exact"]) for one in decodings],
         "weight": [one.metrics["lm_weight"] for one in decodings],
         "bonus": [one.metrics["length_bonus"] for one in decodings],
+        "prior": [one.metrics["prior_weight"] for one in decodings],
         "lines/s": [f"{one.lines_per_second:,.0f}" for one in decodings],
     }
     both = [(one, kind, one.metrics["calibration"][kind]) for one in decodings for kind in KINDS]

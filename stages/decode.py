@@ -41,7 +41,7 @@ def run(key: str, settings: DecodingSettings, experiment: ExperimentSettings, tr
     write_text(places.metrics(key), json.dumps(result.metrics, indent=2) + "\n")
     print(
         f"decode: {key}: CER {result.metrics['test_cer']:.2%}, greedy {result.metrics['test_cer_greedy']:.2%}; "
-        f"lm_weight {result.metrics['lm_weight']}, length_bonus {result.metrics['length_bonus']}"
+        + ", ".join(f"{name} {result.metrics[name]}" for name in ("lm_weight", "length_bonus", "prior_weight"))
     )
 
 

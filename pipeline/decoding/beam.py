@@ -4,7 +4,11 @@ A hypothesis is a text with the summed probability of all its alignments so far,
 blank (Hannun et al., "First-Pass Large Vocabulary Continuous Speech Recognition using Bi-Directional Recurrent DNNs",
 2014). Hypotheses compete by
 
-    log p_ctc(text) + weight * log p_lm(text) + bonus * length
+    log p_ctc(text) + weight * log p_lm(text) - prior * sum of log p(character) + bonus * length
+
+A network learns from its lines how common each character is, and the language model says it again: what the prior takes
+off makes up for that (the density ratio of McDermott et al., "A Density Ratio Approach to Language Model Fusion in
+End-to-End Automatic Speech Recognition", 2019, with single characters as the source's model).
 
 Further shape letters: K hypotheses of a line (the beam's width), A characters that may come next.
 """
@@ -35,11 +39,11 @@ def beam_search(log_probabilities: Tensor, lengths: Sequence[int], search: Searc
         origins.append(origin)
         wrote.append(written)
     lm = beam.lm + _ends(beam, rows)
-    found = Hypotheses(_traced(origins, wrote), beam.total, lm, beam.lengths)
-    order = found.scores(search.weight, search.bonus).argsort(dim=1, descending=True, stable=True)
+    found = Hypotheses(_traced(origins, wrote), beam.total, lm, beam.prior, beam.lengths)
+    order = found.scores(search).argsort(dim=1, descending=True, stable=True)
     return Hypotheses(
         found.classes.take_along_dim(order[..., None], 1),
-        *(values.take_along_dim(order, 1) for values in (found.ctc, found.lm, found.lengths)),
+        *(values.take_along_dim(order, 1) for values in (found.ctc, found.lm, found.prior, found.lengths)),
     )
 
 
@@ -57,8 +61,9 @@ def _step(beam: Beam, step: Tensor, search: Search, rows: RowCache | None) -> tu
     classes = classes + FIRST
     blank, written, grown = _advance(beam, step, likely, classes)
     lm = (beam.lm[..., None] + _costs(beam, classes, rows)).expand_as(grown)
-    stay_scores = torch.logaddexp(blank, written) + search.weight * beam.lm + search.bonus * beam.lengths
-    grow_scores = grown + search.weight * lm + search.bonus * (beam.lengths[..., None] + 1)
+    prior = (beam.prior[..., None] + _priors(classes, rows)).expand_as(grown)
+    stay_scores = torch.logaddexp(blank, written) + search.added(beam.lm, beam.prior, beam.lengths)
+    grow_scores = grown + search.added(lm, prior, beam.lengths[..., None] + 1)
     scores, chosen = torch.cat((stay_scores, grow_scores.flatten(1)), 1).topk(search.width)
 
     grows = chosen >= search.width
@@ -77,6 +82,7 @@ def _step(beam: Beam, step: Tensor, search: Search, rows: RowCache | None) -> tu
         parent=parent.masked_fill(nobody, ORPHAN),
         context=torch.where(grows, _context(old.context, character, rows), old.context),
         lm=torch.where(grows, lm.flatten(1).take_along_dim(pairs, 1), old.lm),
+        prior=torch.where(grows, prior.flatten(1).take_along_dim(pairs, 1), old.prior),
         lengths=old.lengths + grows,
     )
     return new, origin, character
@@ -111,6 +117,13 @@ def _costs(beam: Beam, classes: Tensor, rows: RowCache | None) -> Tensor:
         return torch.zeros((), dtype=torch.float64)
     table, places = rows(beam.context)
     return table[places[..., None], (classes - FIRST)[:, None, :]]
+
+
+def _priors(classes: Tensor, rows: RowCache | None) -> Tensor:
+    """(B, 1, A) log-probability of each class (B, A) by itself."""
+    if rows is None:
+        return torch.zeros((), dtype=torch.float64)
+    return rows.alone[classes - FIRST][:, None, :]
 
 
 def _ends(beam: Beam, rows: RowCache | None) -> Tensor:

@@ -32,6 +32,7 @@ class Beam:
     context: Tensor
     """What the language model goes by."""
     lm: Tensor
+    prior: Tensor
     lengths: Tensor
 
     def at(self, places: Tensor) -> "Beam":
@@ -58,6 +59,7 @@ def empty_beam(lines: int, width: int) -> Beam:
         parent=zeros + ORPHAN,
         context=zeros + START,
         lm=torch.zeros_like(nothing),
+        prior=torch.zeros_like(nothing),
         lengths=zeros,
     )
 

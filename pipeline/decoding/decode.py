@@ -51,14 +51,13 @@ def decode(
     model: LanguageModel,
     windows: Windows,
 ) -> Decoded:
-    """Choose weight and bonus, fit the temperatures, both on validation lines, and read the test lines.
+    """Choose weights and bonus, fit the temperatures, both on validation lines, and read the test lines.
 
     `greedy` are the readings of the test lines without the beam.
     """
     rows, search = RowCache(model), Search(settings.width, settings.candidates)
-    trials = try_all(
-        validation.posteriors, validation.texts, search, settings.lm_weights, settings.length_bonuses, rows
-    )
+    choices = settings.lm_weights, settings.length_bonuses, settings.prior_weights
+    trials = try_all(validation.posteriors, validation.texts, search, *choices, rows)
     best = best_of(trials)
     fitted = temperatures(search_lines(validation.posteriors, best.search, rows), validation.texts)
     start = time.perf_counter()
@@ -69,12 +68,21 @@ def decode(
         "experiment": settings.experiment,
         "lm_weight": best.search.weight,
         "length_bonus": best.search.bonus,
+        "prior_weight": best.search.prior,
         **{f"test_{name}": rate for name, rate in reading_rates(candidates.best, test.texts).items()},
         **{f"test_{name}_greedy": rate for name, rate in reading_rates(greedy, test.texts).items()},
         "validation_cer": best.cer,
         "lines": len(test.texts),
         "calibration": calibrated,
-        "trials": [{"lm_weight": t.search.weight, "length_bonus": t.search.bonus, "cer": t.cer} for t in trials],
+        "trials": [
+            {
+                "lm_weight": trial.search.weight,
+                "length_bonus": trial.search.bonus,
+                "prior_weight": trial.search.prior,
+                "cer": trial.cer,
+            }
+            for trial in trials
+        ],
     }
     table = predictions_table(test, greedy, candidates, fitted, windows)
     return Decoded(metrics, table, len(test.texts) / seconds)

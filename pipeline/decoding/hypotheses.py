@@ -9,13 +9,19 @@ from pipeline.vocabulary import decode
 
 @dataclass(frozen=True)
 class Search:
-    """How to search; without a weight the language model takes no part."""
+    """How to search; without weights the language model takes no part."""
 
     width: int
     candidates: int
     """The likeliest characters of each step that may come next."""
     weight: float = 0.0
     bonus: float = 0.0
+    prior: float = 0.0
+    """Weight of what is taken off for how common characters are by themselves."""
+
+    def added(self, lm: Tensor, prior: Tensor, lengths: Tensor) -> Tensor:
+        """What a text's score has beside its CTC log-probability; all of the same shape."""
+        return self.weight * lm - self.prior * prior + self.bonus * lengths
 
 
 @dataclass(frozen=True)
@@ -28,12 +34,14 @@ class Hypotheses:
     """(B, K) log-probability, summed over the alignments that the search saw."""
     lm: Tensor
     """(B, K) log-probability of the language model, the line's end included; 0 without one."""
+    prior: Tensor
+    """(B, K) log-probability of the text's characters, each by itself; 0 without a language model."""
     lengths: Tensor
     """(B, K) characters."""
 
-    def scores(self, weight: float, bonus: float) -> Tensor:
+    def scores(self, search: Search) -> Tensor:
         """(B, K) what hypotheses compete by."""
-        return self.ctc + weight * self.lm + bonus * self.lengths
+        return self.ctc + search.added(self.lm, self.prior, self.lengths)
 
     def text(self, line: int, rank: int) -> str:
         """One text."""

@@ -69,6 +69,12 @@ class LanguageModel:
             _interpolate(rows, contexts % BASE**length, level)
         return np.asarray(np.log(rows))
 
+    def log_frequencies(self) -> NDArray[np.float64]:
+        """(SYMBOLS,) log-probability of each symbol, whatever comes before it."""
+        row = np.full((1, SYMBOLS), 1 / SYMBOLS)
+        _interpolate(row, np.zeros(1, dtype=np.int64), self.levels[0])
+        return np.asarray(np.log(row[0]))
+
     def score(self, text: str) -> float:
         """The log-probability of a whole line, its end included."""
         total, context = 0.0, np.array([START])

@@ -1,4 +1,4 @@
-"""Choosing the language model's weight and the length bonus on validation lines."""
+"""Choosing the weights of language model and prior and the length bonus on validation lines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from pipeline.metrics import reading_rates
 
 @dataclass(frozen=True)
 class Trial:
-    """One pair, and its CER on the lines it was tried on."""
+    """One choice, and its CER on the lines it was tried on."""
 
     search: Search
     cer: float
@@ -27,13 +27,14 @@ def try_all(
     search: Search,
     weights: Sequence[float],
     bonuses: Sequence[float],
+    priors: Sequence[float],
     rows: RowCache,
 ) -> list[Trial]:
-    """Read the lines with every pair of a weight and a bonus; other settings are those of `search`."""
-    pairs = list(product(weights, bonuses))
+    """Read the lines with every choice of a weight, a bonus and a prior; other settings are those of `search`."""
+    choices = list(product(weights, bonuses, priors))
     trials = []
-    for weight, bonus in tqdm(pairs, desc="tuning", unit="pair", disable=None):
-        tried = replace(search, weight=weight, bonus=bonus)
+    for weight, bonus, prior in tqdm(choices, desc="tuning", unit="choice", disable=None):
+        tried = replace(search, weight=weight, bonus=bonus, prior=prior)
         trials.append(Trial(tried, reading_rates(readings(posteriors, tried, rows), texts)["cer"]))
     return trials
 

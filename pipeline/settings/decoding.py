@@ -21,7 +21,7 @@ class LanguageModelSettings(Settings):
 class DecodingSettings(Settings):
     """Beam search over what a trained CTC experiment says of its validation and test lines.
 
-    Of the weights and bonuses listed, the pair with the lowest CER on validation lines reads the test lines.
+    Of the weights and bonuses listed, those with the lowest CER on validation lines read the test lines.
     """
 
     experiment: str
@@ -34,3 +34,7 @@ class DecodingSettings(Settings):
     """Weights of the language model's log-probability to choose from; 0 does without."""
     length_bonuses: Annotated[list[Annotated[float, Field(ge=-10, le=10)]], Field(min_length=1)]
     """What each character adds to a text's score, to choose from."""
+    prior_weights: Annotated[list[Annotated[float, Field(ge=0, le=10)]], Field(min_length=1)] = Field(
+        default_factory=lambda: [0.0]
+    )
+    """Weights of the characters' own log-probabilities, which are taken off, to choose from; 0 does without."""

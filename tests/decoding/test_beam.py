@@ -11,12 +11,13 @@ from pipeline.decoding.language_model import LanguageModel
 from pipeline.decoding.ngrams import count_followers
 from pipeline.decoding.row_cache import RowCache
 from pipeline.vocabulary import NUM_CLASSES
-from tests.decoding.enumeration import all_texts, greedy_text, noise_steps
+from tests.decoding.enumeration import WittenBell, all_texts, greedy_text, noise_steps
 
 ALPHABET = "ab "
 EXHAUSTIVE = 400
 """More than there are texts of five steps over three characters."""
-MODEL = LanguageModel(count_followers("abba a bab baa ab abab b", 4), "witten_bell")
+MODEL_TEXT = "abba a bab baa ab abab b"
+MODEL = LanguageModel(count_followers(MODEL_TEXT, 4), "witten_bell")
 
 
 def search_one(steps: NDArray[np.float64], search: Search, rows: RowCache | None = None) -> Hypotheses:
@@ -41,18 +42,24 @@ def test_a_wide_beam_finds_every_text_with_its_probability(seed: int, steps: int
 
 
 @pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize(("weight", "bonus"), [(0.7, 0.0), (1.5, 1.0), (0.0, -2.0)])
-def test_a_wide_beam_ranks_by_the_whole_score(seed: int, weight: float, bonus: float) -> None:
+@pytest.mark.parametrize(
+    ("weight", "bonus", "prior"), [(0.7, 0.0, 0.0), (1.5, 1.0, 0.4), (0.0, -2.0, 0.0), (0.0, 0.0, 1.5)]
+)
+def test_a_wide_beam_ranks_by_the_whole_score(seed: int, weight: float, bonus: float, prior: float) -> None:
     values = noise_steps(seed, 5, ALPHABET)
+    alone = WittenBell(MODEL_TEXT, 1)
     scores = {
-        text: ctc + weight * MODEL.score(text) + bonus * len(text) for text, ctc in all_texts(values, ALPHABET).items()
+        text: ctc
+        + weight * MODEL.score(text)
+        + bonus * len(text)
+        - prior * sum(np.log(alone.probability(character, "")) for character in text)
+        for text, ctc in all_texts(values, ALPHABET).items()
     }
-    found = search_one(values, Search(EXHAUSTIVE, 3, weight, bonus), RowCache(MODEL))
+    search = Search(EXHAUSTIVE, 3, weight, bonus, prior)
+    found = search_one(values, search, RowCache(MODEL))
     ranked = [found.text(0, k) for k in range(len(scores))]
     assert ranked == sorted(scores, key=lambda text: -scores[text])
-    assert found.scores(weight, bonus)[0, : len(scores)].tolist() == pytest.approx(
-        sorted(scores.values(), reverse=True)
-    )
+    assert found.scores(search)[0, : len(scores)].tolist() == pytest.approx(sorted(scores.values(), reverse=True))
     assert found.lm[0, :5].tolist() == pytest.approx([MODEL.score(text) for text in ranked[:5]])
 
 

@@ -1,4 +1,5 @@
 import json
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -35,6 +36,7 @@ def trained(project: Project) -> Project:
                 "candidates": 5,
                 "lm_weights": [0.0, 0.5],
                 "length_bonuses": [0.0, 4.0],
+                "prior_weights": [0.0, 1.0],
             }
         },
     )
@@ -61,9 +63,12 @@ def test_readings_metrics_and_what_goes_with_each_character_agree(trained: Proje
         columns = [int(column) for column in row["columns"].split()]
         assert columns == sorted(columns)
         assert all(0 <= float(value) <= 1 for value in (row["confidence"], *row["confidences"].split()))
-    trials = {(trial["lm_weight"], trial["length_bonus"]): trial["cer"] for trial in metrics["trials"]}
-    assert list(trials) == [(0, 0), (0, 4), (0.5, 0), (0.5, 4)]
-    chosen = metrics["lm_weight"], metrics["length_bonus"]
+    chosen, *tried = (
+        tuple(one[name] for name in ("lm_weight", "length_bonus", "prior_weight"))
+        for one in (metrics, *metrics["trials"])
+    )
+    trials = dict(zip(tried, [trial["cer"] for trial in metrics["trials"]], strict=True))
+    assert list(trials) == list(product((0, 0.5), (0, 4), (0, 1)))
     assert trials[chosen] == min(trials.values()) == metrics["validation_cer"]
     # Here all parts of the data are the same lines, so that what was chosen on one is what was measured on the other.
     assert metrics["validation_cer"] == metrics["test_cer"]
