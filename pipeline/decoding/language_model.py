@@ -5,8 +5,10 @@ then to all characters of the vocabulary alike. What is set aside for the shorte
     witten_bell   as much as there are different followers (Witten and Bell 1991)
     discounting   a part of each count, another for counts of 1, 2 and more, estimated from the
                   counts of counts (Ney, Essen, Kneser 1994; Chen and Goodman 1998)
-All counts are plain counts, also those of short contexts: lines are short, so that a good part of their
-characters has a short context, for which Kneser-Ney's counts of contexts are no estimate.
+    kneser_ney    the same, and a shorter context that a longer one leans on does not count how often a
+                  character follows it, but after how many different characters both stand (Kneser and Ney 1995)
+Lines are short, so that a good part of their characters has all of its line as context: that one's counts are always
+plain, however short it is.
 
 Lines begin at the beginning of a word and end at the end of one. Both are the word boundary, a space, for the model:
 before the first character and after the last one.
@@ -19,7 +21,16 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.decoding.ngrams import BASE, BOUNDARY, SYMBOLS, Followers, context_of, symbols_of
+from pipeline.decoding.ngrams import (
+    BASE,
+    BOUNDARY,
+    SYMBOLS,
+    Followers,
+    context_of,
+    continuations,
+    lengths_of,
+    symbols_of,
+)
 from pipeline.settings.decoding import Smoothing
 
 if TYPE_CHECKING:
@@ -49,8 +60,13 @@ class LanguageModel:
 
     def __init__(self, followers: Sequence[Followers], smoothing: Smoothing) -> None:
         self.smoothing = smoothing
-        estimate = {"witten_bell": witten_bell, "discounting": discounting}[smoothing]
+        estimate = witten_bell if smoothing == "witten_bell" else discounting
         self.levels = [Level(level, *estimate(level)) for level in followers]
+        """For contexts of each length that are all there is."""
+        self.leant_on = self.levels
+        """For contexts of each length but the longest that are the end of a longer one."""
+        if smoothing == "kneser_ney":
+            self.leant_on = [Level(level, *estimate(level)) for level in map(continuations, followers[1:])]
 
     @property
     def order(self) -> int:
@@ -65,15 +81,17 @@ class LanguageModel:
     def log_probabilities(self, contexts: NDArray[np.int64]) -> NDArray[np.float64]:
         """(N, SYMBOLS) for (N,) contexts; each row sums up to 1 as probabilities."""
         rows = np.full((len(contexts), SYMBOLS), 1 / SYMBOLS)
-        for length, level in enumerate(self.levels):
-            _interpolate(rows, contexts % BASE**length, level)
+        lengths = np.minimum(lengths_of(contexts), self.order - 1)
+        for length in range(self.order):
+            for levels, chosen in ((self.leant_on, lengths > length), (self.levels, lengths == length)):
+                if len(places := np.flatnonzero(chosen)):
+                    rows[places] = _interpolated(rows[places], contexts[places] % BASE**length, levels[length])
         return np.asarray(np.log(rows))
 
     def log_frequencies(self) -> NDArray[np.float64]:
         """(SYMBOLS,) log-probability of each symbol, whatever comes before it."""
-        row = np.full((1, SYMBOLS), 1 / SYMBOLS)
-        _interpolate(row, np.zeros(1, dtype=np.int64), self.levels[0])
-        return np.asarray(np.log(row[0]))
+        alike = np.full((1, SYMBOLS), 1 / SYMBOLS)
+        return np.asarray(np.log(_interpolated(alike, np.zeros(1, dtype=np.int64), self.levels[0])[0]))
 
     def score(self, text: str) -> float:
         """The log-probability of a whole line, its end included."""
@@ -84,8 +102,8 @@ class LanguageModel:
         return total
 
 
-def _interpolate(rows: NDArray[np.float64], contexts: NDArray[np.int64], level: Level) -> None:
-    """Lay the estimates of one level over those of the level below, in place, where the context is known."""
+def _interpolated(rows: NDArray[np.float64], contexts: NDArray[np.int64], level: Level) -> NDArray[np.float64]:
+    """The estimates of one level laid over those of the level below, in place, where the context is known."""
     known = level.followers.contexts
     places = np.minimum(np.searchsorted(known, contexts), len(known) - 1)
     found = np.flatnonzero(known[places] == contexts)
@@ -94,6 +112,7 @@ def _interpolate(rows: NDArray[np.float64], contexts: NDArray[np.int64], level: 
     begins, counts = level.followers.offsets[places], np.diff(level.followers.offsets)[places]
     entries = np.repeat(begins - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
     rows[np.repeat(found, counts), level.followers.symbols[entries]] += level.shares[entries]
+    return rows
 
 
 def witten_bell(level: Followers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -42,6 +42,18 @@ def count_followers(text: str, order: int) -> list[Followers]:
     return [_count(_before(symbols, length)[length:], symbols[length:]) for length in range(order)]
 
 
+def continuations(longer: Followers) -> Followers:
+    """For contexts shorter by one: after how many different characters a context and its follower stand together."""
+    (length,) = lengths_of(longer.contexts[:1])
+    contexts = np.repeat(longer.contexts % BASE ** (length - 1), np.diff(longer.offsets))
+    return _count(contexts, longer.symbols.astype(np.int64))
+
+
+def lengths_of(contexts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many characters each context has."""
+    return np.searchsorted(BASE ** np.arange(LARGEST_ORDER - 1), contexts, side="right").astype(np.int64)
+
+
 def symbols_of(text: str) -> NDArray[np.int64]:
     """The symbols of a text, one for each character."""
     return vocabulary.encode(text).astype(np.int64) - len(SPECIAL_TOKENS)

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from pipeline.settings.base import Settings
 
-Smoothing = Literal["witten_bell", "discounting"]
+Smoothing = Literal["witten_bell", "discounting", "kneser_ney"]
 
 
 class LanguageModelSettings(Settings):

@@ -7,6 +7,7 @@ from itertools import groupby, product
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.decoding.language_model import discounts
 from pipeline.decoding.ngrams import SYMBOLS
 from pipeline.vocabulary import BLANK, CHARACTERS, NUM_CLASSES, SPECIAL_TOKENS, TOKENS, encode
 
@@ -74,6 +75,28 @@ class WittenBell:
         framed = f" {text} "
         context = [framed[max(0, at - self.order + 1) : at] for at in range(1, len(framed))]
         return float(sum(np.log(self.probability(c, h)) for c, h in zip(framed[1:], context, strict=True)))
+
+
+class KneserNey(WittenBell):
+    """The definition, on strings, with Chen and Goodman's three discounts."""
+
+    def __init__(self, text: str, order: int) -> None:
+        super().__init__(text, order)
+        self.after: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for longer, followers in self.followers.items():
+            if longer:
+                self.after[longer[1:]].update(followers.keys())
+
+    def probability(self, character: str, context: str, whole: bool = True) -> float:
+        """p(character | context), which is the `whole` context or the end of a longer one."""
+        shorter = self.probability(character, context[1:], False) if context else 1 / SYMBOLS
+        tables = self.followers if whole else self.after
+        if not (found := tables.get(context)):
+            return shorter
+        counts = [count for h, table in tables.items() if len(h) == len(context) for count in table.values()]
+        taken = discounts(np.array(counts, dtype=np.uint32))
+        set_aside = sum(taken[min(count, 3)] for count in found.values())
+        return float((found[character] - taken[min(found[character], 3)] + set_aside * shorter) / found.total())
 
 
 assert len(SPECIAL_TOKENS) + len(CHARACTERS) == NUM_CLASSES

@@ -5,10 +5,10 @@ from pipeline.decoding.language_model import START, LanguageModel, discounts
 from pipeline.decoding.ngrams import context_of, count_followers
 from pipeline.settings.decoding import Smoothing
 from pipeline.vocabulary import CHARACTERS
-from tests.decoding.enumeration import WittenBell
+from tests.decoding.enumeration import KneserNey, WittenBell
 
 TEXT = "the cat sat on the mat and the rat ate the cat at the hat stand 007 times"
-SMOOTHINGS: tuple[Smoothing, ...] = ("witten_bell", "discounting")
+SMOOTHINGS: tuple[Smoothing, ...] = ("witten_bell", "discounting", "kneser_ney")
 
 
 def model_of(order: int, smoothing: Smoothing = "witten_bell", text: str = TEXT) -> LanguageModel:
@@ -19,6 +19,26 @@ def model_of(order: int, smoothing: Smoothing = "witten_bell", text: str = TEXT)
 @pytest.mark.parametrize("line", ["the", "a tat", "Zebra?", "007", "t", "the cat sat on the mat"])
 def test_witten_bell_is_the_definition(order: int, line: str) -> None:
     assert model_of(order).score(line) == pytest.approx(WittenBell(TEXT, order).score(line), rel=1e-12)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 6, 10])
+@pytest.mark.parametrize("line", ["the", "a tat", "Zebra?", "007", "t", "the cat sat on the mat"])
+def test_kneser_ney_is_the_definition(order: int, line: str) -> None:
+    assert model_of(order, "kneser_ney").score(line) == pytest.approx(KneserNey(TEXT, order).score(line), rel=1e-12)
+
+
+def test_kneser_ney_by_hand() -> None:
+    # " abab cb ": a stands after a space and b, b after a (twice) and c, the space after b (twice), c after a space.
+    alone = model_of(2, "kneser_ney", "abab cb").leant_on[0].followers
+    found = dict(zip(alone.symbols.tolist(), alone.counts.tolist(), strict=True))
+    assert {CHARACTERS[symbol]: count for symbol, count in found.items()} == {"a": 2, "b": 2, " ": 1, "c": 1}
+
+
+def test_how_common_characters_are_does_not_depend_on_what_comes_before() -> None:
+    # " aab ": a and the space twice of five, b once
+    expected = {c: (n + 3 / 79) / (5 + 3) for c, n in {"a": 2, " ": 2, "b": 1, "z": 0}.items()}
+    found = np.exp(model_of(3, text="aab").log_frequencies())
+    assert {c: found[CHARACTERS.index(c)] for c in expected} == pytest.approx(expected)
 
 
 def test_witten_bell_by_hand() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.decoding.ngrams import BASE, LARGEST_ORDER, context_of, count_followers
+from pipeline.decoding.ngrams import BASE, LARGEST_ORDER, context_of, count_followers, lengths_of
 from pipeline.vocabulary import CHARACTERS
 from tests.decoding.enumeration import WittenBell
 
@@ -31,3 +31,8 @@ def test_contexts_of_the_largest_order_fit() -> None:
 
 def test_a_context_ends_with_the_latest_character() -> None:
     assert context_of("01") == 1 * BASE + 2
+
+
+@pytest.mark.parametrize("text", ["", "a", "the cat", "a longer text than nine"])
+def test_lengths_of_contexts(text: str) -> None:
+    assert lengths_of(np.array([context_of(text)])).tolist() == [min(len(text), LARGEST_ORDER - 1)]
