@@ -10,6 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from zc.lockfile import LockError, LockFile
@@ -31,10 +32,8 @@ def repair(folder: Path) -> str:
         lock = LockFile(str(root / HELD))
     except LockError:
         return ""
-    try:
+    with closing(lock):
         return _repair(root)
-    finally:
-        lock.close()
 
 
 def _repair(root: Path) -> str:

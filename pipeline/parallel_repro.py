@@ -38,16 +38,18 @@ def stages_to_run(targets: Sequence[str] = ()) -> Order:
     try:
         with Repo() as repo:
             graph: DiGraph = repo.index.graph  # from each stage to those that it depends on
-            named = [stage for target in targets for stage in repo.stage.collect(target)]
-            changed = set(repo.status(list(targets) or None, with_deps=True))
+            every: Sequence[str | None] = targets or [None]
+            named = {stage for target in every for stage in repo.stage.collect(target)}
+            changed = repo.status(list(targets) or None, with_deps=True)
     except DvcException as error:
         raise InputError(f"dvc: {error}") from None
-    needed = set(named).union(*(descendants(graph, stage) for stage in named)) if targets else set(graph)
+    needed = named.union(*(descendants(graph, stage) for stage in named))
     first = {stage for stage in needed if stage.addressing in changed}
-    later = set().union(*(ancestors(graph, stage) for stage in first)) & needed
-    order = [stage for stage in graph if stage in first | later]
+    due = first.union(*(ancestors(graph, stage) for stage in first)) & needed
     return {
-        stage.addressing: {one.addressing for one in graph.successors(stage) if one in first | later} for stage in order
+        stage.addressing: {one.addressing for one in graph.successors(stage) if one in due}
+        for stage in graph
+        if stage in due
     }
 
 
@@ -58,12 +60,11 @@ def run(order: Order, jobs: int, threads: int) -> list[str]:
     """
     sorter = TopologicalSorter(order)
     sorter.prepare()
-    waiting: list[str] = []
+    waiting = [*sorter.get_ready()]
     running: dict[Future[Process], str] = {}
     failed: list[str] = []
     with ThreadPoolExecutor(jobs) as workers, tqdm(total=len(order), unit="stage", disable=None) as bar:
-        while sorter.is_active():
-            waiting += sorter.get_ready()
+        while running or (waiting and not failed):
             while waiting and len(running) < jobs and not failed:
                 stage = waiting.pop(0)
                 running[workers.submit(reproduce, stage, threads)] = stage
@@ -76,8 +77,7 @@ def run(order: Order, jobs: int, threads: int) -> list[str]:
                     failed.append(stage)
                 else:
                     sorter.done(stage)
-            if not running and failed:
-                break
+            waiting += sorter.get_ready()
     return failed
 
 

@@ -51,5 +51,6 @@ def open_member(archive: ZipFile, name: str, max_bytes: int) -> Iterator[IO[byte
     try:
         with archive.open(member) as stream:
             yield stream
+    # A member's flags that zipfile does not know, such as those of patched data, end in a NotImplementedError.
     except (BadZipFile, EOFError, zlib.error, NotImplementedError) as error:
         raise InputError(f"{name}: is damaged ({error})") from None

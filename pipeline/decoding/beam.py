@@ -20,7 +20,8 @@ from torch import Tensor
 
 from pipeline.decoding.beam_state import NEVER, ORPHAN, Beam, empty_beam, free_places, hash_of
 from pipeline.decoding.hypotheses import Hypotheses, Search
-from pipeline.decoding.language_model import END
+from pipeline.decoding.language_model import END, UNKNOWN
+from pipeline.decoding.ngrams import SYMBOLS
 from pipeline.decoding.row_cache import RowCache
 from pipeline.vocabulary import BLANK, SPECIAL_TOKENS
 
@@ -34,16 +35,17 @@ def beam_search(log_probabilities: Tensor, lengths: Sequence[int], search: Searc
     """
     steps = _counted(log_probabilities.double(), lengths)
     beam, origins, wrote = empty_beam(len(steps), search.width), [], []
+    rewards = _rewards(search, rows)
     for step in range(steps.shape[2]):
-        beam, origin, written = _step(beam, steps[:, :, step], search, rows)
+        beam, origin, written = _step(beam, steps[:, :, step], search, rows, rewards)
         origins.append(origin)
         wrote.append(written)
     lm = beam.lm + _ends(beam, rows)
-    found = Hypotheses(_traced(origins, wrote), beam.total, lm, beam.prior, beam.lengths)
-    order = found.scores(search).argsort(dim=1, descending=True, stable=True)
+    found = Hypotheses(_traced(origins, wrote), beam.total, lm, beam.rewards)
+    order = found.scores(search.weight).argsort(dim=1, descending=True, stable=True)
     return Hypotheses(
         found.classes.take_along_dim(order[..., None], 1),
-        *(values.take_along_dim(order, 1) for values in (found.ctc, found.lm, found.prior, found.lengths)),
+        *(values.take_along_dim(order, 1) for values in (found.ctc, found.lm, found.rewards)),
     )
 
 
@@ -55,15 +57,25 @@ def _counted(steps: Tensor, lengths: Sequence[int]) -> Tensor:
     return steps
 
 
-def _step(beam: Beam, step: Tensor, search: Search, rows: RowCache | None) -> tuple[Beam, Tensor, Tensor]:
+def _rewards(search: Search, rows: RowCache | None) -> Tensor:
+    """What each character adds to a text's score, whatever comes before it: (SYMBOLS,)."""
+    if rows is None:
+        return torch.full((SYMBOLS,), search.bonus, dtype=torch.float64)
+    table, places = rows(torch.tensor(UNKNOWN))
+    return search.bonus - search.prior * table[places]
+
+
+def _step(
+    beam: Beam, step: Tensor, search: Search, rows: RowCache | None, rewards: Tensor
+) -> tuple[Beam, Tensor, Tensor]:
     """One step (B, C) on: the beam, which hypothesis (B, K) each comes from, and the class that it wrote or `BLANK`."""
     likely, classes = step[:, FIRST:].topk(min(search.candidates, step.shape[1] - FIRST))
     classes = classes + FIRST
     blank, written, grown = _advance(beam, step, likely, classes)
     lm = (beam.lm[..., None] + _costs(beam, classes, rows)).expand_as(grown)
-    prior = (beam.prior[..., None] + _priors(classes, rows)).expand_as(grown)
-    stay_scores = torch.logaddexp(blank, written) + search.added(beam.lm, beam.prior, beam.lengths)
-    grow_scores = grown + search.added(lm, prior, beam.lengths[..., None] + 1)
+    rewarded = beam.rewards[..., None] + rewards[classes - FIRST][:, None, :]
+    stay_scores = torch.logaddexp(blank, written) + search.weight * beam.lm + beam.rewards
+    grow_scores = grown + search.weight * lm + rewarded
     scores, chosen = torch.cat((stay_scores, grow_scores.flatten(1)), 1).topk(search.width)
 
     grows = chosen >= search.width
@@ -82,8 +94,7 @@ def _step(beam: Beam, step: Tensor, search: Search, rows: RowCache | None) -> tu
         parent=parent.masked_fill(nobody, ORPHAN),
         context=torch.where(grows, _context(old.context, character, rows), old.context),
         lm=torch.where(grows, lm.flatten(1).take_along_dim(pairs, 1), old.lm),
-        prior=torch.where(grows, prior.flatten(1).take_along_dim(pairs, 1), old.prior),
-        lengths=old.lengths + grows,
+        rewards=torch.where(grows, rewarded.flatten(1).take_along_dim(pairs, 1), old.rewards),
     )
     return new, origin, character
 
@@ -117,13 +128,6 @@ def _costs(beam: Beam, classes: Tensor, rows: RowCache | None) -> Tensor:
         return torch.zeros((), dtype=torch.float64)
     table, places = rows(beam.context)
     return table[places[..., None], (classes - FIRST)[:, None, :]]
-
-
-def _priors(classes: Tensor, rows: RowCache | None) -> Tensor:
-    """(B, 1, A) log-probability of each class (B, A) by itself."""
-    if rows is None:
-        return torch.zeros((), dtype=torch.float64)
-    return rows.alone[classes - FIRST][:, None, :]
 
 
 def _ends(beam: Beam, rows: RowCache | None) -> Tensor:

@@ -32,8 +32,8 @@ class Beam:
     context: Tensor
     """What the language model goes by."""
     lm: Tensor
-    prior: Tensor
-    lengths: Tensor
+    rewards: Tensor
+    """What its characters add to its score, each by itself."""
 
     def at(self, places: Tensor) -> "Beam":
         """The hypotheses at these places (B, K)."""
@@ -59,8 +59,7 @@ def empty_beam(lines: int, width: int) -> Beam:
         parent=zeros + ORPHAN,
         context=zeros + START,
         lm=torch.zeros_like(nothing),
-        prior=torch.zeros_like(nothing),
-        lengths=zeros,
+        rewards=torch.zeros_like(nothing),
     )
 
 

@@ -33,7 +33,7 @@ def search_lines(posteriors: Posteriors, search: Search, rows: RowCache | None, 
     scores = np.full((len(posteriors), keep), -np.inf)
     for lines, log_probabilities, lengths in posteriors.batches():
         found = beam_search(log_probabilities, lengths, search, rows)
-        scores[lines] = found.scores(search)[:, :keep].numpy()
+        scores[lines] = found.scores(search.weight)[:, :keep].numpy()
         for place, line in enumerate(lines):
             count = max(1, int(np.isfinite(scores[line]).sum()))
             texts[line] = [found.text(place, rank) for rank in range(count)]

@@ -66,23 +66,13 @@ def decode(
     calibrated = {name: calibration(candidates, test.texts, name, fitted[name]) for name in KINDS}
     metrics = {
         "experiment": settings.experiment,
-        "lm_weight": best.search.weight,
-        "length_bonus": best.search.bonus,
-        "prior_weight": best.search.prior,
+        **best.search.weights,
         **{f"test_{name}": rate for name, rate in reading_rates(candidates.best, test.texts).items()},
         **{f"test_{name}_greedy": rate for name, rate in reading_rates(greedy, test.texts).items()},
         "validation_cer": best.cer,
         "lines": len(test.texts),
         "calibration": calibrated,
-        "trials": [
-            {
-                "lm_weight": trial.search.weight,
-                "length_bonus": trial.search.bonus,
-                "prior_weight": trial.search.prior,
-                "cer": trial.cer,
-            }
-            for trial in trials
-        ],
+        "trials": [{**trial.search.weights, "cer": trial.cer} for trial in trials],
     }
     table = predictions_table(test, greedy, candidates, fitted, windows)
     return Decoded(metrics, table, len(test.texts) / seconds)

@@ -19,9 +19,10 @@ class Search:
     prior: float = 0.0
     """Weight of what is taken off for how common characters are by themselves."""
 
-    def added(self, lm: Tensor, prior: Tensor, lengths: Tensor) -> Tensor:
-        """What a text's score has beside its CTC log-probability; all of the same shape."""
-        return self.weight * lm - self.prior * prior + self.bonus * lengths
+    @property
+    def weights(self) -> dict[str, float]:
+        """What is tuned, by the names that metrics have for it."""
+        return {"lm_weight": self.weight, "length_bonus": self.bonus, "prior_weight": self.prior}
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,12 @@ class Hypotheses:
     """(B, K) log-probability, summed over the alignments that the search saw."""
     lm: Tensor
     """(B, K) log-probability of the language model, the line's end included; 0 without one."""
-    prior: Tensor
-    """(B, K) log-probability of the text's characters, each by itself; 0 without a language model."""
-    lengths: Tensor
-    """(B, K) characters."""
+    rewards: Tensor
+    """(B, K) what the text's characters add to its score, each by itself."""
 
-    def scores(self, search: Search) -> Tensor:
-        """(B, K) what hypotheses compete by."""
-        return self.ctc + search.added(self.lm, self.prior, self.lengths)
+    def scores(self, weight: float) -> Tensor:
+        """(B, K) what hypotheses compete by, with that weight of the language model."""
+        return self.ctc + weight * self.lm + self.rewards
 
     def text(self, line: int, rank: int) -> str:
         """One text."""

@@ -40,6 +40,8 @@ Index = TypeVar("Index", NDArray[np.int64], "Tensor")
 
 START = context_of(BOUNDARY)
 """The context of a line's first character."""
+UNKNOWN = context_of("")
+"""The context after which each character is as likely as it is common."""
 END = int(symbols_of(BOUNDARY)[0])
 """The symbol that ends a line."""
 
@@ -85,13 +87,8 @@ class LanguageModel:
         for length in range(self.order):
             for levels, chosen in ((self.leant_on, lengths > length), (self.levels, lengths == length)):
                 if len(places := np.flatnonzero(chosen)):
-                    rows[places] = _interpolated(rows[places], contexts[places] % BASE**length, levels[length])
+                    _interpolate(rows, places, contexts[places] % BASE**length, levels[length])
         return np.asarray(np.log(rows))
-
-    def log_frequencies(self) -> NDArray[np.float64]:
-        """(SYMBOLS,) log-probability of each symbol, whatever comes before it."""
-        alike = np.full((1, SYMBOLS), 1 / SYMBOLS)
-        return np.asarray(np.log(_interpolated(alike, np.zeros(1, dtype=np.int64), self.levels[0])[0]))
 
     def score(self, text: str) -> float:
         """The log-probability of a whole line, its end included."""
@@ -102,17 +99,18 @@ class LanguageModel:
         return total
 
 
-def _interpolated(rows: NDArray[np.float64], contexts: NDArray[np.int64], level: Level) -> NDArray[np.float64]:
-    """The estimates of one level laid over those of the level below, in place, where the context is known."""
+def _interpolate(
+    rows: NDArray[np.float64], chosen: NDArray[np.int64], contexts: NDArray[np.int64], level: Level
+) -> None:
+    """Lay one level's estimates over those of the level below, in place: in `chosen` rows whose context is known."""
     known = level.followers.contexts
     places = np.minimum(np.searchsorted(known, contexts), len(known) - 1)
-    found = np.flatnonzero(known[places] == contexts)
-    places = places[found]
+    here = known[places] == contexts
+    found, places = chosen[here], places[here]
     rows[found] *= level.rests[places, None]
     begins, counts = level.followers.offsets[places], np.diff(level.followers.offsets)[places]
     entries = np.repeat(begins - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
     rows[np.repeat(found, counts), level.followers.symbols[entries]] += level.shares[entries]
-    return rows
 
 
 def witten_bell(level: Followers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

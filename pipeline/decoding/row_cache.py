@@ -17,8 +17,6 @@ class RowCache:
 
     def __init__(self, model: LanguageModel) -> None:
         self.model = model
-        self.alone = torch.from_numpy(model.log_frequencies())
-        """(SYMBOLS,) whatever comes before."""
         self._forget()
 
     def __call__(self, contexts: Tensor) -> tuple[Tensor, Tensor]:

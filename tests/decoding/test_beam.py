@@ -59,7 +59,7 @@ def test_a_wide_beam_ranks_by_the_whole_score(seed: int, weight: float, bonus: f
     found = search_one(values, search, RowCache(MODEL))
     ranked = [found.text(0, k) for k in range(len(scores))]
     assert ranked == sorted(scores, key=lambda text: -scores[text])
-    assert found.scores(search)[0, : len(scores)].tolist() == pytest.approx(sorted(scores.values(), reverse=True))
+    assert found.scores(weight)[0, : len(scores)].tolist() == pytest.approx(sorted(scores.values(), reverse=True))
     assert found.lm[0, :5].tolist() == pytest.approx([MODEL.score(text) for text in ranked[:5]])
 
 
