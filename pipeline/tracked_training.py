@@ -33,6 +33,9 @@ def train_tracked(
     """Train with one seed, and track the run; the checkpoint and the history stay in `progress`."""
     settings, tags = settings_of(experiment, training, seed), tags_of(experiment, seed)
     variant = variant_of(training, seed)
+    named = f"{key} ({variant})" if variant else key
+    precision = choose_precision(training.trainer.precision, training.trainer.accelerator)
+    print(f"train: {named}: in {precision}", flush=True)
     with start_run(key, settings, tags, note_of(key, experiment, training), progress.run_id, variant) as tracked:
         progress.keep_run(tracked.id)
 
@@ -47,7 +50,6 @@ def train_tracked(
         tracked.log_model(progress.checkpoint)
         tracked.finish(md5_of(progress.checkpoint))
     progress.finish(trained.seconds)
-    named = f"{key} ({variant})" if variant else key
     if warning := describe_blanks(trained.history):
         print(f"train: {named}: {warning}")
     best = trained.history.sort_values("val_loss").iloc[0]

@@ -9,12 +9,23 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from pipeline.hardware import KeptMemory, choose_precision, peak_memory, prepare_cpu, resident_memory, uses_gpu
+from pipeline import hardware
+from pipeline.hardware import (
+    KeptMemory,
+    bf16_pays_on_cpu,
+    choose_precision,
+    peak_memory,
+    prepare_cpu,
+    resident_memory,
+    uses_gpu,
+)
 from tests.imports import ROOT
 
 
-def machine(monkeypatch: pytest.MonkeyPatch, *, gpu: str = "none", avx512: bool = False, amx: bool = False) -> None:
-    """Pretend a machine; `gpu` is "none", "old" (bf16 emulated) or "new"."""
+def machine(
+    monkeypatch: pytest.MonkeyPatch, *, gpu: str = "none", avx512: bool = False, amx: bool = False, pays: bool = True
+) -> None:
+    """Pretend a machine; `gpu` is "none", "old" (bf16 emulated) or "new"; `pays`: bf16 is the faster on the CPU."""
 
     def supported(including_emulation: bool = True) -> bool:
         return gpu == "new" or including_emulation
@@ -23,6 +34,9 @@ def machine(monkeypatch: pytest.MonkeyPatch, *, gpu: str = "none", avx512: bool 
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    seconds = {torch.float32: 2.0, torch.bfloat16: 1.0 if pays else 3.0}
+    monkeypatch.setattr(hardware, "product_seconds", lambda square: seconds[square.dtype])
+    bf16_pays_on_cpu.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -49,6 +63,34 @@ def test_auto_precision(
 ) -> None:
     machine(monkeypatch, gpu=gpu, avx512=avx512, amx=amx)
     assert choose_precision("auto", accelerator) == chosen
+
+
+@pytest.mark.parametrize(("avx512", "amx"), [(True, False), (False, True)])
+def test_bf16_that_is_slower_on_the_processor_is_not_taken(
+    avx512: bool, amx: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(monkeypatch, avx512=avx512, amx=amx, pays=False)
+    assert choose_precision("auto", "cpu") == "32-true"
+    machine(monkeypatch, gpu="new", avx512=avx512, amx=amx, pays=False)
+    assert choose_precision("auto", "auto") == "bf16-mixed"  # the GPU's
+
+
+def test_products_are_measured_once_and_not_where_bf16_is_not_native(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[torch.dtype] = []
+    machine(monkeypatch, avx512=True)
+    monkeypatch.setattr(hardware, "product_seconds", lambda square: measured.append(square.dtype) or 1.0)
+    assert [choose_precision("auto", "cpu") for _ in range(3)] == ["bf16-mixed"] * 3
+    assert measured == [torch.bfloat16, torch.float32]
+    bf16_pays_on_cpu.cache_clear()
+    machine(monkeypatch)
+    monkeypatch.setattr(hardware, "product_seconds", lambda square: pytest.fail("measured for nothing"))
+    assert choose_precision("auto", "cpu") == "32-true"
+
+
+def test_the_fastest_product_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 5.0, 10.0, 12.0, 20.0, 23.0])
+    monkeypatch.setattr(hardware.time, "perf_counter", lambda: next(clock))
+    assert hardware.product_seconds(torch.ones(2, 2), rounds=3) == 2.0
 
 
 @pytest.mark.parametrize("precision", ["32-true", "16-mixed", "bf16-mixed", "bf16-true"])

@@ -109,7 +109,7 @@ class TrainerSettings(Settings):
     strategy: str
     """How devices share the work, such as `auto` or `ddp`."""
     precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed", "bf16-true"]
-    """Arithmetic; `auto` takes bf16-mixed where the hardware multiplies bf16 natively, else 32-true."""
+    """Arithmetic; `auto` takes bf16-mixed where bf16 is native and, on a CPU, no slower than fp32; else 32-true."""
     gradient_clip_val: Annotated[float, Field(gt=0)] | None
     """Largest gradient norm, or null."""
     accumulate_grad_batches: Count

@@ -127,7 +127,9 @@ def test_a_line_is_learned_by_heart(
     }
     model = {"name": name, "limit_output_length": False, **sizes}
     tracked.change(experiments={"own": {"lines": "own", "loss": loss, "model": model, "training": training}})
-    assert f"best of {epochs} epochs" in tracked.run("train", "own")
+    printed = tracked.run("train", "own")
+    assert "train: own: in 32-true\n" in printed
+    assert f"best of {epochs} epochs" in printed
     assert tracked.run("evaluate", "own") == "evaluate: own: CER 0.00%, as the lab counts 0.00%\n"
     assert pd.read_csv("predictions/own.csv")["prediction"].tolist() == [text] * 4
     history = pd.read_csv(HISTORY)
