@@ -21,11 +21,20 @@ class Reader:
     def logits(self, images: Tensor, widths: Sequence[int]) -> tuple[Tensor, list[int]]:
         """Logits (B, C, S) of images (B, 28, W) uint8 with ink up to `widths` pixels, and the steps that count."""
         lengths = self.objective.lengths(self.model.windows, widths)
-        pixels = images.unsqueeze(1).float() / 255
-        return self.model(pixels.contiguous(memory_format=torch.channels_last), lengths), lengths
+        return self.model(to_pixels(images), lengths), lengths
+
+    def logits_by_depth(self, images: Tensor, widths: Sequence[int]) -> tuple[list[Tensor], list[int]]:
+        """As `logits`, with those before them that the model has for training."""
+        lengths = self.objective.lengths(self.model.windows, widths)
+        return self.model.logits_by_depth(to_pixels(images), lengths), lengths
 
     @torch.inference_mode()
     def read(self, images: Tensor, widths: Sequence[int]) -> tuple[list[str], Tensor]:
         """The texts of a batch of lines, and the class indices (B, T) that they come from."""
         rows = self.objective.decode(*self.logits(images, widths))
         return vocabulary.decode_rows(rows.numpy()), rows
+
+
+def to_pixels(images: Tensor) -> Tensor:
+    """Images (B, 28, W) uint8 as models take them: (B, 1, 28, W) float in [0, 1], channels last."""
+    return (images.unsqueeze(1).float() / 255).contiguous(memory_format=torch.channels_last)

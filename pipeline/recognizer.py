@@ -27,6 +27,7 @@ class Recognizer(pl.LightningModule):
         *,
         one_cycle: bool = False,
         warm_up: float = 0.3,
+        intermediate_weight: float = 0.3,
     ) -> None:
         super().__init__()
         self.reader = reader
@@ -34,15 +35,24 @@ class Recognizer(pl.LightningModule):
         self.make_optimizer = make_optimizer
         self.learning_rate = learning_rate
         self.one_cycle, self.warm_up = one_cycle, warm_up
+        self.intermediate_weight = intermediate_weight
         self.train_metrics, self.val_metrics = ReadingMetrics(), ReadingMetrics()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The batch's loss."""
-        return self._step("train", batch)
+        """The batch's loss, of which `intermediate_weight` is that of the model's intermediate logits if it has any.
+
+        What is logged as `train_loss` is that of the model's own logits, to be compared with `val_loss`.
+        """
+        (*inner, logits), lengths = self.reader.logits_by_depth(batch.images, batch.widths)
+        loss = self._log_reading("train", batch, logits, lengths)
+        if not inner:
+            return loss
+        others = [self.reader.objective.loss(one, lengths, batch.texts) for one in inner]
+        return torch.lerp(loss, torch.stack(others).mean(), self.intermediate_weight)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The batch's loss; only logged and checked."""
-        return self._step("val", batch)
+        return self._log_reading("val", batch, *self.reader.logits(batch.images, batch.widths))
 
     def on_train_epoch_end(self) -> None:
         """Log the rates over the epoch's batches, as the weights were when each was trained on."""
@@ -72,9 +82,8 @@ class Recognizer(pl.LightningModule):
         steps: int = math.ceil(trainer.datamodule.train_batches / trainer.accumulate_grad_batches)
         return steps * int(trainer.max_epochs)
 
-    def _step(self, part: str, batch: Batch) -> Tensor:
+    def _log_reading(self, part: str, batch: Batch, logits: Tensor, lengths: list[int]) -> Tensor:
         objective, size = self.reader.objective, len(batch.texts)
-        logits, lengths = self.reader.logits(batch.images, batch.widths)
         loss = objective.loss(logits, lengths, batch.texts)
         self.log(f"{part}_loss", loss, on_step=False, on_epoch=True, batch_size=size, prog_bar=True, sync_dist=True)
         rows = objective.decode(logits.detach(), lengths)

@@ -56,9 +56,10 @@ def find_learning_rate(training: TrainingSettings, reader: Reader, data: LinesDa
     # The finder counts steps; as many epochs as they take, and no schedule that would need to know their number.
     endless = training.model_copy(update={"max_epochs": -1})
     trainer = make_trainer(endless, folder, [])
-    finder = Tuner(trainer).lr_find(
-        Recognizer(reader, optimizer_of(training), training.learning_rate), datamodule=data, update_attr=False
+    module = Recognizer(
+        reader, optimizer_of(training), training.learning_rate, intermediate_weight=training.intermediate_weight
     )
+    finder = Tuner(trainer).lr_find(module, datamodule=data, update_attr=False)
     suggestion = finder.suggestion() if finder else None
     if suggestion is None:
         print(f"learning rate: {training.learning_rate:.3g} (nothing better found)")

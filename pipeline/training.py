@@ -82,7 +82,12 @@ def train(
         if training.find_learning_rate and not progress.last.exists():
             rate = find_learning_rate(training, reader, data, Path(temporary))
         module = Recognizer(
-            reader, optimizer_of(training), rate, one_cycle=training.one_cycle, warm_up=training.warm_up
+            reader,
+            optimizer_of(training),
+            rate,
+            one_cycle=training.one_cycle,
+            warm_up=training.warm_up,
+            intermediate_weight=training.intermediate_weight,
         )
         samples = [SampleReadings(validation_lines, training.max_epochs, on_readings)] if on_readings else []
         return _fit(module, training, data, progress, History(on_epoch), [*samples, StopOnNonFinite(kept)])

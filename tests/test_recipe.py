@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.data.batches import LineDataset
 from pipeline.data.endless import EndlessLines
 from pipeline.evaluation import evaluate
 from pipeline.progress import Progress
+from pipeline.recognizer import Recognizer
 from pipeline.settings.experiment import TrainingSettings
-from pipeline.trainer import make_adamw, optimizer_of
+from pipeline.trainer import make_adam, make_adamw, optimizer_of
 from pipeline.training import train
 from tests.data.test_endless import VARIETY, endless
 from tests.test_training import Interruption, fit, interrupt_in, weights_of
@@ -25,6 +27,7 @@ RECIPE = {
     "one_cycle": True,
     "warm_up": 0.25,
     "average_decay": 0.5,
+    "intermediate_weight": 0.25,
 }
 
 
@@ -97,6 +100,23 @@ def test_an_average_follows_the_weights() -> None:
         assert not torch.equal(begun, start[name])
 
 
+@pytest.mark.parametrize("loss", ["ctc", "ce"])
+def test_intermediate_logits_have_their_share_of_the_loss(loss: str) -> None:
+    settings = tiny_settings("line_cnn_lstm", loss, intermediate=True, limit_output_length=loss == "ce")
+    reader, lines = settings.build(), tiny_lines(["AB", "CCA", "A"])
+    batch = LineDataset(lines).__getitems__([0, 1, 2])
+    module = Recognizer(reader, make_adam, 0.001, intermediate_weight=0.25).eval()  # without dropout
+    logged: dict[str, float] = {}
+    module.log = lambda name, value, **_: logged.update({name: float(torch.as_tensor(value).detach())})  # type: ignore[method-assign, assignment]
+    total = module.training_step(batch, 0).detach()
+    (inner, own), lengths = reader.logits_by_depth(batch.images, batch.widths)
+    losses = [float(reader.objective.loss(logits.detach(), lengths, batch.texts)) for logits in (inner, own)]
+    assert losses[0] != pytest.approx(losses[1], rel=1e-3)
+    assert float(total) == pytest.approx(0.25 * losses[0] + 0.75 * losses[1])
+    assert logged["train_loss"] == pytest.approx(losses[1])
+    assert float(module.validation_step(batch, 0).detach()) == pytest.approx(losses[1])
+
+
 def test_what_is_kept_is_what_was_validated() -> None:
     lines = tiny_lines(["AB", "CCA", "A"])
     training = tiny_training(max_epochs=6, average_decay=0.5, learning_rate=0.01)
@@ -113,7 +133,7 @@ def test_what_is_kept_is_what_was_validated() -> None:
 def test_an_interrupted_training_on_endless_lines_ends_as_if_it_never_had_been(
     name: str, epoch: int, tmp_path: Path
 ) -> None:
-    settings, training = tiny_settings(name, max_length=10, dropout=0.1), tiny_training(**RECIPE)
+    settings, training = tiny_settings(name, max_length=10, dropout=0.1, intermediate=True), tiny_training(**RECIPE)
     whole = train(settings, training, source(), LINES)
     assert whole.history["step"].tolist() == [3, 6, 9, 12]  # 12 lines, 4 at a time
     progress = Progress(tmp_path)

@@ -21,3 +21,11 @@ class LineModel(nn.Module):
         """
         logits: Tensor = super().__call__(images, lengths)
         return logits
+
+    def logits_by_depth(self, images: Tensor, lengths: Sequence[int] | None = None) -> list[Tensor]:
+        """Logits for training: the model's own last, before them any that its later layers read on from.
+
+        Models whose settings have `intermediate` override it. Source: Lee and Watanabe, "Intermediate Loss
+        Regularization for CTC-based Speech Recognition", ICASSP 2021.
+        """
+        return [self(images, lengths)]

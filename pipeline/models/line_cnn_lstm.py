@@ -19,16 +19,27 @@ class LineCNNLSTM(LineModel):
         lstm_dim: int = 512,
         lstm_layers: int = 1,
         lstm_dropout: float = 0.2,
+        *,
+        intermediate: bool = False,
     ) -> None:
         super().__init__()
         self.line_cnn = line_cnn
         self.windows = line_cnn.windows
         self.lstm = BidirectionalLSTM(num_classes, lstm_dim, lstm_layers, lstm_dropout)
         self.fc = nn.Linear(lstm_dim, num_classes)
+        self.intermediate = intermediate
 
     def forward(self, images: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
         """See `LineModel`. Both directions of the LSTM end with a line's own length."""
-        steps = self.line_cnn(images, lengths).transpose(1, 2)
+        return self._read_on(self.line_cnn(images, lengths), lengths)
+
+    def logits_by_depth(self, images: Tensor, lengths: Sequence[int] | None = None) -> list[Tensor]:
+        """See `LineModel`; those of the LineCNN come first if they are wanted."""
+        inner = self.line_cnn(images, lengths)
+        return [*([inner] if self.intermediate else []), self._read_on(inner, lengths)]
+
+    def _read_on(self, inner: Tensor, lengths: Sequence[int] | None) -> Tensor:
+        steps = inner.transpose(1, 2)
         states = self.lstm(steps, [steps.shape[1]] * len(steps) if lengths is None else lengths)
         forwards, backwards = states.chunk(2, dim=-1)
         logits: Tensor = self.fc(forwards + backwards)

@@ -19,7 +19,14 @@ class LineResNetTransformer(LineModel):
     """
 
     def __init__(
-        self, num_classes: int, line_resnet: LineResNet, heads: int = 4, layers: int = 4, dropout: float = 0.0
+        self,
+        num_classes: int,
+        line_resnet: LineResNet,
+        heads: int = 4,
+        layers: int = 4,
+        dropout: float = 0.0,
+        *,
+        intermediate: bool = False,
     ) -> None:
         super().__init__()
         self.line_resnet = line_resnet
@@ -29,10 +36,19 @@ class LineResNetTransformer(LineModel):
         layer = nn.TransformerEncoderLayer(width, heads, 4 * width, dropout, batch_first=True, norm_first=True)
         self.encoder = nn.TransformerEncoder(layer, layers, nn.LayerNorm(width), enable_nested_tensor=False)
         self.fc = nn.Linear(width, num_classes)
+        self.intermediate = nn.Linear(width, num_classes) if intermediate else None
 
     def forward(self, images: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
         """See `LineModel`. No step attends to one past its line's own length."""
+        return self._read_on(self.line_resnet(images, lengths), lengths)
+
+    def logits_by_depth(self, images: Tensor, lengths: Sequence[int] | None = None) -> list[Tensor]:
+        """See `LineModel`; those from the ResNet's features come first if they are wanted."""
         features = self.line_resnet(images, lengths)
+        inner = [self.intermediate(features).transpose(1, 2)] if self.intermediate else []
+        return [*inner, self._read_on(features, lengths)]
+
+    def _read_on(self, features: Tensor, lengths: Sequence[int] | None) -> Tensor:
         steps = features.shape[1]
         placed = self.dropout(features + sinusoids(steps, features.shape[2]).to(features))
         beyond = None

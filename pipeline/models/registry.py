@@ -23,11 +23,15 @@ def build_model(settings: ModelSettings) -> LineModel:
         return LineCNNSimple(NUM_CLASSES, settings.windows, settings.conv_dim, settings.fc_dim)
     if isinstance(settings, LineCNNLSTMSettings):
         cnn = LineCNN(NUM_CLASSES, settings.windows, settings.conv_dim, settings.fc_dim)
-        return LineCNNLSTM(NUM_CLASSES, cnn, settings.lstm_dim, settings.lstm_layers, settings.lstm_dropout)
+        sizes = settings.lstm_dim, settings.lstm_layers
+        return LineCNNLSTM(NUM_CLASSES, cnn, *sizes, settings.lstm_dropout, intermediate=settings.intermediate)
     if isinstance(settings, LineResNetLSTMSettings | LineResNetTransformerSettings):
         resnet = LineResNet(settings.windows, settings.conv_dim, settings.blocks, settings.fc_dim, settings.last_stride)
+        dropout, intermediate = settings.dropout, settings.intermediate
         if isinstance(settings, LineResNetLSTMSettings):
-            return LineResNetLSTM(NUM_CLASSES, resnet, settings.lstm_dim, settings.lstm_layers, settings.dropout)
-        return LineResNetTransformer(NUM_CLASSES, resnet, settings.heads, settings.layers, settings.dropout)
+            sizes = settings.lstm_dim, settings.lstm_layers
+            return LineResNetLSTM(NUM_CLASSES, resnet, *sizes, dropout, intermediate=intermediate)
+        sizes = settings.heads, settings.layers
+        return LineResNetTransformer(NUM_CLASSES, resnet, *sizes, dropout, intermediate=intermediate)
     assert isinstance(settings, LineCNNSettings)
     return LineCNN(NUM_CLASSES, settings.windows, settings.conv_dim, settings.fc_dim)

@@ -80,6 +80,8 @@ class LineCNNLSTMSettings(LineCNNSettings):
     """Stacked bidirectional layers."""
     lstm_dropout: Probability = 0.2
     """Dropout between stacked layers; without effect where there is one layer."""
+    intermediate: bool = False
+    """Give LineCNN's logits a share of the training's loss; see `training.intermediate_weight`."""
 
 
 ModelSettings = Annotated[
@@ -139,6 +141,8 @@ class TrainingSettings(Settings):
     """Share of the training in which `one_cycle` raises the learning rate."""
     average_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Validate and keep an exponential moving average of the weights, which keeps this share at each step, or null."""
+    intermediate_weight: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """Share of the loss that intermediate logits have; only for models with `intermediate`."""
     early_stopping_patience: Count
     """Epochs without a better validation loss after which training stops."""
     load: str | None

@@ -33,6 +33,8 @@ class LineResNetSettings(Settings):
     """Features of each step."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Dropout on features, and between and after the layers that read on."""
+    intermediate: bool = False
+    """Let the features make logits too, for a share of the training's loss; see `training.intermediate_weight`."""
 
     @property
     def window_width(self) -> int:
