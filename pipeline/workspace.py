@@ -34,6 +34,11 @@ def make_workspace(project: Path, workspace: Path, *overrides: Mapping[str, Any]
     params = YAML().load(project / PARAMS_FILE)
     for one in overrides:
         override(params, one)
+    fill_workspace(project, workspace, params)
+
+
+def fill_workspace(project: Path, workspace: Path, params: Mapping[str, Any]) -> None:
+    """Copy the code to `workspace`, and write `params` as its `params.yaml`."""
     workspace.mkdir(parents=True, exist_ok=True)
     for name in COPIED:
         copy(project / name, workspace / name)

@@ -71,13 +71,15 @@ def read_section(schema: type[AnySettings], *keys: str, params: Mapping[str, Any
     return validate(schema, block, prefix=keys)
 
 
-def validate(schema: type[AnySettings], block: object, prefix: tuple[str, ...] = ()) -> AnySettings:
-    """Build `schema` from `block`, or raise an `InputError` that names each faulty key."""
+def validate(
+    schema: type[AnySettings], block: object, prefix: tuple[str, ...] = (), file: Path = PARAMS_FILE
+) -> AnySettings:
+    """Build `schema` from `block`, or raise an `InputError` that names `file` and each faulty key."""
     try:
         return schema.model_validate(block)
     except ValidationError as error:
         problems = "; ".join(_describe(schema, error, prefix))
-        raise InputError(f"{PARAMS_FILE}: {problems}") from None
+        raise InputError(f"{file}: {problems}") from None
 
 
 def unknown_key(path: str, key: str, known: list[str]) -> str:
