@@ -88,7 +88,7 @@ def write_ablations(experiment: str, changes: Changes, settings: Mapping[str, An
         seeds=len(first.seeds),
         tested=f"{len(first.texts):,}",
         settings=describe_changes(settings),
-        table=markdown_table(_shown(table)),
+        table=markdown_table(shown(table)),
         deviation=f"{spread.deviation * 100:.2f}",
         freedom=spread.freedom,
         machine=" and ".join(dict.fromkeys(result.trained.machine for result in results)),
@@ -175,7 +175,9 @@ def draw_ablations(path: Path, table: pd.DataFrame) -> None:
         figure.savefig(partial, metadata={"Software": None})
 
 
-def _shown(table: pd.DataFrame) -> pd.DataFrame:
+def shown(table: pd.DataFrame) -> pd.DataFrame:
+    """The table for the page, in percent and points."""
+
     def points(row: "pd.Series[Any]") -> str:
         value, low, high = (f"{100 * row[name]:+.2f}" for name in ("difference", "low", "high"))
         return f"{value} ({low} to {high})"

@@ -18,6 +18,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline.errors import InputError, exit_on_input_error
+from pipeline.files import write_text
 from pipeline.settings.base import PARAMS_FILE, read_params, unknown_key
 
 COPIED = ("pipeline", "stages", "dvc.yaml", ".dvcignore")
@@ -45,9 +46,11 @@ def fill_workspace(project: Path, workspace: Path, params: Mapping[str, Any]) ->
     YAML().dump(params, workspace / PARAMS_FILE)
     if not (workspace / ".dvc").is_dir():
         subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=workspace, check=True)
-        shutil.copy(project / ".dvc" / "config", workspace / ".dvc" / "config")
-        with (workspace / ".dvc" / "config").open("a", encoding="utf-8") as config:
-            config.write("    no_scm = true\n")
+        config = (project / ".dvc" / "config").read_text(encoding="utf-8")
+        without_git = "    no_scm = true\n"
+        if without_git not in config:  # the project may be a workspace itself
+            config += without_git
+        write_text(workspace / ".dvc" / "config", config)
     copy(project / TEMPLATES, workspace / TEMPLATES)
 
 

@@ -1,0 +1,156 @@
+"""Plans of ablations, what they make of `params.yaml`, and a whole one on tiny data."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from PIL import Image
+from ruamel.yaml import YAML
+
+from pipeline import ablations as module
+from pipeline.ablations import Plan, changed, locate_archives, planned_params, read_plan
+from pipeline.errors import InputError
+from pipeline.settings.base import read_params
+from tests.imports import ROOT
+from tests.projects import profile_params
+
+SHIPPED = ROOT / "docs/ablations.yaml"
+BLOCK: dict[str, Any] = {"lines": "variable", "model": {"name": "x", "dropout": 0.5}, "training": {"seeds": [1]}}
+
+
+def plan(**keys: Any) -> Plan:
+    given = {"experiment": "cnn_ctc_variable", "seeds": [1, 2], "changes": {"wide": {"model.conv_dim": 64}}, **keys}
+    return Plan.model_validate(given)
+
+
+def write(path: Path, **keys: Any) -> Path:
+    given = {"experiment": "cnn_ctc_variable", "seeds": [1, 2], "changes": {"wide": {"model.conv_dim": 64}}, **keys}
+    YAML().dump({key: value for key, value in given.items() if value is not ...}, path)
+    return path
+
+
+def test_changes_are_laid_over_a_copy_key_by_key() -> None:
+    changes = {"model.dropout": 0.0, "training.endless.variety": {}, "training.trainer.devices": 2}
+    assert changed(BLOCK, changes) == {
+        "lines": "variable",
+        "model": {"name": "x", "dropout": 0.0},
+        "training": {"seeds": [1], "endless": {"variety": {}}, "trainer": {"devices": 2}},
+    }
+    assert BLOCK["model"] == {"name": "x", "dropout": 0.5}
+
+
+def test_a_block_takes_the_place_of_a_block() -> None:
+    assert changed(BLOCK, {"model": {"name": "y"}})["model"] == {"name": "y"}
+    assert changed(BLOCK, {"model": {"name": "y"}, "model.dropout": 0.25})["model"] == {"name": "y", "dropout": 0.25}
+
+
+def test_the_plan_keeps_its_experiment_its_lines_and_nothing_else() -> None:
+    params = read_params(ROOT / "params.yaml")
+    made = planned_params(
+        params, plan(settings={"training.max_epochs": 3}, changes={"wide": {"model.conv_dim": 64}, "same": {}})
+    )
+    assert list(made["experiments"]) == ["base", "wide", "same"]
+    assert made["lines"] == {"variable": params["lines"]["variable"]}
+    assert made["decoding"] == {}
+    assert [block["training"] for block in made["experiments"].values()] == [{"max_epochs": 3, "seeds": [1, 2]}] * 3
+    assert [block["model"]["conv_dim"] for block in made["experiments"].values()] == [32, 64, 32]
+    assert params == read_params(ROOT / "params.yaml")
+
+
+def test_the_shipped_plan_is_valid_and_changes_one_thing_or_two_that_stand_alone_too() -> None:
+    shipped = read_plan(SHIPPED)
+    made = planned_params(read_params(ROOT / "params.yaml"), shipped)["experiments"]
+    assert list(made) == ["base", *shipped.changes]
+    assert len({str(block) for block in made.values()}) == len(made)
+    alone = [dict(changes) for changes in shipped.changes.values() if len(changes) == 1]
+    for changes in shipped.changes.values():
+        assert all({key: value} in alone for key, value in changes.items())
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"seeds": [1]}, "seeds: "),
+        ({"seeds": [1, 1]}, "seeds: must name each seed once"),
+        ({"changes": {}}, "changes: "),
+        ({"changes": {"Wide!": {}}}, "changes.Wide!"),
+        ({"changes": {"base": {}}}, "changes.base: is the name of what nothing is changed of; call it otherwise"),
+        ({"changes": ...}, "changes: "),
+        ({"change": {}}, "change: unknown; did you mean changes?"),
+    ],
+)
+def test_a_faulty_plan_is_refused_by_name(keys: dict[str, Any], message: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "plan.yaml", **keys)
+    with pytest.raises(InputError) as error:
+        read_plan(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"experiment": "cnn"}, "experiment: cnn: not in params.yaml; one of simple_ce_aligned, "),
+        ({"changes": {"wide": {"model.conv_dims": 4}}}, "experiments.wide.model.conv_dims: unknown; did you mean"),
+        ({"changes": {"wide": {"training.batch_size": 0}}}, "experiments.wide.training.batch_size: "),
+        ({"settings": {"loss": "x"}}, "experiments.base.loss: "),
+    ],
+)
+def test_a_change_that_is_not_valid_is_refused_before_anything_is_trained(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        planned_params(read_params(ROOT / "params.yaml"), plan(**keys))
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("archive", "located"),
+    [
+        (None, None),
+        ("../data/gzip.zip", "/here/project/../data/gzip.zip"),
+        ("/data/gzip.zip", "/data/gzip.zip"),
+        ("https://example.org/gzip.zip", "https://example.org/gzip.zip"),
+    ],
+)
+def test_archives_are_found_from_another_folder(archive: str | None, located: str | None) -> None:
+    params = {"emnist": {"archive": archive, "seed": 1}, "corpus": {"archive": archive}, "lines": {}}
+    assert locate_archives(params, Path("/here/project")) == {
+        "emnist": {"archive": located, "seed": 1},
+        "corpus": {"archive": located},
+        "lines": {},
+    }
+
+
+def test_trainings_that_failed_end_it_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    YAML().dump(profile_params("tiny"), tmp_path / "params.yaml")
+    for name in ("fill_workspace", "share_cache"):
+        monkeypatch.setattr(module, name, lambda *_: None)
+    monkeypatch.setattr(module.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1))
+    with pytest.raises(InputError, match="not all are trained, see above; the same command goes on"):
+        module.run(plan(), None, tmp_path / "reports")
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_whole_plan_on_tiny_data(tmp_path: Path) -> None:
+    """The real command, in a project that has made its characters already."""
+    module.fill_workspace(ROOT, tmp_path / "project", profile_params("tiny"))
+    project = tmp_path / "project"
+    write(project / "plan.yaml", settings={"training.learning_rate": 0.01}, changes={"small": {"model.conv_dim": 2}})
+    plan_command = [sys.executable, "-m", "pipeline.ablations", "plan.yaml", "--jobs", "2"]
+    for command in ([sys.executable, "-m", "dvc", "repro", "--quiet", "download"], plan_command):
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "ablations: see " in done.stdout
+    assert "download: " not in done.stdout  # it came from the project's cache
+    table = pd.read_csv(project / "reports/ablations.csv", keep_default_na=False)
+    assert table["experiment"].tolist() == ["base", "small"]
+    assert table["changed"].tolist() == ["", "model.conv_dim: 2"]
+    assert {"seed_1", "seed_2"} <= set(table)
+    assert sorted(path.name for path in (project / "reports").iterdir()) == [
+        f"ablations.{x}" for x in ("csv", "md", "png")
+    ]
+    Image.open(project / "reports/ablations.png").verify()
+    assert not (project / "models").exists()
