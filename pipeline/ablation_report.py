@@ -42,7 +42,7 @@ small budget, {{ seeds }} seeds each, and evaluated on the same {{ tested }} tes
 
 {{ table }}
 
-- **CER**: mean over the seeds; greedy reading.
+- **CER**: mean over the seeds; greedy reading. **case folded**: where `C` read as `c` is no error.
 - **difference**: to `{{ base }}`, in points, with the interval in which 95 of 100 repetitions with other seeds and
   other test lines would lie: ± t · √(2 s² / n + e²). s = {{ deviation }} points is the standard deviation between
   seeds, pooled over all rows; n the number of seeds; e the standard error of a bootstrap over the lines, paired with
@@ -115,6 +115,7 @@ def ablation_table(
                 "experiment": result.key,
                 "changed": describe_changes(changes[result.key]),
                 "test_cer": rates[result.key]["cer"].value,
+                "test_cer_folded": rates[result.key]["cer_folded"].value,
                 "difference": paired.value,
                 "low": paired.value - reach,
                 "high": paired.value + reach,
@@ -186,8 +187,13 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
         {
             "experiment": table["experiment"].map("`{}`".format),
             "changed": table["changed"].map(lambda text: f"`{text}`" if text else ""),
-            "CER": table["test_cer"].map(lambda cer: f"{100 * cer:.2f} %"),
+            "CER": table["test_cer"].map(_percent),
+            "case folded": table["test_cer_folded"].map(_percent),
             "difference": ["", *(points(row) for _, row in table.iloc[1:].iterrows())],
             "minutes": table["minutes"].map("{:.1f}".format),
         }
     )
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.2f} %"

@@ -40,7 +40,7 @@ def result(key: str, *readings: list[str]) -> Result:
 
 RESULTS = [
     result("base", ["abcde", "fghij"], ["abcdX", "fghij"]),  # 0 and 1 of 10
-    result("small", ["abcXX", "fghij"], ["abcXX", "fghXj"]),  # 2 and 3
+    result("small", ["abcDE", "fghij"], ["abcXX", "fghXj"]),  # 2, which only differ in case, and 3
 ]
 
 
@@ -88,6 +88,7 @@ def test_the_table() -> None:
         "experiment": "base",
         "changed": "",
         "test_cer": 0.05,
+        "test_cer_folded": 0.05,
         "difference": 0.0,
         "low": 0.0,
         "high": 0.0,
@@ -108,8 +109,15 @@ def test_the_table() -> None:
 def test_the_table_as_it_is_shown() -> None:
     table = make_table().assign(low=0.12, high=0.48)
     base, small = shown(table).to_dict("records")
-    assert list(base.values()) == ["`base`", "", "5.00 %", "", "1.5"]
-    assert list(small.values()) == ["`small`", "`model.conv_dim: 2`", "25.00 %", "+20.00 (+12.00 to +48.00)", "1.5"]
+    assert list(base.values()) == ["`base`", "", "5.00 %", "5.00 %", "", "1.5"]
+    assert list(small.values()) == [
+        "`small`",
+        "`model.conv_dim: 2`",
+        "25.00 %",
+        "15.00 %",
+        "+20.00 (+12.00 to +48.00)",
+        "1.5",
+    ]
 
 
 @pytest.mark.parametrize(
