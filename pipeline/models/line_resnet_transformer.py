@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.base import LineModel
 from pipeline.models.dropout import Dropout
 from pipeline.models.line_resnet import LineResNet
+from pipeline.models.line_resnet_model import LineResNetModel
 
 
-class LineResNetTransformer(LineModel):
+class LineResNetTransformer(LineResNetModel):
     """ResNet, transformer encoder, linear: images (B, 1, 28, W) float in [0, 1] to logits (B, C, S).
 
     Layers are normalized before attention and before the feed-forward part, which is four times as wide; positions are
@@ -38,17 +38,8 @@ class LineResNetTransformer(LineModel):
         self.fc = nn.Linear(width, num_classes)
         self.intermediate = nn.Linear(width, num_classes) if intermediate else None
 
-    def forward(self, images: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
-        """See `LineModel`. No step attends to one past its line's own length."""
-        return self._read_on(self.line_resnet(images, lengths), lengths)
-
-    def logits_by_depth(self, images: Tensor, lengths: Sequence[int] | None = None) -> list[Tensor]:
-        """See `LineModel`; those from the ResNet's features come first if they are wanted."""
-        features = self.line_resnet(images, lengths)
-        inner = [self.intermediate(features).transpose(1, 2)] if self.intermediate else []
-        return [*inner, self._read_on(features, lengths)]
-
-    def _read_on(self, features: Tensor, lengths: Sequence[int] | None) -> Tensor:
+    def read_on(self, features: Tensor, lengths: Sequence[int] | None) -> Tensor:
+        """See `LineResNetModel`. No step attends to one past its line's own length."""
         steps = features.shape[1]
         placed = self.dropout(features + sinusoids(steps, features.shape[2]).to(features))
         beyond = None
