@@ -39,6 +39,7 @@ def test_settings_hold_what_decides_the_result(experiment: ExperimentSettings) -
         "lstm_dim": 12,
         "lstm_layers": 1,
         "lstm_dropout": 0.2,
+        "intermediate": False,
     }
     # The experiment's own keys are in the whole training block, with all the others.
     assert (settings["training"]["max_epochs"], settings["training"]["learning_rate"]) == (7, 0.25)

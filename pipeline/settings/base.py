@@ -48,8 +48,9 @@ def read_params(path: Path = PARAMS_FILE) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read ({error.strerror}); run from the project's root") from None
     except RecursionError:
         raise InputError(f"{path}: not valid YAML: nested too deeply") from None
-    # Beside YAMLError, a tag such as `!!bool` before a value of another kind ends in a LookupError or ValueError.
-    except (YAMLError, LookupError, ValueError) as error:
+    # Beside YAMLError, a tag such as `!!bool` before a value of another kind ends in a LookupError or ValueError, and a
+    # mapping as a key in a TypeError.
+    except (YAMLError, LookupError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not valid YAML: {one_line(str(error))}") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected sections such as 'emnist:' and 'experiments:' at the top")

@@ -98,6 +98,7 @@ def test_an_anchor_may_be_used_again(tmp_path: Path) -> None:
         b"a: \xff",
         b"\x00",
         b"\xfe\xff\x00",
+        b"? - : ",
     ],
 )
 def test_damaged_yaml_is_refused_in_one_line(tmp_path: Path, content: str | bytes) -> None:
