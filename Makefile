@@ -38,7 +38,7 @@ demo-report: setup  ## Train the demo's models with several seeds; writes report
 	@$(BIN)/python -m pipeline.demo --keep build/demo_seeds
 
 test: setup  ## Run the tests.
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadscope
 
 lint: setup  ## Check format, style and types.
 	ruff format --check .

@@ -1,8 +1,10 @@
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
+from xdist.scheduler import LoadScopeScheduling
 
 from pipeline.data import transfer
 from tests.web import Web, serving
@@ -14,11 +16,27 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 LONGEST = "tests/test_documented_commands.py"
 """Takes minutes in one piece: begun last, it would leave all workers but one with nothing to do."""
+SHARING = ("tests/end_to_end/", "tests/reliability/test_harnesses.py")
+"""Tests that use one workspace: a folder, a file."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest tests; the others keep their order."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Distribute single tests, but those that share a workspace together: making one takes minutes.
+
+    xdist's own marks for that have no effect with pytest 9.2, which no longer lets a plugin rename a test.
+    """
+
+    class BySharedWorkspace(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((folder for folder in SHARING if nodeid.startswith(folder)), nodeid)
+
+    return BySharedWorkspace(config, log)
 
 
 @pytest.fixture

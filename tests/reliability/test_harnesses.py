@@ -12,7 +12,6 @@ from reliability.cases import Case
 from reliability.kill import Harness
 from reliability.workspaces import LINES, Sources, make, stage_command
 
-pytestmark = pytest.mark.xdist_group("harness")  # one process, as they share a workspace that takes long to make
 SYNTHESIZE = f"synthesize {LINES}"
 
 
