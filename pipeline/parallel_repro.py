@@ -8,6 +8,7 @@ processor cores: two trainings with a core each are done sooner than one after t
 """
 
 import argparse
+import math
 import os
 import subprocess
 import sys
@@ -56,6 +57,7 @@ def stages_to_run(targets: Sequence[str] = ()) -> Order:
 def run(order: Order, jobs: int, threads: int) -> list[str]:
     """Run all stages, at most `jobs` at once with `threads` threads each; those that failed.
 
+    Of those that can begin, the longest does: begun last, it would leave all cores but its own with nothing to do.
     After a failure those that run are waited for, and no other begins.
     """
     sorter = TopologicalSorter(order)
@@ -66,7 +68,8 @@ def run(order: Order, jobs: int, threads: int) -> list[str]:
     with ThreadPoolExecutor(jobs) as workers, tqdm(total=len(order), unit="stage", disable=None) as bar:
         while running or (waiting and not failed):
             while waiting and len(running) < jobs and not failed:
-                stage = waiting.pop(0)
+                stage = max(waiting, key=expected_seconds)  # the first of equals
+                waiting.remove(stage)
                 running[workers.submit(reproduce, stage, threads)] = stage
             bar.set_postfix_str(", ".join(running.values()))
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -79,6 +82,19 @@ def run(order: Order, jobs: int, threads: int) -> list[str]:
                     sorter.done(stage)
             waiting += sorter.get_ready()
     return failed
+
+
+def expected_seconds(stage: str) -> float:
+    """How long a training took the last time, endless for one that is new; 0 for all other stages, which are short."""
+    name, _, key = stage.partition("@")
+    if name != "train":
+        return 0.0
+    from pipeline.timings import read_timing  # imports torch, which other stages can do without
+
+    try:
+        return sum(read_timing(key, "train").by_seed.values())
+    except InputError:
+        return math.inf
 
 
 def reproduce(stage: str, threads: int) -> Process:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline import parallel_repro as module
 from pipeline.errors import InputError
 from pipeline.parallel_repro import stages_to_run
+from pipeline.timings import write_timing
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value will soon:DeprecationWarning")  # DVC's own
 
@@ -83,6 +85,33 @@ def test_after_a_failure_no_other_stage_begins_and_what_was_done_stays(project: 
     assert "failed, see above; `dvc repro " in last
     assert not (project / "both").exists()
     assert "before" not in stages_to_run()
+
+
+def test_what_took_longest_begins_first_and_new_trainings_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for key, by_seed in {"short": {1: 10.0}, "long": {1: 20.0, 2: 15.0}, "middle": {1: 30.0}}.items():
+        write_timing(key, "train", by_seed, "32-true")
+    Path("timings/damaged_train.json").write_text("{")
+    stages = ["evaluate@long", *(f"train@{key}" for key in ("short", "new", "middle", "long", "damaged")), "compare"]
+    begun: list[str] = []
+
+    def reproduce(stage: str, _threads: int) -> subprocess.CompletedProcess[str]:
+        begun.append(stage)
+        return subprocess.CompletedProcess([], 0, stdout="")
+
+    monkeypatch.setattr(module, "reproduce", reproduce)
+    assert module.run({stage: set() for stage in stages}, jobs=1, threads=1) == []
+    assert begun == [
+        "train@new",
+        "train@damaged",
+        "train@long",
+        "train@middle",
+        "train@short",
+        "evaluate@long",
+        "compare",
+    ]
 
 
 def test_a_stage_that_is_not_there_is_refused(project: Path) -> None:
