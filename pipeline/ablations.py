@@ -100,15 +100,18 @@ def changed(experiment: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
         *blocks, key = path.split(".")
         block = result
         for name in blocks:
-            block = block.setdefault(name, {})
+            if not isinstance(block.get(name), dict):  # absent or null; anything else is refused when all is validated
+                block[name] = {}
+            block = block[name]
         block[key] = value
     return result
 
 
 def run(plan: Plan, jobs: int | None, output: Path) -> None:
     """Train and evaluate all in the workspace; write ablations.csv, ablations.md and ablations.png."""
-    project = Path.cwd()
-    fill_workspace(project, WORKSPACE, planned_params(locate_archives(read_params(), project), plan))
+    project, params = Path.cwd(), read_params()
+    check_project(params)
+    fill_workspace(project, WORKSPACE, planned_params(locate_archives(params, project), plan))
     share_cache(project, WORKSPACE)
     options = [] if jobs is None else ["--jobs", str(jobs)]
     targets = [f"evaluate@{name}" for name in (BASE, *plan.changes)]

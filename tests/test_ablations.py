@@ -42,6 +42,12 @@ def test_changes_are_laid_over_a_copy_key_by_key() -> None:
     assert BLOCK["model"] == {"name": "x", "dropout": 0.5}
 
 
+@pytest.mark.parametrize("none", [{}, {"endless": None}])
+def test_a_key_can_lie_in_a_block_that_is_not_there(none: dict[str, Any]) -> None:
+    made = changed({"training": none}, {"training.endless.lines_per_epoch": 10})
+    assert made == {"training": {"endless": {"lines_per_epoch": 10}}}
+
+
 def test_a_block_takes_the_place_of_a_block() -> None:
     assert changed(BLOCK, {"model": {"name": "y"}})["model"] == {"name": "y"}
     assert changed(BLOCK, {"model": {"name": "y"}, "model.dropout": 0.25})["model"] == {"name": "y", "dropout": 0.25}
@@ -97,6 +103,7 @@ def test_a_faulty_plan_is_refused_by_name(keys: dict[str, Any], message: str, tm
         ({"changes": {"wide": {"model.conv_dims": 4}}}, "experiments.wide.model.conv_dims: unknown; did you mean"),
         ({"changes": {"wide": {"training.batch_size": 0}}}, "experiments.wide.training.batch_size: "),
         ({"settings": {"loss": "x"}}, "experiments.base.loss: "),
+        ({"settings": {"loss.x": 1}}, "experiments.base.loss: "),
     ],
 )
 def test_a_change_that_is_not_valid_is_refused_before_anything_is_trained(keys: dict[str, Any], message: str) -> None:
