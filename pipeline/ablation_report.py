@@ -34,8 +34,9 @@ Changes = Mapping[str, Mapping[str, Any]]
 
 PAGE = """# What each setting of `{{ experiment }}` is worth
 
-**Data: {{ data }}. Text: {{ text }}.** Each row is the recipe trained again with one thing changed, all with the same
-small budget, {{ seeds }} seeds each, and evaluated on the same {{ tested }} test lines. `{{ base }}` is the recipe with
+**Data: {{ data }}. Text: {{ text }}.**
+Each row is the recipe trained again with one thing changed, all with the same small budget, {{ seeds }} seeds each, and
+evaluated on the same {{ tested }} test lines. `{{ base }}` is the recipe with
 `{{ settings }}`.
 
 ![Change of the character error rate by what was changed](ablations.png)

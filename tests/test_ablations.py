@@ -11,6 +11,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from pipeline import ablations as module
+from pipeline.ablation_report import describe_changes
 from pipeline.ablations import Plan, changed, locate_archives, planned_params, read_plan
 from pipeline.errors import InputError
 from pipeline.settings.base import read_params
@@ -74,6 +75,19 @@ def test_the_shipped_plan_is_valid_and_changes_one_thing_or_two_that_stand_alone
     alone = [dict(changes) for changes in shipped.changes.values() if len(changes) == 1]
     for changes in shipped.changes.values():
         assert all({key: value} in alone for key, value in changes.items())
+
+
+def test_the_committed_report_is_of_the_shipped_plan() -> None:
+    shipped = read_plan(SHIPPED)
+    table = pd.read_csv(ROOT / "reports/ablations.csv", keep_default_na=False)
+    assert dict(zip(table["experiment"], table["changed"], strict=True)) == {
+        "base": "",
+        **{name: describe_changes(changes) for name, changes in shipped.changes.items()},
+    }
+    assert [column for column in table if column.startswith("seed_")] == [f"seed_{seed}" for seed in shipped.seeds]
+    page = (ROOT / "reports/ablations.md").read_text(encoding="utf-8")
+    assert f"each setting of `{shipped.experiment}`" in page
+    assert f"`{describe_changes(shipped.settings)}`" in page
 
 
 @pytest.mark.parametrize(
