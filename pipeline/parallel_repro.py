@@ -19,6 +19,7 @@ from graphlib import TopologicalSorter
 from tqdm import tqdm
 
 from pipeline.errors import InputError, exit_on_input_error
+from pipeline.timings import read_timing
 
 DVC = (sys.executable, "-m", "pipeline.dvc_command", "--wait-for-lock", "repro", "--quiet")
 Process = subprocess.CompletedProcess[str]
@@ -89,8 +90,6 @@ def expected_seconds(stage: str) -> float:
     name, _, key = stage.partition("@")
     if name != "train":
         return 0.0
-    from pipeline.timings import read_timing  # imports torch, which other stages can do without
-
     try:
         return sum(read_timing(key, "train").by_seed.values())
     except InputError:

@@ -12,7 +12,6 @@ from pipeline import paths
 from pipeline.errors import InputError
 from pipeline.files import write_text
 from pipeline.paths import Stage
-from pipeline.report.machine import describe_machine
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,8 @@ class Timing:
 
 def write_timing(key: str, stage: Stage, by_seed: Mapping[int, float], precision: str) -> None:
     """Keep what was timed of an experiment, or of a beam search, on this machine."""
+    from pipeline.report.machine import describe_machine  # imports torch, which reading can do without
+
     rounded = {str(seed): round(value, 1) for seed, value in by_seed.items()}
     content = asdict(Timing(rounded, precision, describe_machine()))
     write_text(paths.timings(key, stage), json.dumps(content, indent=2) + "\n")
