@@ -1,10 +1,10 @@
 """What the machine can do at best: matrix products and copies of memory."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+
+from pipeline.hardware import fastest, product_seconds
 
 SIDE = 4096
 COPIED = 2**28
@@ -22,7 +22,7 @@ class Peak:
     """Bytes per second read and written by a copy of 256 MiB."""
 
 
-def measure_peak(rounds: int = 5) -> Peak:
+def measure_peak(rounds: int = 6) -> Peak:
     """The best of some rounds each."""
     square = torch.randn(SIDE, SIDE)
     half = square.bfloat16()
@@ -30,17 +30,7 @@ def measure_peak(rounds: int = 5) -> Peak:
     target = torch.ones_like(source)
     work = 2 * SIDE**3
     return Peak(
-        fp32=work / _best(lambda: square @ square, rounds),
-        bf16=work / _best(lambda: half @ half, rounds),
-        copy=2 * COPIED / _best(lambda: target.copy_(source), rounds),
+        fp32=work / product_seconds(square, rounds),
+        bf16=work / product_seconds(half, rounds),
+        copy=2 * COPIED / fastest(lambda: target.copy_(source), rounds),
     )
-
-
-def _best(function: Callable[[], object], rounds: int) -> float:
-    function()
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)

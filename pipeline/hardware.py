@@ -6,6 +6,7 @@ import platform
 import re
 import sys
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -139,9 +140,14 @@ def bf16_pays_on_cpu() -> bool:
 
 def product_seconds(square: torch.Tensor, rounds: int = 5) -> float:
     """Seconds that the fastest of some products of a matrix with itself takes."""
+    return fastest(lambda: square @ square, rounds)
+
+
+def fastest(work: Callable[[], object], rounds: int) -> float:
+    """Seconds of the fastest of some rounds; the first of them may set things up."""
     times = []
     for _ in range(rounds):
         start = time.perf_counter()
-        square @ square
+        work()
         times.append(time.perf_counter() - start)
     return min(times)
