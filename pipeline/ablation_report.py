@@ -17,9 +17,10 @@ from pipeline import paths
 from pipeline.data.line_store import read_attributes
 from pipeline.errors import InputError
 from pipeline.files import atomic_path, write_text
-from pipeline.metrics import edit_distances
-from pipeline.report.bootstrap import LEVEL
-from pipeline.report.markdown import markdown_table
+from pipeline.metrics import reading_rates
+from pipeline.report.bootstrap import LEVEL, Estimate
+from pipeline.report.comparison import write_table
+from pipeline.report.markdown import markdown_table, percent, points
 from pipeline.report.rates import Rates, resample_rates
 from pipeline.report.results import Result, read_result
 from pipeline.settings.base import read_section
@@ -95,7 +96,7 @@ def write_ablations(experiment: str, changes: Changes, settings: Mapping[str, An
         machine=" and ".join(dict.fromkeys(result.trained.machine for result in results)),
     )
     with atomic_path(output / "ablations.csv") as partial:
-        table.to_csv(partial, index=False, float_format="%.6f", lineterminator="\n")
+        write_table(table, partial)
     write_text(output / "ablations.md", page)
     draw_ablations(output / "ablations.png", table)
     print(f"ablations: see {output / 'ablations.md'}")
@@ -129,10 +130,7 @@ def ablation_table(
 
 def seed_rates(result: Result) -> list[float]:
     """The CER of the model of each seed."""
-    return [
-        float(edit_distances(read, result.texts).sum() / sum(map(len, result.texts)))
-        for read in result.by_seed.values()
-    ]
+    return [reading_rates(read, result.texts)["cer"] for read in result.by_seed.values()]
 
 
 def pooled_spread(groups: Sequence[Sequence[float]]) -> Spread:
@@ -179,22 +177,14 @@ def draw_ablations(path: Path, table: pd.DataFrame) -> None:
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
     """The table for the page, in percent and points."""
-
-    def points(row: "pd.Series[Any]") -> str:
-        value, low, high = (f"{100 * row[name]:+.2f}" for name in ("difference", "low", "high"))
-        return f"{value} ({low} to {high})"
-
+    differences = zip(table["difference"], table["low"], table["high"], strict=True)
     return pd.DataFrame(
         {
             "experiment": table["experiment"].map("`{}`".format),
             "changed": table["changed"].map(lambda text: f"`{text}`" if text else ""),
-            "CER": table["test_cer"].map(_percent),
-            "case folded": table["test_cer_folded"].map(_percent),
-            "difference": ["", *(points(row) for _, row in table.iloc[1:].iterrows())],
+            "CER": table["test_cer"].map(percent(2)),
+            "case folded": table["test_cer_folded"].map(percent(2)),
+            "difference": ["", *[points(Estimate(*one)) for one in differences][1:]],
             "minutes": table["minutes"].map("{:.1f}".format),
         }
     )
-
-
-def _percent(rate: float) -> str:
-    return f"{100 * rate:.2f} %"

@@ -1,7 +1,7 @@
 """The table of all experiments, as data and as a page for the repository."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,8 @@ import pandas as pd
 from jinja2 import StrictUndefined, Template
 
 from pipeline.metrics import OF_SEVERAL
-from pipeline.report.bootstrap import Estimate
 from pipeline.report.lecture import RESULTS
-from pipeline.report.markdown import markdown_table
+from pipeline.report.markdown import markdown_table, percent, points
 from pipeline.report.rates import Rates
 from pipeline.report.results import Result
 from pipeline.report.single_changes import SingleChange
@@ -63,11 +62,11 @@ def comparison_page(
             "lines": table["lines"],
             "parameters": table["parameters"].map("{:,}".format),
             "CER": [_with_interval(row) for _, row in table.iterrows()],
-            "CER (lab)": table["test_cer_lab"].map(_percent(2)),
-            "WER": table["test_wer"].map(_percent(1)),
-            "exact lines": table["test_exact"].map(_percent(1)),
-            "accuracy (lab)": table["test_accuracy"].map(_percent(1)),
-            "accuracy (text)": table["test_accuracy_text"].map(_percent(1)),
+            "CER (lab)": table["test_cer_lab"].map(percent(2)),
+            "WER": table["test_wer"].map(percent(1)),
+            "exact lines": table["test_exact"].map(percent(1)),
+            "accuracy (lab)": table["test_accuracy"].map(percent(1)),
+            "accuracy (text)": table["test_accuracy_text"].map(percent(1)),
             "lecture": table["lecture"],
         }
     )
@@ -92,7 +91,7 @@ def changes_table(changes: Sequence[SingleChange]) -> pd.DataFrame:
             "to": [f"`{one.after.key}`" for one in changes],
             "setting": [f"`{one.setting}`" for one in changes],
             "change": [" → ".join(one.values) for one in changes],
-            "CER, in points": [_points(one.difference) for one in changes],
+            "CER, in points": [points(one.difference) for one in changes],
         }
     )
 
@@ -115,12 +114,3 @@ def _with_interval(row: "pd.Series[Any]") -> str:
     if row["seeds"] == 1:
         return f"{row['test_cer'] * 100:.2f} % ({interval})"
     return f"{row['test_cer'] * 100:.2f} ± {row['test_cer_std'] * 100:.2f} % ({row['seeds']} seeds; {interval})"
-
-
-def _points(difference: Estimate) -> str:
-    value, low, high = (f"{one * 100:+.2f}" for one in (difference.value, difference.low, difference.high))
-    return f"{value} ({low} to {high})"
-
-
-def _percent(digits: int) -> Callable[[float], str]:
-    return lambda rate: f"{rate * 100:.{digits}f} %"

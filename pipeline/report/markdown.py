@@ -1,9 +1,24 @@
-"""Tables for pages of the repository."""
+"""Tables for pages of the repository, and how rates stand in them."""
+
+from collections.abc import Callable
 
 import pandas as pd
+
+from pipeline.report.bootstrap import Estimate
 
 
 def markdown_table(table: pd.DataFrame) -> str:
     """The table as Markdown, without its index and without a line break at its end."""
     rows = [list(table.columns), ["---"] * table.shape[1], *table.astype(object).to_numpy().tolist()]
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
+
+
+def points(difference: Estimate) -> str:
+    """A difference of two rates and its interval, in percentage points."""
+    value, low, high = (f"{one * 100:+.2f}" for one in (difference.value, difference.low, difference.high))
+    return f"{value} ({low} to {high})"
+
+
+def percent(digits: int) -> Callable[[float], str]:
+    """What writes a rate in percent."""
+    return lambda rate: f"{rate * 100:.{digits}f} %"
