@@ -13,9 +13,8 @@ from matplotlib.figure import Figure
 from pipeline.decoding import places
 from pipeline.errors import InputError
 from pipeline.files import atomic_path
-from pipeline.report.bootstrap import Estimate
 from pipeline.report.charts import COLOURS
-from pipeline.report.markdown import markdown_table
+from pipeline.report.markdown import markdown_table, with_interval
 from pipeline.report.rates import Rates, resample_rates
 from pipeline.timings import read_timing
 
@@ -76,12 +75,12 @@ def decoding_page(decodings: Sequence[Decoding]) -> str:
     rates = {
         "decoding": [f"`{one.key}`" for one in decodings],
         "experiment": [f"`{one.metrics['experiment']}`" for one in decodings],
-        "CER greedy": [_rate(one.rates["greedy"]["cer"]) for one in decodings],
-        "CER beam": [_rate(one.rates["prediction"]["cer"]) for one in decodings],
+        "CER greedy": [with_interval(one.rates["greedy"]["cer"]) for one in decodings],
+        "CER beam": [with_interval(one.rates["prediction"]["cer"]) for one in decodings],
         "difference in points": [_difference(one, "cer") for one in decodings],
-        "WER greedy": [_rate(one.rates["greedy"]["wer"]) for one in decodings],
-        "WER beam": [_rate(one.rates["prediction"]["wer"]) for one in decodings],
-        "exact lines": [_rate(one.rates["prediction"]["exact"]) for one in decodings],
+        "WER greedy": [with_interval(one.rates["greedy"]["wer"]) for one in decodings],
+        "WER beam": [with_interval(one.rates["prediction"]["wer"]) for one in decodings],
+        "exact lines": [with_interval(one.rates["prediction"]["exact"]) for one in decodings],
         "weight": [one.metrics["lm_weight"] for one in decodings],
         "bonus": [one.metrics["length_bonus"] for one in decodings],
         "prior": [one.metrics["prior_weight"] for one in decodings],
@@ -125,10 +124,6 @@ def draw_reliability(path: Path, decodings: Sequence[Decoding]) -> None:
 
 def _draw(axis: "matplotlib.axes.Axes", bins: Sequence[Mapping[str, float]], **style: Any) -> None:
     axis.plot([one["confidence"] for one in bins], [one["right"] for one in bins], **style)
-
-
-def _rate(estimate: Estimate) -> str:
-    return f"{estimate.value * 100:.2f} % ({estimate.low * 100:.1f}–{estimate.high * 100:.1f})"
 
 
 def _difference(one: Decoding, name: str) -> str:

@@ -8,7 +8,6 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.geometry import Windows
@@ -40,22 +39,25 @@ class CTC(Objective):
 
     def decode(self, logits: Tensor, lengths: Sequence[int]) -> Tensor:
         """Best class of each step, repeats collapsed, then blanks dropped; at most T classes, (B, T)."""
-        return collapse(best_path(logits), lengths, self.max_length)
+        return collapse(best_path(logits, lengths), self.max_length)
 
     def statistics(self, logits: Tensor, lengths: Sequence[int]) -> dict[str, Tensor]:
         """`blank_share`: the share of steps whose best class is the blank.
 
         It is near 1 for the first epochs, while the model has only learned that most steps are blank.
         """
-        counted = torch.from_numpy(counted_steps(logits.shape[2], lengths)).to(logits.device)
-        return {"blank_share": ((best_path(logits) == BLANK) & counted).sum() / counted.sum()}
+        steps, written = sum(lengths), (best_path(logits, lengths) != BLANK).sum()
+        return {"blank_share": (steps - written) / steps}
 
 
-def collapse(path: Tensor, lengths: Sequence[int], max_length: int) -> Tensor:
-    """Class indices (B, S) of a path to those of its reading, (B, `max_length`) int64 on the CPU, padded with `<P>`."""
+def collapse(path: Tensor, max_length: int) -> Tensor:
+    """Class indices (B, S) of a path to those of its reading, (B, `max_length`) int64 on the CPU, padded with `<P>`.
+
+    What stands after a line's own steps must be blank.
+    """
     # NumPy, as these small steps gain nothing from PyTorch's threads, and wait for them where cores are busy.
     classes = path.cpu().numpy().astype(np.uint8)
-    kept = (classes != BLANK) & counted_steps(classes.shape[1], lengths)
+    kept = classes != BLANK
     kept[:, 1:] &= classes[:, 1:] != classes[:, :-1]
     written = np.count_nonzero(kept, axis=1)
     if written.max(initial=0) > max_length:
@@ -64,11 +66,6 @@ def collapse(path: Tensor, lengths: Sequence[int], max_length: int) -> Tensor:
     # Numbers of elements, as a mask without a pattern takes three times as long to pick by.
     reading[np.arange(max_length) < written[:, None]] = classes.ravel()[np.flatnonzero(kept)]
     return torch.from_numpy(reading)
-
-
-def counted_steps(steps: int, lengths: Sequence[int]) -> NDArray[np.bool_]:
-    """(B, `steps`): which steps belong to their line."""
-    return np.arange(steps) < np.asarray(lengths)[:, None]
 
 
 def required_steps(text: str, *, wrap: bool = False) -> int:

@@ -19,6 +19,11 @@ def points(difference: Estimate) -> str:
     return f"{value} ({low} to {high})"
 
 
+def with_interval(rate: Estimate) -> str:
+    """A rate and its interval, in percent."""
+    return f"{rate.value * 100:.2f} % ({rate.low * 100:.1f}–{rate.high * 100:.1f})"
+
+
 def percent(digits: int) -> Callable[[float], str]:
     """What writes a rate in percent."""
     return lambda rate: f"{rate * 100:.{digits}f} %"

@@ -67,6 +67,6 @@ class Collapse:
 def collapse_example(path: str) -> Collapse:
     """Decode a path in which `BLANK_SIGN` stands for the blank."""
     classes = [BLANK if sign == BLANK_SIGN else int(vocabulary.encode(sign)[0]) for sign in path]
-    (row,) = collapse(torch.tensor([classes]), [len(classes)], len(classes)).tolist()
+    (row,) = collapse(torch.tensor([classes]), len(classes)).tolist()
     runs = [(sign, len(list(group))) for sign, group in groupby(path)]
     return Collapse(path, runs, vocabulary.decode(row))

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -5,15 +6,17 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from pipeline.models.registry import build_model
-from pipeline.objectives.best_path import LINES_AT_ONCE, best_path
+from pipeline.objectives.best_path import STEPS_AT_ONCE, best_path
 from tests.tiny import tiny_model
 
 
 @st.composite
 def many_logits(draw: st.DrawFn) -> Tensor:
     """Logits (B, C, S) with many equal values, in either layout; few or more than one thread takes."""
-    count = draw(st.integers(0, 4) | st.sampled_from([LINES_AT_ONCE, LINES_AT_ONCE + 1, 3 * LINES_AT_ONCE - 1]))
-    classes, steps = draw(st.integers(1, 19)), draw(st.integers(1, 3))
+    steps = draw(st.integers(1, 3))
+    fits = STEPS_AT_ONCE // steps
+    count = draw(st.integers(0, 4) | st.sampled_from([fits, fits + 1, 3 * fits - 1]))
+    classes = draw(st.integers(1, 19))
     seed = draw(st.integers(0, 2**32 - 1))
     logits = torch.randint(-2, 3, (count, steps, classes), generator=torch.Generator().manual_seed(seed)).float()
     dtype = draw(st.sampled_from([torch.float32, torch.bfloat16, torch.float64]))
@@ -26,8 +29,16 @@ def test_each_step_has_the_first_of_its_best_classes(logits: Tensor) -> None:
     path = best_path(logits)
     assert path.dtype == torch.int64
     assert path.shape == (len(logits), logits.shape[2])
-    columns = [line[:, step].tolist() for line in logits for step in range(logits.shape[2])]
+    columns = [column for line in logits.transpose(1, 2).tolist() for column in line]
     assert path.flatten().tolist() == [column.index(max(column)) for column in columns]
+
+
+@given(many_logits(), st.integers(0, 2**32 - 1))
+def test_after_the_steps_that_count_stands_class_0(logits: Tensor, seed: int) -> None:
+    lengths = np.random.default_rng(seed).integers(logits.shape[2] + 1, size=len(logits)).tolist()
+    whole = best_path(logits).tolist()
+    expected = [row[:length] + [0] * (len(row) - length) for row, length in zip(whole, lengths, strict=True)]
+    assert best_path(logits, lengths).tolist() == expected
 
 
 def test_best_classes_by_hand() -> None:

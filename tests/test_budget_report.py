@@ -1,0 +1,74 @@
+"""Budgets as a table and a picture."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from pipeline.budget_report import CURVES, budget_table, draw_budgets, shown
+from pipeline.decoding_report import Decoding
+from pipeline.report.rates import resample_rates
+from pipeline.report.results import Result
+from pipeline.timings import Timing
+from tests.report.results import make_result
+
+TEXTS = ["abcde", "fghij"]
+BUDGETS = {"long": {"training.max_epochs": 4}, "short": {}}
+
+
+def result(key: str, seconds: float, *readings: list[str]) -> Result:
+    """With a model for each of the readings of `TEXTS`."""
+    by_seed = {42 + number: read for number, read in enumerate(readings)}
+    trained = Timing({str(seed): seconds for seed in by_seed}, "fp32", "x86_64")
+    return replace(make_result(TEXTS, readings[0], key=key), by_seed=by_seed, trained=trained)
+
+
+def decoding(key: str, reading: list[str]) -> Decoding:
+    rates = resample_rates(TEXTS, {"greedy": [TEXTS], "prediction": [reading]})
+    return Decoding(key, {}, rates, 100.0)
+
+
+def make_table() -> pd.DataFrame:
+    results = [
+        result("long", 90.0, ["abcdE", "fghij"], ["abcdX", "fghij"]),  # 1 of 10 each, once only in case
+        result("short", 60.0, ["abcXX", "fghij"], ["abcXX", "fghij"]),
+    ]
+    decodings = [decoding("long", TEXTS), decoding("short", ["abcdX", "fghij"])]
+    return budget_table(results, decodings, BUDGETS, [40, 10])
+
+
+def test_the_table_begins_with_the_shortest_training() -> None:
+    short, long = make_table().to_dict("records")
+    assert [short["experiment"], long["experiment"]] == ["short", "long"]
+    assert [short["settings"], long["settings"]] == ["", "training.max_epochs: 4"]
+    assert [short["minutes"], long["minutes"]] == [1.0, 1.5]
+    assert [short["lines"], long["lines"]] == [10, 40]
+
+
+def test_the_rates_by_hand() -> None:
+    short, long = make_table().to_dict("records")
+    assert [short["test_cer"], long["test_cer"]] == pytest.approx([0.2, 0.1])
+    assert [short["test_cer_folded"], long["test_cer_folded"]] == pytest.approx([0.2, 0.05])
+    assert [short["test_cer_beam"], long["test_cer_beam"]] == pytest.approx([0.1, 0.0])
+    # Among resamples of two lines some have the faulty line twice, and some not at all.
+    assert (short["test_cer_low"], short["test_cer_high"]) == pytest.approx((0.0, 0.4))
+    assert (short["test_cer_beam_low"], short["test_cer_beam_high"]) == pytest.approx((0.0, 0.2))
+
+
+def test_the_table_as_it_is_shown() -> None:
+    short, long = shown(make_table()).to_dict("records")
+    assert list(short.values()) == [
+        *("`short`", "", "10", "1.0"),
+        *("20.00 % (0.0–40.0)", "20.00 %", "10.00 % (0.0–20.0)"),
+    ]
+    assert list(long.values())[:4] == ["`long`", "`training.max_epochs: 4`", "40", "1.5"]
+
+
+def test_the_picture_has_a_curve_for_each_rate(tmp_path: Path) -> None:
+    draw_budgets(tmp_path / "budgets.png", make_table())
+    with Image.open(tmp_path / "budgets.png") as picture:
+        colours = set(map(tuple, np.asarray(picture.convert("RGB")).reshape(-1, 3).tolist()))
+    assert {tuple(bytes.fromhex(curve.colour[1:])) for curve in CURVES} <= colours

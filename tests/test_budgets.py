@@ -1,0 +1,103 @@
+"""Plans of budgets, what they make of `params.yaml`, and a whole one on tiny data."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from PIL import Image
+from ruamel.yaml import YAML
+
+from pipeline.ablation_report import describe_changes
+from pipeline.budgets import Plan, planned_params, read_plan
+from pipeline.errors import InputError
+from pipeline.settings.base import read_params
+from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, training_of
+from pipeline.workspace import fill_workspace
+from tests.imports import ROOT
+from tests.projects import profile_params
+
+SHIPPED = ROOT / "docs/budgets.yaml"
+REPORT = ROOT / "reports/budgets.md"
+KEYS: dict[str, Any] = {
+    "experiment": "cnn_ctc_variable",
+    "decoding": "cnn_ctc_variable_beam",
+    "seeds": [1],
+    "budgets": {"long": {"training.max_epochs": 2}, "short": {"training.max_epochs": 1}},
+}
+
+
+def write(path: Path, **keys: Any) -> Path:
+    YAML().dump({key: value for key, value in {**KEYS, **keys}.items() if value is not ...}, path)
+    return path
+
+
+def test_each_budget_is_trained_and_read_by_a_beam() -> None:
+    plan = Plan.model_validate({**KEYS, "seeds": [1, 2], "settings": {"model.conv_dim": 8}})
+    made = planned_params(read_params(ROOT / "params.yaml"), plan)
+    trainings = {name: block["training"] for name, block in made["experiments"].items()}
+    assert trainings == {"long": {"seeds": [1, 2], "max_epochs": 2}, "short": {"seeds": [1, 2], "max_epochs": 1}}
+    assert [block["model"]["conv_dim"] for block in made["experiments"].values()] == [8, 8]
+    assert [block["experiment"] for block in made["decoding"].values()] == ["long", "short"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"seeds": []}, "seeds: "),
+        ({"budgets": {}}, "budgets: "),
+        ({"decoding": ...}, "decoding: "),
+        ({"budget": {}}, "budget: unknown; did you mean budgets?"),
+    ],
+)
+def test_a_faulty_plan_is_refused_by_name(keys: dict[str, Any], message: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "plan.yaml", **keys)
+    with pytest.raises(InputError) as error:
+        read_plan(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert message in str(error.value)
+
+
+def test_the_shipped_budgets_differ_in_the_lines_that_they_learn_from() -> None:
+    params = read_params(ROOT / "params.yaml")
+    seen = set()
+    made = planned_params(params, read_plan(SHIPPED))["experiments"]
+    for block in made.values():
+        experiment = ExperimentSettings.model_validate(block)
+        training = TrainingSettings.model_validate(training_of(experiment, params["training"]))
+        assert training.endless is not None
+        seen.add(training.max_epochs * training.endless.lines_per_epoch)
+    assert len(seen) == len(made)
+
+
+def test_the_committed_report_is_of_the_shipped_plan() -> None:
+    shipped = read_plan(SHIPPED)
+    table = pd.read_csv(REPORT.with_suffix(".csv"), keep_default_na=False)
+    assert dict(zip(table["experiment"], table["settings"], strict=True)) == {
+        name: describe_changes(changes) for name, changes in shipped.budgets.items()
+    }
+    page = REPORT.read_text(encoding="utf-8")
+    assert f"# What `{shipped.experiment}` reaches" in page
+    assert f"`{describe_changes(shipped.settings)}`" in page
+
+
+def test_a_whole_plan_on_tiny_data(tmp_path: Path) -> None:
+    """The real command, on cached and on endless lines."""
+    project = tmp_path / "project"
+    fill_workspace(ROOT, project, profile_params("tiny"))
+    budgets = {"more": {"training.max_epochs": 2, "training.endless.lines_per_epoch": 30}, "less": {}}
+    write(project / "plan.yaml", settings={"training.max_epochs": 1}, budgets=budgets)
+    command = [sys.executable, "-m", "pipeline.budgets", "plan.yaml"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "budgets: see " in done.stdout
+    table = pd.read_csv(project / "reports/budgets.csv").set_index("experiment")
+    cached = read_params(project / "params.yaml")["lines"]["variable"]["train"]
+    assert table["lines"].to_dict() == {"more": 60, "less": cached}
+    assert table["test_cer_beam"].between(0, 2).all()
+    made = sorted(path.name for path in (project / "reports").iterdir())
+    assert made == [f"budgets.{kind}" for kind in ("csv", "md", "png")]
+    Image.open(project / "reports/budgets.png").verify()
+    assert not (project / "models").exists()
