@@ -141,8 +141,10 @@ def draw_budgets(path: Path, table: pd.DataFrame) -> None:
         axis.plot(table["minutes"], rates, "o-", color=curve.colour, label=curve.label, markersize=4)
         for minutes, rate in zip(table["minutes"], rates, strict=True):
             if rate > 0:
-                where = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", "size": 8}
-                axis.annotate(f"{rate:.2f}", (minutes, rate), color=curve.colour, **where)
+                above = (0, 6)
+                axis.annotate(
+                    f"{rate:.2f}", (minutes, rate), above, textcoords="offset points", ha="center", color=curve.colour
+                )
     for scale, axes in ((axis.set_xscale, axis.xaxis), (axis.set_yscale, axis.yaxis)):
         scale("log")
         axes.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))

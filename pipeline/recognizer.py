@@ -28,6 +28,7 @@ class Recognizer(pl.LightningModule):
         one_cycle: bool = False,
         warm_up: float = 0.3,
         intermediate_weight: float = 0.3,
+        label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
         self.reader = reader
@@ -35,20 +36,27 @@ class Recognizer(pl.LightningModule):
         self.make_optimizer = make_optimizer
         self.learning_rate = learning_rate
         self.one_cycle, self.warm_up = one_cycle, warm_up
-        self.intermediate_weight = intermediate_weight
+        self.intermediate_weight, self.label_smoothing = intermediate_weight, label_smoothing
         self.train_metrics, self.val_metrics = ReadingMetrics(), ReadingMetrics()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The batch's loss, of which `intermediate_weight` is that of the model's intermediate logits if it has any.
 
-        What is logged as `train_loss` is that of the model's own logits, to be compared with `val_loss`.
+        What is logged as `train_loss` is that of the model's own logits, without smoothing, to be compared with
+        `val_loss`.
         """
         (*inner, logits), lengths = self.reader.logits_by_depth(batch.images, batch.widths)
-        loss = self._log_reading("train", batch, logits, lengths)
+        loss = self._smoothed(self._log_reading("train", batch, logits, lengths), logits, lengths)
         if not inner:
             return loss
-        others = [self.reader.objective.loss(one, lengths, batch.texts) for one in inner]
+        objective = self.reader.objective
+        others = [self._smoothed(objective.loss(one, lengths, batch.texts), one, lengths) for one in inner]
         return torch.lerp(loss, torch.stack(others).mean(), self.intermediate_weight)
+
+    def _smoothed(self, loss: Tensor, logits: Tensor, lengths: list[int]) -> Tensor:
+        if not self.label_smoothing:
+            return loss
+        return torch.lerp(loss, self.reader.objective.uniform_loss(logits, lengths), self.label_smoothing)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The batch's loss; only logged and checked."""

@@ -51,14 +51,25 @@ def make_trainer(training: TrainingSettings, folder: Path, callbacks: list[pl.Ca
     )
 
 
+def recognizer_of(reader: Reader, training: TrainingSettings, learning_rate: float) -> Recognizer:
+    """The Lightning module that trains the reader as the settings say, but for its learning rate."""
+    return Recognizer(
+        reader,
+        optimizer_of(training),
+        learning_rate,
+        one_cycle=training.one_cycle,
+        warm_up=training.warm_up,
+        intermediate_weight=training.intermediate_weight,
+        label_smoothing=training.label_smoothing,
+    )
+
+
 def find_learning_rate(training: TrainingSettings, reader: Reader, data: LinesDataModule, folder: Path) -> float:
     """What Lightning's finder suggests, or the settings' own rate where it finds none; the weights stay as they are."""
     # The finder counts steps; as many epochs as they take, and no schedule that would need to know their number.
-    endless = training.model_copy(update={"max_epochs": -1})
+    endless = training.model_copy(update={"max_epochs": -1, "one_cycle": False})
     trainer = make_trainer(endless, folder, [])
-    module = Recognizer(
-        reader, optimizer_of(training), training.learning_rate, intermediate_weight=training.intermediate_weight
-    )
+    module = recognizer_of(reader, endless, training.learning_rate)
     finder = Tuner(trainer).lr_find(module, datamodule=data, update_attr=False)
     suggestion = finder.suggestion() if finder else None
     if suggestion is None:

@@ -25,7 +25,7 @@ from pipeline.reader import Reader
 from pipeline.recognizer import Recognizer
 from pipeline.sample_readings import OnReadings, SampleReadings
 from pipeline.settings.experiment import TrainingSettings
-from pipeline.trainer import find_learning_rate, is_main_process, make_trainer, optimizer_of, quiet_lightning
+from pipeline.trainer import find_learning_rate, is_main_process, make_trainer, quiet_lightning, recognizer_of
 
 ONLY_BLANKS = 0.999
 """Share of blank steps from which a CTC model counts as reading nothing."""
@@ -81,14 +81,7 @@ def train(
         rate = training.learning_rate
         if training.find_learning_rate and not progress.last.exists():
             rate = find_learning_rate(training, reader, data, Path(temporary))
-        module = Recognizer(
-            reader,
-            optimizer_of(training),
-            rate,
-            one_cycle=training.one_cycle,
-            warm_up=training.warm_up,
-            intermediate_weight=training.intermediate_weight,
-        )
+        module = recognizer_of(reader, training, rate)
         samples = [SampleReadings(validation_lines, training.max_epochs, on_readings)] if on_readings else []
         return _fit(module, training, data, progress, History(on_epoch), [*samples, StopOnNonFinite(kept)])
 

@@ -18,7 +18,11 @@ from pipeline.workspace import fill_workspace
 from tests.imports import ROOT
 from tests.projects import profile_params
 
-SHIPPED = ROOT / "docs/ablations.yaml"
+SHIPPED = {
+    ROOT / "docs/ablations.yaml": ROOT / "reports/ablations.md",
+    ROOT / "docs/ablations_models.yaml": ROOT / "reports/models/ablations.md",
+}
+"""Plans and the reports made by them."""
 
 
 def plan(**keys: Any) -> Plan:
@@ -45,8 +49,9 @@ def test_the_plan_keeps_its_experiment_its_lines_and_nothing_else() -> None:
     assert params == read_params(ROOT / "params.yaml")
 
 
-def test_the_shipped_plan_is_valid_and_changes_one_thing_or_two_that_stand_alone_too() -> None:
-    shipped = read_plan(SHIPPED)
+@pytest.mark.parametrize("path", SHIPPED)
+def test_a_shipped_plan_is_valid_and_changes_one_thing_or_two_that_stand_alone_too(path: Path) -> None:
+    shipped = read_plan(path)
     made = planned_params(read_params(ROOT / "params.yaml"), shipped)["experiments"]
     assert list(made) == ["base", *shipped.changes]
     assert len({str(block) for block in made.values()}) == len(made)
@@ -55,15 +60,16 @@ def test_the_shipped_plan_is_valid_and_changes_one_thing_or_two_that_stand_alone
         assert all({key: value} in alone for key, value in changes.items())
 
 
-def test_the_committed_report_is_of_the_shipped_plan() -> None:
-    shipped = read_plan(SHIPPED)
-    table = pd.read_csv(ROOT / "reports/ablations.csv", keep_default_na=False)
+@pytest.mark.parametrize(("path", "report"), SHIPPED.items())
+def test_a_committed_report_is_of_its_shipped_plan(path: Path, report: Path) -> None:
+    shipped = read_plan(path)
+    table = pd.read_csv(report.with_suffix(".csv"), keep_default_na=False)
     assert dict(zip(table["experiment"], table["changed"], strict=True)) == {
         "base": "",
         **{name: describe_changes(changes) for name, changes in shipped.changes.items()},
     }
     assert [column for column in table if column.startswith("seed_")] == [f"seed_{seed}" for seed in shipped.seeds]
-    page = (ROOT / "reports/ablations.md").read_text(encoding="utf-8")
+    page = report.read_text(encoding="utf-8")
     assert f"each setting of `{shipped.experiment}`" in page
     assert f"`{describe_changes(shipped.settings)}`" in page
 

@@ -31,6 +31,7 @@ ELSEWHERE = {
     "dvc exp run -S decoding.": "tests/stages/test_decode.py has other settings",
     "python -m reliability": "runs everything again; tests/reliability",
     "python -m pipeline.ablations": "trains sixteen times; test_ablations.py runs a small plan, and checks this",
+    "python -m pipeline.budgets": "trains for an hour and a half; test_budgets.py runs small ones, and checks this",
     "python -m pipeline.search": "trains twenty times; test_search.py searches to the end, and reads docs/search.yaml",
     "make ": MAKE,
 }

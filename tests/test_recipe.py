@@ -28,6 +28,7 @@ RECIPE = {
     "warm_up": 0.25,
     "average_decay": 0.5,
     "intermediate_weight": 0.25,
+    "label_smoothing": 0.05,
 }
 
 
@@ -36,7 +37,8 @@ def source(count: int = 12) -> EndlessLines:
 
 
 @pytest.mark.parametrize(
-    ("name", "rate", "epochs"), [("line_resnet_lstm", 0.005, 60), ("line_resnet_transformer", 0.003, 60)]
+    ("name", "rate", "epochs"),
+    [("line_resnet_lstm", 0.005, 60), ("line_resnet_transformer", 0.003, 60), ("line_resnet_conformer", 0.003, 60)],
 )
 def test_four_lines_are_learned_by_heart(name: str, rate: float, epochs: int) -> None:
     texts = ["AB", "CCA", "hi B", "A"]
@@ -113,6 +115,24 @@ def test_intermediate_logits_have_their_share_of_the_loss(loss: str) -> None:
     losses = [float(reader.objective.loss(logits.detach(), lengths, batch.texts)) for logits in (inner, own)]
     assert losses[0] != pytest.approx(losses[1], rel=1e-3)
     assert float(total) == pytest.approx(0.25 * losses[0] + 0.75 * losses[1])
+    assert logged["train_loss"] == pytest.approx(losses[1])
+    assert float(module.validation_step(batch, 0).detach()) == pytest.approx(losses[1])
+
+
+@pytest.mark.parametrize("loss", ["ctc", "ce"])
+def test_all_classes_alike_have_their_share_of_each_loss(loss: str) -> None:
+    settings = tiny_settings("line_cnn_lstm", loss, intermediate=True, limit_output_length=loss == "ce")
+    reader, batch = settings.build(), LineDataset(tiny_lines(["AB", "CCA", "A"])).__getitems__([0, 1, 2])
+    module = Recognizer(reader, make_adam, 0.001, intermediate_weight=0.25, label_smoothing=0.1).eval()
+    logged: dict[str, float] = {}
+    module.log = lambda name, value, **_: logged.update({name: float(torch.as_tensor(value).detach())})  # type: ignore[method-assign, assignment]
+    total = module.training_step(batch, 0).detach()
+    (inner, own), lengths = reader.logits_by_depth(batch.images, batch.widths)
+    objective = reader.objective
+    losses = [float(objective.loss(logits.detach(), lengths, batch.texts)) for logits in (inner, own)]
+    alike = [float(objective.uniform_loss(logits.detach(), lengths)) for logits in (inner, own)]
+    smoothed = [0.9 * one + 0.1 * other for one, other in zip(losses, alike, strict=True)]
+    assert float(total) == pytest.approx(0.25 * smoothed[0] + 0.75 * smoothed[1])
     assert logged["train_loss"] == pytest.approx(losses[1])
     assert float(module.validation_step(batch, 0).detach()) == pytest.approx(losses[1])
 

@@ -16,6 +16,9 @@ from pipeline.data.variety import Variety
 from pipeline.settings.lines import LinesSettings
 from pipeline.settings.variety import EndlessSettings, VarietySettings
 
+SHORTEST = 0.25
+"""Share of the greatest length that a curriculum begins with."""
+
 
 class EndlessLines:
     """Lines of a data set's kind without an end; `len` is the number that makes an epoch."""
@@ -43,9 +46,17 @@ class EndlessLines:
         lines = LinesSettings(**{name: attributes[name] for name in LinesSettings.model_fields})
         return cls(read_corpus(corpus, "train"), read_characters(characters, "train"), lines, endless)
 
-    def draw(self, count: int, rng: np.random.Generator) -> Lines:
-        """New lines."""
-        return self.pen.write(self.draw_texts(count, rng), rng)
+    def draw(self, count: int, rng: np.random.Generator, seen: int) -> Lines:
+        """New lines, for a training that has seen so many."""
+        return self.pen.write(self.draw_texts(count, rng, self.longest(seen)), rng)
+
+    def longest(self, seen: int) -> int:
+        """Characters that the texts of several words have at most, by the curriculum (Bengio et al. 2009)."""
+        whole = self.draw_texts.max_characters
+        if self.settings.curriculum is None:
+            return whole
+        grown = min(1.0, seen / self.settings.curriculum)
+        return round(whole * (SHORTEST + (1 - SHORTEST) * grown))
 
 
 class EndlessBatches(IterableDataset[Batch]):
@@ -72,7 +83,8 @@ class EndlessBatches(IterableDataset[Batch]):
             batches = min(WidthBatches.POOL, len(self) - first)
             pool = (first // WidthBatches.POOL) * self.replicas + self.rank
             rng = np.random.default_rng([self.seed, self.epoch, pool])
-            drawn = self.lines.draw(batches * self.batch_size, rng)
+            seen = self.epoch * len(self.lines) + first * self.batch_size * self.replicas
+            drawn = self.lines.draw(batches * self.batch_size, rng, seen)
             dataset = LineDataset(drawn)
             alike = np.random.default_rng([self.seed, self.epoch, first, self.replicas]) if self.replicas > 1 else None
             for indices in WidthBatches(drawn.widths, self.batch_size, rng, order=alike):

@@ -57,11 +57,12 @@ class TextSampler:
         if not words or not self.firsts.size:
             raise InputError(f"lines: no word of the corpus has at most {max_characters} characters; raise max_length")
 
-    def __call__(self, count: int, rng: np.random.Generator) -> list[str]:
-        """Draw `count` texts of one word or more."""
+    def __call__(self, count: int, rng: np.random.Generator, longest: int | None = None) -> list[str]:
+        """Draw `count` texts of one word or more; of more only where they have at most `longest` characters."""
         firsts = self.firsts[rng.integers(len(self.firsts), size=count)]
         begins = self.spaces[firsts] + 1
-        last_spaces = np.searchsorted(self.spaces, begins + self.max_characters, side="right") - 1
+        fits = begins + (self.max_characters if longest is None else min(longest, self.max_characters))
+        last_spaces = np.maximum(np.searchsorted(self.spaces, fits, side="right") - 1, firsts + 1)
         ends = self.spaces[firsts + 1 + rng.integers(last_spaces - firsts)]
         return [self.text[i:j] for i, j in zip(begins.tolist(), ends.tolist(), strict=True)]
 

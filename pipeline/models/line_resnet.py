@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from pipeline.geometry import Windows
 from pipeline.models.relu import ReLU
-from pipeline.models.residual import PatchMerging, ResidualBlock, patches
+from pipeline.models.residual import BLOCKS, PatchMerging, patches
 
 RASTER = 16
 """Images are computed in widths of so many pixels, as oneDNN compiles its kernels for each width."""
@@ -15,27 +15,34 @@ RASTER = 16
 class LineResNet(nn.Module):
     """Images (B, 1, 28, W) float in [0, 1] to features (B, S, `features`), one step for each window.
 
-    Three levels of residual blocks: `channels` at half the resolution, twice as many at a quarter, and four times as
-    many at an eighth of the height, whose positions stand every `last_stride` pixels. Every step is a patch of the
-    last level.
+    Three levels of blocks, each of the kind `block`: `channels` at half the resolution, twice as many at a quarter, and
+    four times as many at an eighth of the height, whose positions stand every `last_stride` pixels. Every step is a
+    patch of the last level.
     """
 
     def __init__(
-        self, windows: Windows, channels: int, blocks: tuple[int, int, int], features: int, last_stride: int = 4
+        self,
+        windows: Windows,
+        channels: int,
+        blocks: tuple[int, int, int],
+        features: int,
+        last_stride: int = 4,
+        block: str = "residual",
     ) -> None:
         super().__init__()
         self.windows = windows
         self.features = features
         first, second, third = channels, 2 * channels, 4 * channels
+        make = BLOCKS[block]
         self.stem = nn.Conv2d(4, first, 3, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(first)
         self.relu = ReLU()
         self.levels = nn.Sequential(
-            *[ResidualBlock(first) for _ in range(blocks[0])],
+            *[make(first) for _ in range(blocks[0])],
             PatchMerging(first, second, 2, 2),
-            *[ResidualBlock(second) for _ in range(blocks[1])],
+            *[make(second) for _ in range(blocks[1])],
             PatchMerging(second, third, 2, last_stride // 4),
-            *[ResidualBlock(third) for _ in range(blocks[2])],
+            *[make(third) for _ in range(blocks[2])],
             PatchMerging(third, features, 4, windows.stride // last_stride),
         )
 

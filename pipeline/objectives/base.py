@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pipeline import vocabulary
 from pipeline.geometry import Windows
+from pipeline.objectives.best_path import counted_steps
 
 
 class Objective(ABC):
@@ -35,6 +36,17 @@ class Objective(ABC):
     @abstractmethod
     def loss(self, logits: Tensor, lengths: Sequence[int], texts: Sequence[str]) -> Tensor:
         """Mean loss over the batch of logits (B, C, S), a scalar."""
+
+    def uniform_loss(self, logits: Tensor, lengths: Sequence[int]) -> Tensor:
+        """Mean over the steps that count of the cross-entropy to all classes alike, a scalar.
+
+        A share of it in the loss is label smoothing (Szegedy et al., "Rethinking the Inception Architecture for
+        Computer Vision", 2016; for CTC Kim et al., "Improved Training for Online End-to-end Speech Recognition
+        Systems", 2018).
+        """
+        counted = torch.from_numpy(counted_steps(logits.shape[2], lengths)).to(logits.device)
+        of_steps = -logits.float().log_softmax(1).mean(1)
+        return (of_steps * counted).sum() / sum(lengths)
 
     @abstractmethod
     def decode(self, logits: Tensor, lengths: Sequence[int]) -> Tensor:

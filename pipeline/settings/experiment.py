@@ -7,7 +7,11 @@ from pydantic import AfterValidator, Field
 
 from pipeline.geometry import Windows
 from pipeline.settings.base import Seed, Settings, read_params, read_section, validate
-from pipeline.settings.line_resnet import LineResNetLSTMSettings, LineResNetTransformerSettings
+from pipeline.settings.line_resnet import (
+    LineResNetConformerSettings,
+    LineResNetLSTMSettings,
+    LineResNetTransformerSettings,
+)
 from pipeline.settings.variety import EndlessSettings
 
 Dimension = Annotated[int, Field(ge=1, le=65_536)]
@@ -89,7 +93,8 @@ ModelSettings = Annotated[
     | LineCNNSettings
     | LineCNNLSTMSettings
     | LineResNetLSTMSettings
-    | LineResNetTransformerSettings,
+    | LineResNetTransformerSettings
+    | LineResNetConformerSettings,
     Field(discriminator="name"),
 ]
 """Every model that can be named; a new one is added here and in `pipeline/models/registry.py`."""
@@ -145,6 +150,8 @@ class TrainingSettings(Settings):
     """Share of the loss that intermediate logits have; only for models with `intermediate`."""
     early_stopping_patience: Count
     """Epochs without a better validation loss after which training stops."""
+    label_smoothing: Probability = 0.0
+    """Share of the training's loss that asks for all classes alike, so that no model becomes too sure."""
     load: str | None
     """Checkpoint (path from the project's root) whose weights training starts from, or null."""
     endless: EndlessSettings | None = None

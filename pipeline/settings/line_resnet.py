@@ -21,12 +21,14 @@ class LineResNetSettings(Settings):
     """Cut the steps to the target's length, which cross-entropy needs where they are more."""
     conv_dim: Dimension = 32
     """Channels at half the resolution; there are twice as many at a quarter and four times as many at an eighth."""
+    block: Literal["residual", "depthwise"] = "residual"
+    """`residual`: two 3 x 3 convolutions; `depthwise`: one of 5 x 5 for each channel, and two layers over channels."""
     blocks_half: Blocks = 1
-    """Residual blocks at half the resolution."""
+    """Blocks at half the resolution."""
     blocks_quarter: Blocks = 2
-    """Residual blocks at a quarter of it."""
+    """Blocks at a quarter of it."""
     blocks_eighth: Blocks = 2
-    """Residual blocks at an eighth of the height."""
+    """Blocks at an eighth of the height."""
     last_stride: Literal[4, 8] = 4
     """Pixels from one position of those last blocks to the next, at most `window_stride`; 8 halves their work."""
     fc_dim: Dimension = 256
@@ -43,12 +45,12 @@ class LineResNetSettings(Settings):
 
     @property
     def blocks(self) -> tuple[int, int, int]:
-        """Residual blocks at a half, a quarter and an eighth."""
+        """At a half, a quarter and an eighth."""
         return self.blocks_half, self.blocks_quarter, self.blocks_eighth
 
     @property
     def windows(self) -> Windows:
-        """The geometry of this model's steps; each 3 x 3 convolution reaches one position further."""
+        """The geometry of this model's steps; each block reaches two positions further, the stem one."""
         reach = 2 * (1 + 2 * self.blocks_half) + 8 * self.blocks_quarter + 2 * self.last_stride * self.blocks_eighth
         return Windows(self.window_stride, self.window_stride, reach, grid=8)
 
@@ -70,18 +72,40 @@ class LineResNetLSTMSettings(LineResNetSettings):
     """Stacked bidirectional layers."""
 
 
-class LineResNetTransformerSettings(LineResNetSettings):
-    """Residual convolutions, then a transformer encoder over their features."""
+class AttentionSettings(LineResNetSettings):
+    """What the models have in common that attend over steps."""
 
-    name: Literal["line_resnet_transformer"]
-    """Which model."""
     heads: Annotated[int, Field(ge=1, le=64)] = 4
     """Attention heads of each layer, by which `fc_dim` must be divisible."""
-    layers: Layers = 4
-    """Layers of the encoder."""
 
     @model_validator(mode="after")
     def _heads_divide_features(self) -> Self:
         if self.fc_dim % self.heads:
             raise ValueError(f"fc_dim {self.fc_dim} must be divisible by heads {self.heads}")
+        return self
+
+
+class LineResNetTransformerSettings(AttentionSettings):
+    """Residual convolutions, then a transformer encoder over their features."""
+
+    name: Literal["line_resnet_transformer"]
+    """Which model."""
+    layers: Layers = 4
+    """Layers of the encoder."""
+
+
+class LineResNetConformerSettings(AttentionSettings):
+    """Residual convolutions, then conformer blocks over their features."""
+
+    name: Literal["line_resnet_conformer"]
+    """Which model."""
+    layers: Layers = 2
+    """Conformer blocks."""
+    kernel: Annotated[int, Field(ge=1, le=63)] = 15
+    """Steps that a block's convolution sees at once; an odd number."""
+
+    @model_validator(mode="after")
+    def _kernel_has_a_middle(self) -> Self:
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel {self.kernel} must be odd")
         return self

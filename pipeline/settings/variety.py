@@ -44,5 +44,7 @@ class EndlessSettings(Settings):
 
     lines_per_epoch: Annotated[int, Field(ge=1)]
     """Lines until the next validation."""
+    curriculum: Annotated[int, Field(ge=1)] | None = None
+    """Lines of the training until which its longest texts grow from a quarter of their length to all of it, or null."""
     variety: VarietySettings = VarietySettings()
     """How the lines differ beyond those of the data set."""

@@ -88,7 +88,7 @@ def test_devices_take_pools_in_turns() -> None:
 
 
 def test_lines_are_those_of_the_pen_and_their_words_of_the_text() -> None:
-    drawn = endless().draw(50, np.random.default_rng(5))
+    drawn = endless().draw(50, np.random.default_rng(5), 0)
     running = " ".join(WORDS)
     assert all(f" {text} " in f" {running} " and len(text) <= 8 for text in drawn.texts)
     again = np.random.default_rng(5)
@@ -99,7 +99,7 @@ def test_lines_are_those_of_the_pen_and_their_words_of_the_text() -> None:
 
 
 def test_variety_leaves_texts_and_widths_alone() -> None:
-    plain, varied = (endless(**variety).draw(50, np.random.default_rng(5)) for variety in ({}, VARIETY))
+    plain, varied = (endless(**variety).draw(50, np.random.default_rng(5), 0) for variety in ({}, VARIETY))
     assert plain.texts == varied.texts
     assert np.array_equal(plain.widths, varied.widths)
     assert np.array_equal(plain.starts, varied.starts)
@@ -131,7 +131,7 @@ def test_only_training_characters_and_training_text_are_read(tmp_path: Path) -> 
     made = EndlessLines.from_files(
         tmp_path / "characters.h5", tmp_path / "corpus.json", {**LINES, "name": "x"}, settings
     )
-    drawn = made.draw(200, np.random.default_rng(0))
+    drawn = made.draw(200, np.random.default_rng(0), 0)
     assert set(drawn.texts) == {"tra", "ining"}
     assert set(np.unique(drawn.images)) == {0, 100}
 
@@ -161,3 +161,31 @@ def test_replicas_draw_other_lines_and_shuffle_alike() -> None:
     widths = np.array([[max(batch.widths) for batch in share] for share in (first, second)])
     assert widths.shape == (2, 80)
     assert np.corrcoef(widths)[0, 1] > 0.8
+
+
+def growing(curriculum: int | None) -> EndlessLines:
+    settings = EndlessSettings(lines_per_epoch=120, curriculum=curriculum)
+    lines = LinesSettings.model_validate({**LINES, "max_length": 34, "max_overlap": 0.0})
+    return EndlessLines(["a"] * 50, tiny_characters(), lines, settings)
+
+
+@pytest.mark.parametrize(("seen", "longest"), [(0, 8), (100, 14), (200, 20), (399, 32), (400, 32), (10_000, 32)])
+def test_the_longest_texts_grow_from_a_quarter(seen: int, longest: int) -> None:
+    whole = growing(None).draw_texts.max_characters
+    assert whole == 32
+    assert growing(400).longest(seen) == longest
+    assert growing(None).longest(seen) == whole
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_a_curriculum_counts_the_lines_of_the_whole_training(replicas: int) -> None:
+    longest = []
+    for epoch in range(3):
+        found = list(EndlessBatches(growing(240), 3, 0, epoch, replicas))
+        longest.append(max(len(text) for batch in found for text in batch.texts))
+    # The last pool of an epoch begins after 60 or all of its 120 lines.
+    assert longest[0] <= growing(240).longest(60)
+    assert longest[1] <= growing(240).longest(180)
+    assert longest[0] < longest[1] < longest[2]
+    everything = [batch for epoch in (2, 3) for batch in EndlessBatches(growing(240), 3, 0, epoch, replicas)]
+    assert max(len(text) for batch in everything for text in batch.texts) > 28

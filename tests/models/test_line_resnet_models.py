@@ -1,16 +1,17 @@
 """The models that read on from a residual network."""
 
-import math
-
 import pytest
 import torch
 from pydantic import TypeAdapter
 from torch import nn
 
 from pipeline.errors import InputError
+from pipeline.models.conformer import ConformerBlock
+from pipeline.models.line_resnet_conformer import LineResNetConformer
 from pipeline.models.line_resnet_lstm import LineResNetLSTM
-from pipeline.models.line_resnet_transformer import LineResNetTransformer, sinusoids
+from pipeline.models.line_resnet_transformer import LineResNetTransformer
 from pipeline.models.registry import build_model
+from pipeline.models.residual import DepthwiseBlock, ResidualBlock
 from pipeline.settings.base import validate
 from pipeline.settings.experiment import ExperimentSettings, ModelSettings
 from tests.tiny import RESNETS, noise_images, tiny_model
@@ -40,6 +41,17 @@ def test_parameters_of_the_transformer() -> None:
     assert sum(parameter.numel() for parameter in model.parameters()) == resnet + 3 * layer + 512 + 257 * 83
 
 
+def test_parameters_of_the_conformer() -> None:
+    forward = 2 * 256 + 257 * 1024 + 1025 * 256
+    attention = 2 * 256 + 4 * 257 * 256
+    convolution = 2 * 256 + 257 * 512 + 256 * (9 + 1) + 2 * 256 + 257 * 256
+    model = shipped("line_resnet_conformer", layers=3, kernel=9)
+    assert isinstance(model, LineResNetConformer)
+    resnet = sum(parameter.numel() for parameter in model.line_resnet.parameters())
+    block = 2 * forward + attention + convolution + 2 * 256
+    assert sum(parameter.numel() for parameter in model.parameters()) == resnet + 3 * block + 257 * 83
+
+
 def test_every_size_arrives() -> None:
     changes = {"conv_dim": 3, "blocks_half": 0, "blocks_quarter": 2, "blocks_eighth": 3, "fc_dim": 10, "dropout": 0.25}
     lstm = shipped("line_resnet_lstm", window_stride=4, lstm_dim=5, lstm_layers=2, **changes)
@@ -52,6 +64,19 @@ def test_every_size_arrives() -> None:
     assert isinstance(transformer, LineResNetTransformer)
     assert [layer.self_attn.num_heads for layer in transformer.encoder.layers] == [5, 5]
     assert {m.p for m in transformer.modules() if isinstance(m, nn.Dropout)} == {0.25}
+    conformer = shipped("line_resnet_conformer", heads=5, layers=2, kernel=7, **changes)
+    blocks = [m for m in conformer.modules() if isinstance(m, ConformerBlock)]
+    assert [(b.attention.num_heads, b.convolution.depthwise.kernel_size) for b in blocks] == [(5, (7,))] * 2
+    assert {m.p for m in conformer.modules() if isinstance(m, nn.Dropout)} == {0.25}
+
+
+def test_blocks_are_of_the_kind_that_is_named() -> None:
+    made = {kind: shipped("line_resnet_lstm", block=kind, blocks_quarter=3) for kind in ("residual", "depthwise")}
+    kinds = {
+        name: [type(m) for m in model.modules() if isinstance(m, ResidualBlock | DepthwiseBlock)]
+        for name, model in made.items()
+    }
+    assert kinds == {"residual": [ResidualBlock] * 6, "depthwise": [DepthwiseBlock] * 6}
 
 
 def test_the_last_levels_stride_decides_what_merging_joins() -> None:
@@ -75,26 +100,22 @@ def test_the_last_level_is_as_fine_as_the_steps() -> None:
         validate(ExperimentSettings, {"lines": "x", "loss": "ctc", "model": model}, prefix=("experiments", "x"))
 
 
-def test_heads_must_divide_the_features() -> None:
-    block = {"lines": "x", "loss": "ctc", "model": {"name": "line_resnet_transformer", "fc_dim": 10, "heads": 4}}
-    with pytest.raises(
-        InputError, match=r"^params\.yaml: experiments\.x\.model: fc_dim 10 must be divisible by heads 4$"
-    ):
+@pytest.mark.parametrize(
+    ("model", "problem"),
+    [
+        ({"name": "line_resnet_transformer", "fc_dim": 10, "heads": 4}, "fc_dim 10 must be divisible by heads 4"),
+        ({"name": "line_resnet_conformer", "fc_dim": 10, "heads": 4}, "fc_dim 10 must be divisible by heads 4"),
+        ({"name": "line_resnet_conformer", "kernel": 4}, "kernel 4 must be odd"),
+    ],
+)
+def test_sizes_must_go_together(model: dict[str, object], problem: str) -> None:
+    block = {"lines": "x", "loss": "ctc", "model": model}
+    with pytest.raises(InputError, match=rf"^params\.yaml: experiments\.x\.model: {problem}$"):
         validate(ExperimentSettings, block, prefix=("experiments", "x"))
 
 
-def test_positions_are_sines_and_cosines() -> None:
-    made = sinusoids(4, 6)
-    assert made.shape == (4, 6)
-    for step in range(4):
-        for pair in range(3):
-            angle = step / 10_000 ** (2 * pair / 6)
-            assert made[step, 2 * pair : 2 * pair + 2].tolist() == pytest.approx([math.sin(angle), math.cos(angle)])
-    assert torch.equal(sinusoids(4, 5), sinusoids(4, 5)[:, :5])
-
-
 @torch.no_grad()
-def test_attention_and_lstm_end_with_each_line() -> None:
+def test_what_reads_on_ends_with_each_line() -> None:
     for name in RESNETS:
         torch.manual_seed(0)
         model = build_model(tiny_model(name)).double().eval()

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.models.residual import PatchMerging, ResidualBlock, patches
+from pipeline.models.residual import BLOCKS, DepthwiseBlock, PatchMerging, ResidualBlock, patches
 
 
 def test_a_patch_holds_its_pixels_row_by_row() -> None:
@@ -44,3 +44,31 @@ def test_a_block_begins_as_its_shortcut_and_adds_two_convolutions() -> None:
     expected = (block.norm2(convolved[1]) + images).relu()
     torch.testing.assert_close(block(images), expected, rtol=0, atol=1e-12)
     assert not torch.equal(block(images), images)
+
+
+@torch.no_grad()
+def test_a_depthwise_block_begins_as_its_shortcut_and_adds_one_convolution_of_each_channel() -> None:
+    torch.manual_seed(0)
+    block = DepthwiseBlock(3).double().eval()
+    images = torch.randn(2, 3, 5, 6).double()
+    assert torch.equal(block(images), images)
+    nn.init.constant_(block.norm2.weight, 0.7)
+    alone = [nn.functional.conv2d(images[:, c : c + 1], block.depthwise.weight[c : c + 1], padding=2) for c in range(3)]
+    rows = block.norm1(torch.cat(alone, dim=1)).permute(0, 2, 3, 1)
+    inner = (rows @ block.widen.weight.view(12, 3).T + block.widen.bias).relu()
+    added = (inner @ block.narrow.weight.view(3, 12).T).permute(0, 3, 1, 2)
+    torch.testing.assert_close(block(images), block.norm2(added) + images, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+@torch.no_grad()
+def test_blocks_reach_two_positions(kind: str) -> None:
+    torch.manual_seed(0)
+    block = BLOCKS[kind](16).double().eval()
+    nn.init.ones_(block.norm2.weight)
+    image = torch.rand(1, 16, 9, 9).double()
+    changed = image.clone()
+    changed[..., 4, 4] += 1
+    felt = (block(changed) - block(image)).abs().amax(dim=(0, 1)) > 1e-9
+    rows, columns = felt.nonzero(as_tuple=True)
+    assert (int(rows.min()), int(rows.max()), int(columns.min()), int(columns.max())) == (2, 6, 2, 6)

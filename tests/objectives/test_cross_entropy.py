@@ -66,3 +66,12 @@ def test_encode_pads_and_wraps() -> None:
 
 def test_it_has_no_statistics() -> None:
     assert CrossEntropy(3).statistics(torch.zeros(2, NUM_CLASSES, 3), [3, 3]) == {}
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4])
+def test_smoothing_is_pytorchs(share: float) -> None:
+    objective, texts = CrossEntropy(4), ["AB", "BBAA"]
+    logits = torch.randn(2, NUM_CLASSES, 4, generator=torch.Generator().manual_seed(0))
+    smoothed = torch.lerp(objective.loss(logits, [4, 4], texts), objective.uniform_loss(logits, [4, 4]), share)
+    expected = torch.nn.functional.cross_entropy(logits, objective.encode(texts), label_smoothing=share)
+    torch.testing.assert_close(smoothed, expected)

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Sequence
 from itertools import groupby, product
 
@@ -160,6 +161,15 @@ def test_losses_by_name(name: str, kind: type[Objective]) -> None:
     objective = build_objective(name, 7, wrap=True)  # type: ignore[arg-type]
     assert type(objective) is kind
     assert (objective.max_length, objective.wrap) == (7, True)
+
+
+def test_the_loss_of_all_classes_alike_by_hand() -> None:
+    logits = random_logits(2, 4)
+    columns = [(0, 0), (0, 1), (0, 2), (1, 0)]  # of 3 steps and of 1
+    surprises = [-math.log(p) for line, step in columns for p in logits[line, :, step].double().softmax(0).tolist()]
+    expected = sum(surprises) / len(surprises)
+    assert float(CTC(4).uniform_loss(logits, [3, 1])) == pytest.approx(expected, rel=1e-6)
+    assert float(CTC(4).uniform_loss(torch.zeros(1, NUM_CLASSES, 3), [2])) == pytest.approx(math.log(NUM_CLASSES))
 
 
 def test_the_oracle_counts_alignments_right() -> None:

@@ -1,0 +1,27 @@
+"""What the models that attend over the steps of a line have in common."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def placed(features: Tensor) -> Tensor:
+    """Features (B, S, F) with sinusoidal positions added (Vaswani et al., "Attention Is All You Need", 2017)."""
+    return features + sinusoids(features.shape[1], features.shape[2]).to(features)
+
+
+def sinusoids(steps: int, features: int) -> Tensor:
+    """(S, `features`) float32: sines in the even columns and cosines in the odd, of wavelengths 2 pi to 20,000 pi."""
+    rates = torch.exp(torch.arange(0, features, 2) * (-math.log(10_000) / features))
+    angles = torch.arange(steps)[:, None] * rates
+    return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)[:, :features]
+
+
+def steps_beyond(lengths: Sequence[int] | None, features: Tensor) -> Tensor | None:
+    """(B, S) bool: which steps of features (B, S, F) are past their line's own length; None where there are none."""
+    steps = features.shape[1]
+    if lengths is None or min(lengths) >= steps:
+        return None
+    return (torch.arange(steps) >= torch.tensor(lengths)[:, None]).to(features.device)

@@ -1,0 +1,44 @@
+"""Residual convolutions whose features conformer blocks read on."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from pipeline.models.attention import placed, steps_beyond
+from pipeline.models.conformer import ConformerBlock
+from pipeline.models.dropout import Dropout
+from pipeline.models.line_resnet import LineResNet
+from pipeline.models.line_resnet_model import LineResNetModel
+
+
+class LineResNetConformer(LineResNetModel):
+    """ResNet, conformer blocks, linear: images (B, 1, 28, W) float in [0, 1] to logits (B, C, S)."""
+
+    def __init__(
+        self,
+        num_classes: int,
+        line_resnet: LineResNet,
+        heads: int = 4,
+        layers: int = 2,
+        kernel: int = 15,
+        dropout: float = 0.0,
+        *,
+        intermediate: bool = False,
+    ) -> None:
+        super().__init__()
+        self.line_resnet = line_resnet
+        self.windows = line_resnet.windows
+        width = line_resnet.features
+        self.dropout = Dropout(dropout)
+        self.blocks = nn.ModuleList(ConformerBlock(width, heads, kernel, dropout) for _ in range(layers))
+        self.fc = nn.Linear(width, num_classes)
+        self.intermediate = nn.Linear(width, num_classes) if intermediate else None
+
+    def read_on(self, features: Tensor, lengths: Sequence[int] | None) -> Tensor:
+        """See `LineResNetModel`. No step takes note of one past its line's own length."""
+        beyond = steps_beyond(lengths, features)
+        features = self.dropout(placed(features))
+        for block in self.blocks:
+            features = block(features, beyond)
+        logits: Tensor = self.fc(features)
+        return logits.transpose(1, 2)
