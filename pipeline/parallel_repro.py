@@ -19,6 +19,7 @@ from graphlib import TopologicalSorter
 from tqdm import tqdm
 
 from pipeline.errors import InputError, exit_on_input_error
+from pipeline.settings.experiment import read_experiment
 from pipeline.timings import read_timing
 
 DVC = (sys.executable, "-m", "pipeline.dvc_command", "--wait-for-lock", "repro", "--quiet")
@@ -96,11 +97,25 @@ def expected_seconds(stage: str) -> float:
         return math.inf
 
 
+def processes_of(stage: str) -> int:
+    """How many processes a stage has that compute at the same time: a training has one for each of its devices."""
+    name, _, key = stage.partition("@")
+    if name != "train":
+        return 1
+    devices = read_experiment(key)[1].trainer.devices
+    if isinstance(devices, list):
+        return len(devices)
+    return max(1, devices) if isinstance(devices, int) else 1
+
+
 def reproduce(stage: str, threads: int) -> Process:
-    """Run one stage if it has changed; what it and DVC print is kept as text, bars are left out."""
+    """Run one stage if it has changed; what it and DVC print is kept as text, bars are left out.
+
+    Its processes share the threads: with more of them than cores, each would wait for the others at every step.
+    """
     return subprocess.run(
         [*DVC, "--single-item", stage],
-        env={"OMP_NUM_THREADS": str(threads), **os.environ},
+        env={"OMP_NUM_THREADS": str(max(1, threads // processes_of(stage))), **os.environ},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -11,6 +11,7 @@ from pipeline import parallel_repro as module
 from pipeline.errors import InputError
 from pipeline.parallel_repro import stages_to_run
 from pipeline.timings import write_timing
+from tests.projects import profile_params
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value will soon:DeprecationWarning")  # DVC's own
 
@@ -125,3 +126,32 @@ def test_less_than_one_job_is_refused(project: Path) -> None:
     run = repro("--jobs", "0")
     assert run.returncode == 2
     assert "--jobs: 0: at least 1" in run.stderr
+
+
+@pytest.mark.parametrize(("devices", "processes"), [(1, 1), (2, 2), (3, 3), ("auto", 1), (-1, 1), ([0, 2], 2)], ids=str)
+def test_a_training_has_a_process_for_each_device(
+    devices: object, processes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = profile_params("tiny")
+    params["experiments"]["cnn_ctc_variable"].setdefault("training", {})["trainer"] = {"devices": devices}
+    YAML().dump(params, tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    assert module.processes_of("train@cnn_ctc_variable") == processes
+    assert module.processes_of("evaluate@cnn_ctc_variable") == 1
+    assert module.processes_of("synthesize") == 1
+
+
+@pytest.mark.parametrize(("threads", "processes", "each"), [(8, 2, "4"), (2, 2, "1"), (1, 2, "1"), (3, 1, "3")])
+def test_processes_share_the_threads(threads: int, processes: int, each: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def run(_command: list[str], env: dict[str, str], **_: object) -> None:
+        seen.append(env["OMP_NUM_THREADS"])
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(module, "processes_of", lambda _: processes)
+    monkeypatch.setattr(module.subprocess, "run", run)
+    module.reproduce("train@x", threads)
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    module.reproduce("train@x", threads)
+    assert seen == [each, "7"]
