@@ -23,3 +23,10 @@ def test_the_pages_have_the_numbers_of_the_reports() -> None:
     assert f"took {float(row['training_seconds']) / 60:.0f} minutes to train" in recipes
     said = f"a CER of {rates['cer_greedy']:.1%} on the test lines of `variable`, and of {rates['cer']:.1%} with"
     assert said.replace("%", " %") in page("README.md")
+
+
+def test_the_readme_has_the_shortest_of_the_budgets() -> None:
+    shortest = min(csv.DictReader(page("reports/budgets.csv").splitlines()), key=lambda row: float(row["minutes"]))
+    cer, beam = (f"{100 * float(shortest[name]):.1f} %" for name in ("test_cer", "test_cer_beam"))
+    said = f"schedule of {float(shortest['minutes']):.0f} minutes is enough for {cer}, and for {beam} with the language"
+    assert said in " ".join(page("README.md").split())
