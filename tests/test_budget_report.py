@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from ruamel.yaml import YAML
 
-from pipeline.budget_report import CURVES, budget_table, draw_budgets, shown
+from pipeline.budget_report import CURVES, budget_table, draw_budgets, lines_seen, shown
 from pipeline.decoding_report import Decoding
 from pipeline.report.rates import resample_rates
 from pipeline.report.results import Result
 from pipeline.timings import Timing
+from tests.projects import profile_params
 from tests.report.results import make_result
 
 TEXTS = ["abcde", "fghij"]
@@ -72,3 +74,19 @@ def test_the_picture_has_a_curve_for_each_rate(tmp_path: Path) -> None:
     with Image.open(tmp_path / "budgets.png") as picture:
         colours = set(map(tuple, np.asarray(picture.convert("RGB")).reshape(-1, 3).tolist()))
     assert {tuple(bytes.fromhex(curve.colour[1:])) for curve in CURVES} <= colours
+
+
+@pytest.mark.parametrize(
+    ("training", "per_epoch"), [({}, None), ({"endless": {"lines_per_epoch": 30}}, 30)], ids=["cached", "endless"]
+)
+def test_lines_count_as_often_as_they_were_learned_from(
+    training: dict[str, object], per_epoch: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = profile_params("tiny")
+    params["experiments"] = {"mine": {**params["experiments"]["cnn_ctc_variable"], "training": training}}
+    YAML().dump(params, tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    epochs = 3
+    history = {"epoch": list(range(epochs)), "val_loss": [1.0] * epochs}
+    read = make_result(TEXTS, TEXTS, lines="variable", history=history)
+    assert lines_seen(read) == epochs * (per_epoch or params["lines"]["variable"]["train"])
