@@ -20,21 +20,23 @@ def best_path(logits: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
     models leave them.
     """
     batch, classes, steps = logits.shape
-    counted = np.ones((batch, steps), dtype=np.bool_) if lengths is None else counted_steps(steps, lengths)
+    counted = None if lengths is None else counted_steps(steps, lengths)
     if logits.device.type != "cpu":
-        return logits.argmax(1) * torch.from_numpy(counted).to(logits.device)
+        best = logits.argmax(1)
+        return best if counted is None else best * torch.from_numpy(counted).to(logits.device)
     # NumPy has no bf16; float32 has all of its values.
     values = logits.detach().float() if logits.dtype == torch.bfloat16 else logits.detach()
     scores = values.transpose(1, 2).reshape(-1, classes).numpy()
     path = np.zeros(batch * steps, dtype=np.int64)
-    places = np.flatnonzero(counted)
+    # All steps would take longer than to put side by side those that count: two of five among lines of all widths.
+    places = None if counted is None else np.flatnonzero(counted)
 
     def search(start: int) -> None:
-        chosen = places[start : start + STEPS_AT_ONCE]
-        # All steps would take longer than to put side by side those that count: two of five among lines of all widths.
-        path[chosen] = scores.take(chosen, axis=0).argmax(1)
+        part = slice(start, start + STEPS_AT_ONCE)
+        chosen = part if places is None else places[part]
+        path[chosen] = scores[chosen].argmax(1)
 
-    starts = range(0, len(places), STEPS_AT_ONCE)
+    starts = range(0, len(path) if places is None else len(places), STEPS_AT_ONCE)
     if len(starts) <= 1:
         list(map(search, starts))
     else:
