@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from pipeline.models.attention import placed, steps_beyond
 from pipeline.models.conformer import ConformerBlock
-from pipeline.models.dropout import Dropout
 from pipeline.models.line_resnet import LineResNet
 from pipeline.models.line_resnet_model import LineResNetModel
 
@@ -25,14 +24,10 @@ class LineResNetConformer(LineResNetModel):
         *,
         intermediate: bool = False,
     ) -> None:
-        super().__init__()
-        self.line_resnet = line_resnet
-        self.windows = line_resnet.windows
+        super().__init__(line_resnet, dropout)
         width = line_resnet.features
-        self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(ConformerBlock(width, heads, kernel, dropout) for _ in range(layers))
-        self.fc = nn.Linear(width, num_classes)
-        self.intermediate = nn.Linear(width, num_classes) if intermediate else None
+        self.add_logits(num_classes, width, intermediate=intermediate)
 
     def read_on(self, features: Tensor, lengths: Sequence[int] | None) -> Tensor:
         """See `LineResNetModel`. No step takes note of one past its line's own length."""

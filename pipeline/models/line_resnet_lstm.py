@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from pipeline.models.bidirectional_lstm import BidirectionalLSTM
-from pipeline.models.dropout import Dropout
 from pipeline.models.line_resnet import LineResNet
 from pipeline.models.line_resnet_model import LineResNetModel
 
@@ -23,13 +22,9 @@ class LineResNetLSTM(LineResNetModel):
         *,
         intermediate: bool = False,
     ) -> None:
-        super().__init__()
-        self.line_resnet = line_resnet
-        self.windows = line_resnet.windows
-        self.dropout = Dropout(dropout)
+        super().__init__(line_resnet, dropout)
         self.lstm = BidirectionalLSTM(line_resnet.features, lstm_dim, lstm_layers, dropout)
-        self.fc = nn.Linear(2 * lstm_dim, num_classes)
-        self.intermediate = nn.Linear(line_resnet.features, num_classes) if intermediate else None
+        self.add_logits(num_classes, 2 * lstm_dim, intermediate=intermediate)
 
     def read_on(self, features: Tensor, lengths: Sequence[int] | None) -> Tensor:
         """See `LineResNetModel`. Both directions of the LSTM end with a line's own length."""

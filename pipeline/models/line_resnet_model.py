@@ -6,15 +6,31 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from pipeline.models.base import LineModel
+from pipeline.models.dropout import Dropout
 from pipeline.models.line_resnet import LineResNet
 
 
 class LineResNetModel(LineModel):
     """A residual network whose features other layers read on."""
 
-    line_resnet: LineResNet
+    fc: nn.Linear
+    """From what reads on to logits (B, S, C)."""
     intermediate: nn.Linear | None
     """From features to logits (B, S, C), for training; None where those are not wanted."""
+
+    def __init__(self, line_resnet: LineResNet, dropout: float) -> None:
+        super().__init__()
+        self.line_resnet = line_resnet
+        self.windows = line_resnet.windows
+        self.dropout = Dropout(dropout)
+
+    def add_logits(self, num_classes: int, width: int, *, intermediate: bool) -> None:
+        """The layers that end in logits, after all others: a seed draws weights in the order in which layers are made.
+
+        What reads on ends with `width` numbers for each step.
+        """
+        self.fc = nn.Linear(width, num_classes)
+        self.intermediate = nn.Linear(self.line_resnet.features, num_classes) if intermediate else None
 
     def forward(self, images: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
         """See `LineModel`."""

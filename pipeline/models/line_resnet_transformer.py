@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from pipeline.models.attention import placed, steps_beyond
-from pipeline.models.dropout import Dropout
 from pipeline.models.line_resnet import LineResNet
 from pipeline.models.line_resnet_model import LineResNetModel
 
@@ -26,15 +25,11 @@ class LineResNetTransformer(LineResNetModel):
         *,
         intermediate: bool = False,
     ) -> None:
-        super().__init__()
-        self.line_resnet = line_resnet
-        self.windows = line_resnet.windows
+        super().__init__(line_resnet, dropout)
         width = line_resnet.features
-        self.dropout = Dropout(dropout)
         layer = nn.TransformerEncoderLayer(width, heads, 4 * width, dropout, batch_first=True, norm_first=True)
         self.encoder = nn.TransformerEncoder(layer, layers, nn.LayerNorm(width), enable_nested_tensor=False)
-        self.fc = nn.Linear(width, num_classes)
-        self.intermediate = nn.Linear(width, num_classes) if intermediate else None
+        self.add_logits(num_classes, width, intermediate=intermediate)
 
     def read_on(self, features: Tensor, lengths: Sequence[int] | None) -> Tensor:
         """See `LineResNetModel`. No step attends to one past its line's own length."""
