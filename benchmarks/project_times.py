@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 
 import pandas as pd
@@ -10,6 +9,7 @@ import pandas as pd
 from benchmarks.growth import Row
 from pipeline import paths
 from pipeline.files import md5_of
+from pipeline.hardware import fastest
 from pipeline.settings.base import read_params
 from pipeline.settings.experiment import read_experiment
 from pipeline.tracking.evaluations import newest_run
@@ -77,9 +77,4 @@ def with_nothing_to_do(rounds: int = 3) -> Iterator[Row]:
 
 
 def _fastest(command: list[str], rounds: int) -> float:
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True)
-        times.append(time.perf_counter() - start)
-    return min(times)
+    return fastest(lambda: subprocess.run(command, check=True, capture_output=True), rounds)

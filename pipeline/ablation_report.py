@@ -1,6 +1,5 @@
 """Ablations as a table, a page and a picture."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,29 +8,22 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import StrictUndefined, Template
 from matplotlib.figure import Figure
 from scipy import stats
 
-from pipeline import paths
-from pipeline.data.line_store import read_attributes
 from pipeline.errors import InputError
-from pipeline.files import atomic_path, write_text
+from pipeline.files import atomic_path
 from pipeline.metrics import reading_rates
 from pipeline.report.bootstrap import LEVEL, Estimate
-from pipeline.report.comparison import write_table
 from pipeline.report.markdown import markdown_table, percent, points
 from pipeline.report.rates import Rates, resample_rates
-from pipeline.report.results import Result, read_result
-from pipeline.settings.base import read_section
-from pipeline.settings.experiment import ExperimentSettings
+from pipeline.report.results import Result
+from pipeline.variant_report import describe_changes, read_variants, render_page, write_report
+from pipeline.variants import Changes
 
 NORMAL = stats.norm.ppf((1 + LEVEL) / 2)
 HIGHER, LOWER, UNSURE = "#b3261e", "#1b7f4b", "#8a8f98"
 """Colours of changes that make the error rate higher, lower, and of those that may do either."""
-
-Changes = Mapping[str, Mapping[str, Any]]
-"""New values by key, by experiment."""
 
 PAGE = """# What each setting of `{{ experiment }}` is worth
 
@@ -67,43 +59,33 @@ class Spread:
     """Degrees of freedom that it was estimated with."""
 
 
-def write_ablations(experiment: str, changes: Changes, settings: Mapping[str, Any], output: Path) -> None:
+def write_ablations(experiment: str, changes: Mapping[str, Changes], settings: Mapping[str, Any], output: Path) -> None:
     """Write ablations.csv, ablations.md and ablations.png of what was evaluated in the working folder.
 
     `changes` has those of each experiment by name, the first none; `settings` are what all have otherwise than the
     `experiment` of that name.
     """
-    results = [read_result(key, read_section(ExperimentSettings, "experiments", key)) for key in changes]
+    results = read_variants(changes)
     first = results[0]
-    for result in results:
-        result.require_texts(first.texts, paths.lines(result.experiment.lines))
-    readings = {result.key: list(result.by_seed.values()) for result in results}
-    rates = resample_rates(first.texts, readings)
+    rates = resample_rates(first.texts, {result.key: list(result.by_seed.values()) for result in results})
     spread = pooled_spread([seed_rates(result) for result in results])
     table = ablation_table(results, changes, rates, spread)
-    attributes = read_attributes(paths.lines(first.experiment.lines))
-    page: str = Template(PAGE, undefined=StrictUndefined, keep_trailing_newline=True).render(
+    page = render_page(
+        PAGE,
+        results,
         experiment=experiment,
         base=first.key,
-        data=attributes["data"],
-        text=attributes["corpus"],
         seeds=len(first.seeds),
-        tested=f"{len(first.texts):,}",
         settings=describe_changes(settings),
         table=markdown_table(shown(table)),
         deviation=f"{spread.deviation * 100:.2f}",
         freedom=spread.freedom,
-        machine=" and ".join(dict.fromkeys(result.trained.machine for result in results)),
     )
-    with atomic_path(output / "ablations.csv") as partial:
-        write_table(table, partial)
-    write_text(output / "ablations.md", page)
-    draw_ablations(output / "ablations.png", table)
-    print(f"ablations: see {output / 'ablations.md'}")
+    write_report(output, "ablations", page, table, draw_ablations)
 
 
 def ablation_table(
-    results: Sequence[Result], changes: Changes, rates: Mapping[str, Rates], spread: Spread
+    results: Sequence[Result], changes: Mapping[str, Changes], rates: Mapping[str, Rates], spread: Spread
 ) -> pd.DataFrame:
     """One row per result; differences to the first of them, whose own is 0."""
     base = rates[results[0].key]
@@ -146,11 +128,6 @@ def reach_of_difference(spread: Spread, seeds: int, lines_error: float) -> float
     """Half the interval of a difference between two means over `seeds` trainings each."""
     quantile: float = stats.t.ppf((1 + LEVEL) / 2, spread.freedom)
     return quantile * math.sqrt(2 * spread.deviation**2 / seeds + lines_error**2)
-
-
-def describe_changes(changes: Mapping[str, Any]) -> str:
-    """Keys and values in YAML's words."""
-    return ", ".join(f"{key}: {json.dumps(value)}" for key, value in changes.items())
 
 
 def draw_ablations(path: Path, table: pd.DataFrame) -> None:

@@ -16,25 +16,21 @@ from pydantic import Field
 
 from pipeline.ablation_report import write_ablations
 from pipeline.errors import InputError, exit_on_input_error
-from pipeline.settings.base import Settings, read_params, validate
+from pipeline.settings.base import read_params, validate
 from pipeline.settings.experiment import Seeds
 from pipeline.settings.project import Key
-from pipeline.variants import Changes, train_variants, variant_params
+from pipeline.variants import Changes, VariantsPlan, train_variants, variant_params
 
 WORKSPACE = Path("build/ablations")
 BASE = "base"
 """The experiment's name where nothing is changed."""
 
 
-class Plan(Settings):
-    """A file of ablations."""
+class Plan(VariantsPlan):
+    """A file of ablations; its `settings` are a smaller budget, which the unchanged experiment has too."""
 
-    experiment: Key
-    """Which of `params.yaml`."""
     seeds: Annotated[Seeds, Field(min_length=2)]
     """Each is trained with; their spread says what is luck."""
-    settings: Changes = Field(default_factory=dict)
-    """What all of them have otherwise, the unchanged one too: a smaller budget."""
     changes: Annotated[dict[Key, Changes], Field(min_length=1)]
     """What each of them has otherwise besides, by its name in the report."""
 
@@ -57,9 +53,7 @@ def planned_params(params: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
     Raises:
         InputError: there is no such experiment, or a change makes it invalid.
     """
-    shared = {**plan.settings, "training.seeds": plan.seeds}
-    variants = {BASE: shared, **{name: {**shared, **changes} for name, changes in plan.changes.items()}}
-    return variant_params(params, plan.experiment, variants)
+    return variant_params(params, plan.experiment, plan.variants({BASE: {}, **plan.changes}))
 
 
 def run(plan: Plan, jobs: int | None, output: Path) -> None:

@@ -6,25 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import StrictUndefined, Template
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from pipeline import paths
-from pipeline.ablation_report import describe_changes
-from pipeline.data.line_store import read_attributes
 from pipeline.decoding_report import Decoding, read_decoding
-from pipeline.files import atomic_path, write_text
+from pipeline.files import atomic_path
 from pipeline.report.bootstrap import Estimate
 from pipeline.report.charts import COLOURS
-from pipeline.report.comparison import write_table
-from pipeline.report.curves import ran_on
 from pipeline.report.markdown import markdown_table, percent, with_interval
 from pipeline.report.rates import resample_rates
-from pipeline.report.results import Result, read_result
+from pipeline.report.results import Result
 from pipeline.settings.base import read_section
-from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
+from pipeline.settings.experiment import read_experiment
 from pipeline.settings.lines import LinesSettings
+from pipeline.variant_report import describe_changes, read_variants, render_page, write_report
 from pipeline.variants import Changes
 
 PAGE = """# What `{{ experiment }}` reaches in how many minutes
@@ -68,29 +63,19 @@ def write_budgets(experiment: str, budgets: Mapping[str, Changes], settings: Map
     `budgets` has what each training has otherwise than the others, by its name; `settings` are what all have otherwise
     than the `experiment` of that name.
     """
-    results = [read_result(key, read_section(ExperimentSettings, "experiments", key)) for key in budgets]
-    first = results[0]
-    for result in results:
-        result.require_texts(first.texts, paths.lines(first.experiment.lines))
+    results = read_variants(budgets)
     decodings, seen = [read_decoding(key) for key in budgets], [lines_seen(result) for result in results]
     table = budget_table(results, decodings, budgets, seen)
-    attributes = read_attributes(paths.lines(first.experiment.lines))
-    shared = read_section(TrainingSettings, "training")
-    page: str = Template(PAGE, undefined=StrictUndefined, keep_trailing_newline=True).render(
+    seeds = results[0].seeds
+    page = render_page(
+        PAGE,
+        results,
         experiment=experiment,
-        data=attributes["data"],
-        text=attributes["corpus"],
-        seeds=f"{len(first.seeds)} seeds each" if len(first.seeds) > 1 else f"with the seed {first.seeds[0]}",
-        tested=f"{len(first.texts):,}",
+        seeds=f"{len(seeds)} seeds each" if len(seeds) > 1 else f"with the seed {seeds[0]}",
         settings=f". All have\n`{describe_changes(settings)}` besides" if settings else "",
         table=markdown_table(shown(table)),
-        machine=" and ".join(dict.fromkeys(ran_on(result, shared) for result in results)),
     )
-    with atomic_path(output / "budgets.csv") as partial:
-        write_table(table, partial)
-    write_text(output / "budgets.md", page)
-    draw_budgets(output / "budgets.png", table)
-    print(f"budgets: see {output / 'budgets.md'}")
+    write_report(output, "budgets", page, table, draw_budgets)
 
 
 def budget_table(

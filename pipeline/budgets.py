@@ -17,25 +17,18 @@ from pydantic import Field
 
 from pipeline.budget_report import write_budgets
 from pipeline.errors import exit_on_input_error
-from pipeline.settings.base import Settings, read_params, validate
-from pipeline.settings.experiment import Seeds
+from pipeline.settings.base import read_params, validate
 from pipeline.settings.project import Key
-from pipeline.variants import Changes, train_variants, variant_params
+from pipeline.variants import Changes, VariantsPlan, train_variants, variant_params
 
 WORKSPACE = Path("build/budgets")
 
 
-class Plan(Settings):
-    """A file of budgets."""
+class Plan(VariantsPlan):
+    """A file of budgets; the beam reads by the first of its `seeds`."""
 
-    experiment: Key
-    """Which of `params.yaml`."""
     decoding: Key
     """The beam search of `params.yaml` that reads by each of its trainings."""
-    seeds: Annotated[Seeds, Field(min_length=1)]
-    """Each budget is trained with each; the beam reads by the first."""
-    settings: Changes = Field(default_factory=dict)
-    """What all of them have otherwise."""
     budgets: Annotated[dict[Key, Changes], Field(min_length=1)]
     """What each has otherwise besides, by its name in the report: how many lines it sees."""
 
@@ -55,9 +48,7 @@ def planned_params(params: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
     Raises:
         InputError: there is no such experiment or decoding, or a change makes it invalid.
     """
-    shared = {**plan.settings, "training.seeds": plan.seeds}
-    variants = {name: {**shared, **changes} for name, changes in plan.budgets.items()}
-    return variant_params(params, plan.experiment, variants, plan.decoding)
+    return variant_params(params, plan.experiment, plan.variants(plan.budgets), plan.decoding)
 
 
 def run(plan: Plan, output: Path) -> None:

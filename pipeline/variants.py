@@ -7,13 +7,32 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from pipeline.errors import InputError
-from pipeline.settings.base import unknown_key
-from pipeline.settings.project import check_project
+from pipeline.settings.base import Settings, unknown_key
+from pipeline.settings.experiment import Seeds
+from pipeline.settings.project import Key, check_project
 from pipeline.workspace import fill_workspace
 
 Changes = Mapping[str, Any]
 """New values by key of the experiment, such as `training.batch_size`; one that is a block takes the block's place."""
+
+
+class VariantsPlan(Settings):
+    """What a file of variants says of all of them."""
+
+    experiment: Key
+    """Which of `params.yaml`."""
+    seeds: Seeds
+    """Each variant is trained with each."""
+    settings: Changes = Field(default_factory=dict)
+    """What all of them have otherwise than the experiment."""
+
+    def variants(self, changes: Mapping[str, Changes]) -> dict[str, Changes]:
+        """All that each variant has otherwise, by its name, where `changes` is what it has besides `settings`."""
+        shared = {**self.settings, "training.seeds": self.seeds}
+        return {name: {**shared, **own} for name, own in changes.items()}
 
 
 def variant_params(

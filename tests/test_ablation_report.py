@@ -14,7 +14,6 @@ from pipeline.ablation_report import (
     LOWER,
     Spread,
     ablation_table,
-    describe_changes,
     draw_ablations,
     pooled_spread,
     reach_of_difference,
@@ -118,19 +117,6 @@ def test_the_table_as_it_is_shown() -> None:
         "+20.00 (+12.00 to +48.00)",
         "1.5",
     ]
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({}, ""),
-        ({"training.batch_size": 8}, "training.batch_size: 8"),
-        ({"model.intermediate": True, "training.endless": None}, "model.intermediate: true, training.endless: null"),
-        ({"model": {"name": "x"}}, 'model: {"name": "x"}'),
-    ],
-)
-def test_changes_in_words(changes: dict[str, object], words: str) -> None:
-    assert describe_changes(changes) == words
 
 
 def test_the_picture_shows_what_is_better_and_what_is_worse(tmp_path: Path) -> None:

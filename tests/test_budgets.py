@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from pipeline.ablation_report import describe_changes
 from pipeline.budgets import Plan, planned_params, read_plan
 from pipeline.errors import InputError
 from pipeline.settings.base import read_params
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, training_of
+from pipeline.variant_report import describe_changes
 from pipeline.workspace import fill_workspace
 from tests.imports import ROOT
 from tests.projects import profile_params

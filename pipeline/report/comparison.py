@@ -10,8 +10,9 @@ import pandas as pd
 from jinja2 import StrictUndefined, Template
 
 from pipeline.metrics import OF_SEVERAL
+from pipeline.report.bootstrap import Estimate
 from pipeline.report.lecture import RESULTS
-from pipeline.report.markdown import markdown_table, percent, points
+from pipeline.report.markdown import markdown_table, percent, points, with_interval
 from pipeline.report.rates import Rates
 from pipeline.report.results import Result
 from pipeline.report.single_changes import SingleChange
@@ -110,7 +111,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
 
 
 def _with_interval(row: "pd.Series[Any]") -> str:
-    interval = f"{row['test_cer_low'] * 100:.1f}–{row['test_cer_high'] * 100:.1f}"
     if row["seeds"] == 1:
-        return f"{row['test_cer'] * 100:.2f} % ({interval})"
+        return with_interval(Estimate(row["test_cer"], row["test_cer_low"], row["test_cer_high"]))
+    interval = f"{row['test_cer_low'] * 100:.1f}–{row['test_cer_high'] * 100:.1f}"
     return f"{row['test_cer'] * 100:.2f} ± {row['test_cer_std'] * 100:.2f} % ({row['seeds']} seeds; {interval})"
