@@ -152,6 +152,15 @@ def test_the_users_own_setting_of_onednn_stays(
     monkeypatch.setenv(name, effective)  # so that it is undone
 
 
+def test_numbers_too_small_for_a_normal_float_are_0_in_all_threads() -> None:
+    code = (
+        "import torch; from pipeline.hardware import prepare_cpu; torch.set_num_threads(2); prepare_cpu(); "
+        "print((torch.full((1_000_000,), 1e-30) * 1e-10).count_nonzero().item())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0"
+
+
 @pytest.mark.parametrize(("above", "trims"), [(-1, 0), (0, 0), (1, 1)])
 def test_memory_is_given_back_above_the_limit(above: int, trims: int, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []

@@ -17,7 +17,7 @@ from pipeline.settings.lines import LinesSettings
 from pipeline.vocabulary import EMNIST_CHARACTERS
 
 FP32 = Arithmetic("cpu", bf16=False)
-RESNETS = ("line_resnet_lstm", "line_resnet_transformer", "line_resnet_conformer")
+RESNETS = ("line_resnet_lstm", "line_resnet_transformer", "line_resnet_conformer", "line_resnet_lookalikes")
 MODELS = ("line_cnn_simple", "line_cnn", "line_cnn_lstm", *RESNETS)
 RESNET = {"conv_dim": 4, "blocks_quarter": 1, "blocks_eighth": 1, "fc_dim": 24}
 SMALL: dict[str, dict[str, Any]] = {
@@ -27,6 +27,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "line_resnet_lstm": {**RESNET, "lstm_dim": 12},
     "line_resnet_transformer": {**RESNET, "heads": 2, "layers": 2},
     "line_resnet_conformer": {**RESNET, "heads": 2, "layers": 2, "kernel": 5},
+    "line_resnet_lookalikes": {**RESNET, "lstm_dim": 12, "heads": 2},
 }
 
 

@@ -6,6 +6,7 @@ from pipeline.models.line_cnn_lstm import LineCNNLSTM
 from pipeline.models.line_cnn_simple import LineCNNSimple
 from pipeline.models.line_resnet import LineResNet
 from pipeline.models.line_resnet_conformer import LineResNetConformer
+from pipeline.models.line_resnet_lookalikes import LineResNetLookalikes
 from pipeline.models.line_resnet_lstm import LineResNetLSTM
 from pipeline.models.line_resnet_transformer import LineResNetTransformer
 from pipeline.settings.experiment import (
@@ -16,6 +17,7 @@ from pipeline.settings.experiment import (
 )
 from pipeline.settings.line_resnet import (
     LineResNetConformerSettings,
+    LineResNetLookalikesSettings,
     LineResNetLSTMSettings,
     LineResNetSettings,
     LineResNetTransformerSettings,
@@ -46,6 +48,9 @@ def _build_on_resnet(settings: LineResNetSettings) -> LineModel:
     if isinstance(settings, LineResNetConformerSettings):
         conformer = settings.heads, settings.layers, settings.kernel
         return LineResNetConformer(NUM_CLASSES, resnet, *conformer, dropout, intermediate=intermediate)
+    if isinstance(settings, LineResNetLookalikesSettings):
+        sizes_of_states = settings.lstm_dim, settings.heads
+        return LineResNetLookalikes(NUM_CLASSES, resnet, *sizes_of_states, dropout, intermediate=intermediate)
     assert isinstance(settings, LineResNetTransformerSettings)
     encoder = settings.heads, settings.layers
     return LineResNetTransformer(NUM_CLASSES, resnet, *encoder, dropout, intermediate=intermediate)

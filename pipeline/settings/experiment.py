@@ -9,6 +9,7 @@ from pipeline.geometry import Windows
 from pipeline.settings.base import Seed, Settings, read_params, read_section, validate
 from pipeline.settings.line_resnet import (
     LineResNetConformerSettings,
+    LineResNetLookalikesSettings,
     LineResNetLSTMSettings,
     LineResNetTransformerSettings,
 )
@@ -94,7 +95,8 @@ ModelSettings = Annotated[
     | LineCNNLSTMSettings
     | LineResNetLSTMSettings
     | LineResNetTransformerSettings
-    | LineResNetConformerSettings,
+    | LineResNetConformerSettings
+    | LineResNetLookalikesSettings,
     Field(discriminator="name"),
 ]
 """Every model that can be named; a new one is added here and in `pipeline/models/registry.py`."""

@@ -72,6 +72,23 @@ class LineResNetLSTMSettings(LineResNetSettings):
     """Stacked bidirectional layers."""
 
 
+class LineResNetLookalikesSettings(LineResNetSettings):
+    """Residual convolutions, then a bidirectional LSTM layer, attention between steps that look alike, and a layer."""
+
+    name: Literal["line_resnet_lookalikes"]
+    """Which model."""
+    lstm_dim: Dimension = 256
+    """Hidden width of each direction of both layers."""
+    heads: Annotated[int, Field(ge=1, le=64)] = 4
+    """Ways to look alike; twice `lstm_dim` must be divisible by it."""
+
+    @model_validator(mode="after")
+    def _heads_divide_states(self) -> Self:
+        if 2 * self.lstm_dim % self.heads:
+            raise ValueError(f"twice lstm_dim {self.lstm_dim} must be divisible by heads {self.heads}")
+        return self
+
+
 class AttentionSettings(LineResNetSettings):
     """What the models have in common that attend over steps."""
 

@@ -8,6 +8,7 @@ from torch import nn
 from pipeline.errors import InputError
 from pipeline.models.conformer import ConformerBlock
 from pipeline.models.line_resnet_conformer import LineResNetConformer
+from pipeline.models.line_resnet_lookalikes import LineResNetLookalikes
 from pipeline.models.line_resnet_lstm import LineResNetLSTM
 from pipeline.models.line_resnet_transformer import LineResNetTransformer
 from pipeline.models.registry import build_model
@@ -52,6 +53,16 @@ def test_parameters_of_the_conformer() -> None:
     assert sum(parameter.numel() for parameter in model.parameters()) == resnet + 3 * block + 257 * 83
 
 
+def test_parameters_of_the_lookalikes() -> None:
+    lstms = 2 * 4 * 256 * (256 + 256 + 2) + 2 * 4 * 256 * (512 + 256 + 2)
+    # A norm, keys of 32 numbers for each head, two projections, two numbers a head and one for each state.
+    model = shipped("line_resnet_lookalikes", heads=8)
+    lookalikes = 2 * 256 + 256 * 8 * 32 + 2 * 513 * 512 + 2 * 8 + 512
+    assert isinstance(model, LineResNetLookalikes)
+    resnet = sum(parameter.numel() for parameter in model.line_resnet.parameters())
+    assert sum(parameter.numel() for parameter in model.parameters()) == resnet + lstms + lookalikes + 513 * 83
+
+
 def test_every_size_arrives() -> None:
     changes = {"conv_dim": 3, "blocks_half": 0, "blocks_quarter": 2, "blocks_eighth": 3, "fc_dim": 10, "dropout": 0.25}
     lstm = shipped("line_resnet_lstm", window_stride=4, lstm_dim=5, lstm_layers=2, **changes)
@@ -64,6 +75,10 @@ def test_every_size_arrives() -> None:
     assert isinstance(transformer, LineResNetTransformer)
     assert [layer.self_attn.num_heads for layer in transformer.encoder.layers] == [5, 5]
     assert {m.p for m in transformer.modules() if isinstance(m, nn.Dropout)} == {0.25}
+    alike = shipped("line_resnet_lookalikes", heads=2, lstm_dim=5, **changes)
+    assert isinstance(alike, LineResNetLookalikes)
+    assert (alike.first.forwards[0].hidden_size, alike.second.forwards[0].hidden_size) == (5, 5)
+    assert (len(alike.lookalikes.alike), alike.dropout.p) == (2, 0.25)
     conformer = shipped("line_resnet_conformer", heads=5, layers=2, kernel=7, **changes)
     blocks = [m for m in conformer.modules() if isinstance(m, ConformerBlock)]
     assert [(b.attention.num_heads, b.convolution.depthwise.kernel_size) for b in blocks] == [(5, (7,))] * 2
@@ -105,6 +120,7 @@ def test_the_last_level_is_as_fine_as_the_steps() -> None:
     [
         ({"name": "line_resnet_transformer", "fc_dim": 10, "heads": 4}, "fc_dim 10 must be divisible by heads 4"),
         ({"name": "line_resnet_conformer", "fc_dim": 10, "heads": 4}, "fc_dim 10 must be divisible by heads 4"),
+        ({"name": "line_resnet_lookalikes", "lstm_dim": 5}, "twice lstm_dim 5 must be divisible by heads 4"),
         ({"name": "line_resnet_conformer", "kernel": 4}, "kernel 4 must be odd"),
     ],
 )
