@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from pipeline.errors import InputError
-from pipeline.files import atomic_path
 from pipeline.metrics import reading_rates
 from pipeline.report.bootstrap import LEVEL, Estimate
+from pipeline.report.figures import save_figure
 from pipeline.report.markdown import markdown_table, percent, points
 from pipeline.report.rates import Rates, resample_rates
 from pipeline.report.results import Result
@@ -148,8 +148,7 @@ def draw_ablations(path: Path, table: pd.DataFrame) -> None:
     axis.set_xlabel("change of the CER on test lines, points (left is better)")
     axis.margins(y=0.1)
     axis.spines[["top", "right"]].set_visible(False)
-    with atomic_path(path) as partial:
-        figure.savefig(partial, metadata={"Software": None})
+    save_figure(figure, path)
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from pipeline.decoding_report import Decoding, read_decoding
-from pipeline.files import atomic_path
 from pipeline.report.bootstrap import Estimate
 from pipeline.report.charts import COLOURS
+from pipeline.report.figures import save_figure
 from pipeline.report.markdown import markdown_table, percent, with_interval
 from pipeline.report.rates import resample_rates
 from pipeline.report.results import Result
@@ -141,8 +141,7 @@ def draw_budgets(path: Path, table: pd.DataFrame) -> None:
     axis.margins(0.08)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, fontsize=9)
-    with atomic_path(path) as partial:
-        figure.savefig(partial, metadata={"Software": None})
+    save_figure(figure, path)
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:

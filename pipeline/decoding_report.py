@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from pipeline.decoding import places
 from pipeline.errors import InputError
-from pipeline.files import atomic_path
 from pipeline.report.charts import COLOURS
+from pipeline.report.figures import save_figure
 from pipeline.report.markdown import markdown_table, with_interval
 from pipeline.report.rates import Rates, resample_rates
 from pipeline.timings import read_timing
@@ -118,8 +118,7 @@ def draw_reliability(path: Path, decodings: Sequence[Decoding]) -> None:
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
         axis.legend(frameon=False, fontsize=8)
-    with atomic_path(path) as partial:
-        figure.savefig(partial, metadata={"Software": None})
+    save_figure(figure, path)
 
 
 def _draw(axis: "matplotlib.axes.Axes", bins: Sequence[Mapping[str, float]], **style: Any) -> None:

@@ -19,6 +19,7 @@ from scipy import stats
 from pipeline import paths
 from pipeline.errors import InputError, exit_on_input_error
 from pipeline.files import atomic_path, write_text
+from pipeline.report.comparison import write_table
 from pipeline.report.markdown import markdown_table
 
 TABLE = Path("reports/demo.csv")
@@ -132,7 +133,7 @@ def main() -> None:
         print("\n".join(verdicts(run, read_table(TABLE, "make demo-report"))))
         return
     with atomic_path(TABLE) as partial:
-        demo_table(arguments.workspace).to_csv(partial, index=False, float_format="%.6f", lineterminator="\n")
+        write_table(demo_table(arguments.workspace), partial)
     write_text(PAGE, demo_page(read_table(TABLE, "make demo-report")))
     print(f"demo: wrote {TABLE} and {PAGE}")
 

@@ -27,10 +27,12 @@ def run(key: str, settings: DecodingSettings, experiment: ExperimentSettings, tr
     model = read_language_model(places.LANGUAGE_MODEL)
     _, reader = load_checkpoint(paths.checkpoint(settings.experiment, training.seeds[0]))
     arithmetic = choose_arithmetic(training.trainer.precision, training.trainer.accelerator)
-    parts = {}
+    parts, intermediate = {}, any(settings.intermediate_shares)
     for name in ("validation", "test"):
         lines = read_lines(paths.lines(experiment.lines), name)
-        posteriors = compute_posteriors(reader, lines, batch_size=training.batch_size, arithmetic=arithmetic)
+        posteriors = compute_posteriors(
+            reader, lines, batch_size=training.batch_size, arithmetic=arithmetic, intermediate=intermediate
+        )
         parts[name] = Part(posteriors, lines.texts)
     test = parts["test"].posteriors
     greedy = vocabulary.decode_rows(reader.objective.decode(test.log_probabilities, test.lengths).numpy())
@@ -39,9 +41,10 @@ def run(key: str, settings: DecodingSettings, experiment: ExperimentSettings, tr
     speed = {training.seeds[0]: result.lines_per_second}
     write_timing(key, "decode", speed, "bf16" if arithmetic.bf16 else "fp32")
     write_text(places.metrics(key), json.dumps(result.metrics, indent=2) + "\n")
+    chosen = ("lm_weight", "length_bonus", "prior_weight", "intermediate_share")
     print(
         f"decode: {key}: CER {result.metrics['test_cer']:.2%}, greedy {result.metrics['test_cer_greedy']:.2%}; "
-        + ", ".join(f"{name} {result.metrics[name]}" for name in ("lm_weight", "length_bonus", "prior_weight"))
+        + ", ".join(f"{name} {result.metrics[name]}" for name in chosen)
     )
 
 

@@ -19,8 +19,8 @@ from pipeline.workspace import fill_workspace
 from tests.imports import ROOT
 from tests.projects import profile_params
 
-SHIPPED = ROOT / "docs/budgets.yaml"
-REPORT = ROOT / "reports/budgets.md"
+SHIPPED = {"docs/budgets.yaml": "reports", "docs/budgets_lstm.yaml": "reports/lstm"}
+"""Plans, and where the report of each is."""
 KEYS: dict[str, Any] = {
     "experiment": "cnn_ctc_variable",
     "decoding": "cnn_ctc_variable_beam",
@@ -60,10 +60,11 @@ def test_a_faulty_plan_is_refused_by_name(keys: dict[str, Any], message: str, tm
     assert message in str(error.value)
 
 
-def test_the_shipped_budgets_differ_in_the_lines_that_they_learn_from() -> None:
+@pytest.mark.parametrize("plan", SHIPPED)
+def test_the_shipped_budgets_differ_in_the_lines_that_they_learn_from(plan: str) -> None:
     params = read_params(ROOT / "params.yaml")
     seen = set()
-    made = planned_params(params, read_plan(SHIPPED))["experiments"]
+    made = planned_params(params, read_plan(ROOT / plan))["experiments"]
     for block in made.values():
         experiment = ExperimentSettings.model_validate(block)
         training = TrainingSettings.model_validate(training_of(experiment, params["training"]))
@@ -72,13 +73,14 @@ def test_the_shipped_budgets_differ_in_the_lines_that_they_learn_from() -> None:
     assert len(seen) == len(made)
 
 
-def test_the_committed_report_is_of_the_shipped_plan() -> None:
-    shipped = read_plan(SHIPPED)
-    table = pd.read_csv(REPORT.with_suffix(".csv"), keep_default_na=False)
+@pytest.mark.parametrize(("plan", "folder"), SHIPPED.items())
+def test_the_committed_report_is_of_the_shipped_plan(plan: str, folder: str) -> None:
+    shipped, report = read_plan(ROOT / plan), ROOT / folder / "budgets.md"
+    table = pd.read_csv(report.with_suffix(".csv"), keep_default_na=False)
     assert dict(zip(table["experiment"], table["settings"], strict=True)) == {
         name: describe_changes(changes) for name, changes in shipped.budgets.items()
     }
-    page = REPORT.read_text(encoding="utf-8")
+    page = report.read_text(encoding="utf-8")
     assert f"# What `{shipped.experiment}` reaches" in page
     assert f"`{describe_changes(shipped.settings)}`" in page
 

@@ -18,7 +18,10 @@ from pipeline.workspace import make_workspace
 from tests.imports import ROOT
 
 PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))]
-KEPT = ("cnn_ctc_variable", "lstm_ctc_variable", "resnet_lstm_ctc_variable", "resnet_lstm_ctc_variable_short")
+KEPT = (
+    *("cnn_ctc_variable", "lstm_ctc_variable", "resnet_lstm_ctc_variable", "resnet_lstm_ctc_variable_short"),
+    "resnet_lookalikes_ctc_variable",
+)
 """The experiments that the commands name; the others would only take time."""
 MAKE = "make is tried with --dry-run in test_readme.py; what it calls runs in other tests"
 ELSEWHERE = {
@@ -32,6 +35,7 @@ ELSEWHERE = {
     "python -m reliability": "runs everything again; tests/reliability",
     "python -m pipeline.ablations": "trains sixteen times; test_ablations.py runs a small plan, and checks this",
     "python -m pipeline.budgets": "trains for an hour and a half; test_budgets.py runs small ones, and checks this",
+    "python -m pipeline.lookalikes_picture": "needs a trained model; test_lookalikes_picture.py draws a tiny one's",
     "python -m pipeline.search": "trains twenty times; test_search.py searches to the end, and reads docs/search.yaml",
     "make ": MAKE,
 }

@@ -51,30 +51,31 @@ def decode(
     model: LanguageModel,
     windows: Windows,
 ) -> Decoded:
-    """Choose weights and bonus, fit the temperatures, both on validation lines, and read the test lines.
+    """Choose weights, bonus and share, fit the temperatures, both on validation lines, and read the test lines.
 
     `greedy` are the readings of the test lines without the beam.
     """
     rows, search = RowCache(model), Search(settings.width, settings.candidates)
-    choices = settings.lm_weights, settings.length_bonuses, settings.prior_weights
+    choices = settings.lm_weights, settings.length_bonuses, settings.prior_weights, settings.intermediate_shares
     trials = try_all(validation.posteriors, validation.texts, search, *choices, rows)
     best = best_of(trials)
-    fitted = temperatures(search_lines(validation.posteriors, best.search, rows), validation.texts)
+    fitted = temperatures(search_lines(validation.posteriors.mixed(best.share), best.search, rows), validation.texts)
+    posteriors = test.posteriors.mixed(best.share)
     start = time.perf_counter()
-    candidates = search_lines(test.posteriors, best.search, rows)
+    candidates = search_lines(posteriors, best.search, rows)
     seconds = time.perf_counter() - start
     calibrated = {name: calibration(candidates, test.texts, name, fitted[name]) for name in KINDS}
     metrics = {
         "experiment": settings.experiment,
-        **best.search.weights,
+        **best.weights,
         **{f"test_{name}": rate for name, rate in reading_rates(candidates.best, test.texts).items()},
         **{f"test_{name}_greedy": rate for name, rate in reading_rates(greedy, test.texts).items()},
         "validation_cer": best.cer,
         "lines": len(test.texts),
         "calibration": calibrated,
-        "trials": [{**trial.search.weights, "cer": trial.cer} for trial in trials],
+        "trials": [{**trial.weights, "cer": trial.cer} for trial in trials],
     }
-    table = predictions_table(test, greedy, candidates, fitted, windows)
+    table = predictions_table(Part(posteriors, test.texts), greedy, candidates, fitted, windows)
     return Decoded(metrics, table, len(test.texts) / seconds)
 
 

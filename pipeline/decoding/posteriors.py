@@ -22,9 +22,21 @@ class Posteriors:
 
     log_probabilities: Tensor
     lengths: list[int]
+    intermediate: Tensor | None = None
+    """The same from the model's intermediate logits, which know less of what words there are; where wanted."""
 
     def __len__(self) -> int:
         return len(self.lengths)
+
+    def mixed(self, share: float) -> "Posteriors":
+        """Probabilities to whose logarithms the intermediate ones add that `share`."""
+        if not share:
+            return Posteriors(self.log_probabilities, self.lengths)
+        assert self.intermediate is not None
+        mixed = (1 - share) * self.log_probabilities + share * self.intermediate
+        # Steps after a line are -inf throughout, of which the softmax is nan.
+        proper = mixed.log_softmax(1).nan_to_num(nan=-torch.inf, neginf=-torch.inf)
+        return Posteriors(proper, self.lengths)
 
     def batches(self) -> Iterator[tuple[list[int], Tensor, list[int]]]:
         """Lines of about the same length: their numbers, log-probabilities (B, C, S), and lengths."""
@@ -35,18 +47,27 @@ class Posteriors:
             yield lines, self.log_probabilities[lines, :, : max(lengths)], lengths
 
 
-def compute_posteriors(reader: Reader, lines: Lines, *, batch_size: int, arithmetic: Arithmetic) -> Posteriors:
-    """Run the model over all lines, in the arithmetic in which `read_all` reads them."""
+def compute_posteriors(
+    reader: Reader, lines: Lines, *, batch_size: int, arithmetic: Arithmetic, intermediate: bool = False
+) -> Posteriors:
+    """Run the model over all lines, in the arithmetic in which `read_all` reads them.
+
+    `intermediate` asks for those of the intermediate logits as well, of a model that has some.
+    """
     steps = reader.objective.lengths(reader.model.windows, lines.widths.tolist())
-    found = torch.empty(0)
+    found: list[Tensor] = []
 
     def keep(indices: list[int], batch: Batch) -> None:
-        nonlocal found
-        logits, lengths = reader.logits(batch.images, batch.widths)
-        values = logits.float().log_softmax(1).cpu()
-        if not len(found):
-            found = torch.full((len(lines), values.shape[1], max(steps)), -torch.inf)
-        found[indices, :, : max(lengths)] = values[:, :, : max(lengths)]
+        if intermediate:
+            by_depth, lengths = reader.logits_by_depth(batch.images, batch.widths)
+        else:
+            logits, lengths = reader.logits(batch.images, batch.widths)
+            by_depth = [logits]
+        if not found:
+            size = len(lines), by_depth[0].shape[1], max(steps)
+            found.extend(torch.full(size, -torch.inf) for _ in by_depth)
+        for kept, logits in zip(found, by_depth, strict=True):
+            kept[indices, :, : max(lengths)] = logits.float().log_softmax(1).cpu()[:, :, : max(lengths)]
 
     for_each_batch(reader, lines, keep, batch_size=batch_size, arithmetic=arithmetic)
-    return Posteriors(found, steps)
+    return Posteriors(found[-1], steps, found[0] if intermediate else None)

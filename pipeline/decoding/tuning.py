@@ -1,4 +1,4 @@
-"""Choosing the weights of language model and prior and the length bonus on validation lines."""
+"""Choosing on validation lines what a beam search weighs: language model, prior, length, intermediate logits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +19,13 @@ class Trial:
 
     search: Search
     cer: float
+    share: float = 0.0
+    """Of the intermediate logits in what was searched."""
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """What was chosen, by the names that metrics have for it."""
+        return {**self.search.weights, "intermediate_share": self.share}
 
 
 def try_all(
@@ -28,14 +35,21 @@ def try_all(
     weights: Sequence[float],
     bonuses: Sequence[float],
     priors: Sequence[float],
+    shares: Sequence[float],
     rows: RowCache,
 ) -> list[Trial]:
-    """Read the lines with every choice of a weight, a bonus and a prior; other settings are those of `search`."""
-    choices = list(product(weights, bonuses, priors))
+    """Read the lines with every choice of a weight, a bonus, a prior and a share of the intermediate logits.
+
+    Other settings are those of `search`.
+    """
+    choices = [replace(search, weight=w, bonus=b, prior=p) for w, b, p in product(weights, bonuses, priors)]
     trials = []
-    for weight, bonus, prior in tqdm(choices, desc="tuning", unit="choice", disable=None):
-        tried = replace(search, weight=weight, bonus=bonus, prior=prior)
-        trials.append(Trial(tried, reading_rates(readings(posteriors, tried, rows), texts)["cer"]))
+    with tqdm(total=len(shares) * len(choices), desc="tuning", unit="choice", disable=None) as progress:
+        for share in shares:
+            mixed = posteriors.mixed(share)
+            for tried in choices:
+                trials.append(Trial(tried, reading_rates(readings(mixed, tried, rows), texts)["cer"], share))
+                progress.update()
     return trials
 
 

@@ -5,8 +5,7 @@ alone, but where another of the same shape stands inside a word, that one's surr
 look like it what is known of them.
 
 Queries and keys are one and the same (Kitaev et al., "Reformer: The Efficient Transformer", ICLR 2020), compared by
-cosine: steps of the same shape attend to each other from the first step of training on. Attention whose queries and
-keys are learned apart does not get there in trainings as short as ours.
+cosine: steps of the same shape attend to each other from the first step of training on.
 """
 
 import math

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.files import atomic_path
+from pipeline.report.figures import save_figure
 
 COLOURS = {"ce": "#8a8f98", "ctc": "#1f5fa8"}
 
@@ -30,5 +30,4 @@ def draw_error_rates(path: Path, table: pd.DataFrame, data: str) -> None:
     axis.set_title(data, size=9, loc="left")
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(title="loss", frameon=False)
-    with atomic_path(path) as partial:
-        figure.savefig(partial, metadata={"Software": None})
+    save_figure(figure, path)

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from pipeline.data.lines import Lines
-from pipeline.files import atomic_path
 from pipeline.geometry import CELL
+from pipeline.report.figures import save_figure
 
 matplotlib.use("agg")
 WIDTH_INCHES, IMAGE_INCHES, ROW_INCHES = 8.0, 0.42, 0.17
@@ -54,8 +54,7 @@ def draw_readings(
             colour = "black" if number == 0 else RIGHT if reading == text else WRONG
             x, y, _, _ = _place(figure, 0.1, bottom + rows - ROW_INCHES * (number + 1) + 0.05, 0, 0)
             figure.text(x, y, f"{name:<{names}} {reading}", color=colour, family="monospace", size=8, parse_math=False)
-    with atomic_path(path) as partial:
-        figure.savefig(partial, metadata={"Software": None})
+    save_figure(figure, path)
 
 
 def _place(

@@ -21,7 +21,7 @@ class LanguageModelSettings(Settings):
 class DecodingSettings(Settings):
     """Beam search over what a trained CTC experiment says of its validation and test lines.
 
-    Of the weights and bonuses listed, those with the lowest CER on validation lines read the test lines.
+    Of the weights, bonuses and shares listed, those with the lowest CER on validation lines read the test lines.
     """
 
     experiment: str
@@ -38,3 +38,9 @@ class DecodingSettings(Settings):
         default_factory=lambda: [0.0]
     )
     """Weights of the characters' own log-probabilities, which are taken off, to choose from; 0 does without."""
+    intermediate_shares: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=1)] = Field(
+        default_factory=lambda: [0.0]
+    )
+    """Shares of the intermediate logits in what is searched, to choose from, for a model with `intermediate`; 0 does
+    without. They come from before the layers that read on, so that the language model says less of it again.
+    """

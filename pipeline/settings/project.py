@@ -112,3 +112,8 @@ def decoding_problems(key: str, project: ProjectSettings) -> Iterator[str]:
         yield f"{path} is trained with {experiment.loss}, and a beam reads only what is trained with ctc"
     elif (lines := project.lines.get(experiment.lines)) and lines.with_start_end_tokens:
         yield f"{path} reads lines with_start_end_tokens, which a beam does not; name one that reads lines without"
+    elif any(project.decoding[key].intermediate_shares) and not getattr(experiment.model, "intermediate", False):
+        yield (
+            f"decoding.{key}.intermediate_shares: the model of {name} has no intermediate logits; "
+            "set intermediate: true there, or shares to [0]"
+        )

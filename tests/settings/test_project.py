@@ -271,11 +271,25 @@ def test_line_sizes_have_limits(key: str, value: float) -> None:
             {"decoding/lstm_ctc_variable_beam/widht": 8},
             "decoding.lstm_ctc_variable_beam.widht: unknown; did you mean width?",
         ),
+        (
+            {"decoding/lstm_ctc_variable_beam/intermediate_shares": [0.0, 0.5]},
+            "decoding.lstm_ctc_variable_beam.intermediate_shares: the model of lstm_ctc_variable has no intermediate "
+            "logits; set intermediate: true there, or shares to [0]",
+        ),
+        (
+            {"decoding/lstm_ctc_variable_beam/intermediate_shares": [1.0]},
+            "decoding.lstm_ctc_variable_beam.intermediate_shares.0: must be less than 1, got 1.0",
+        ),
         ({"language_model/order": 11}, "language_model.order: must be less than or equal to 10, got 11"),
     ],
 )
 def test_beams_read_ctc_experiments_alone(edits: dict[str, object], message: str) -> None:
     assert refusal(edits) == message
+
+
+def test_a_beam_mixes_intermediate_logits_where_there_are_some() -> None:
+    shares = {"decoding/lstm_ctc_variable_beam/intermediate_shares": [0.0, 0.5]}
+    check_project(changed({**shares, "experiments/lstm_ctc_variable/model/intermediate": True}))
 
 
 def test_a_beam_reads_no_start_and_end_tokens() -> None:

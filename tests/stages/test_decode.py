@@ -64,15 +64,31 @@ def test_readings_metrics_and_what_goes_with_each_character_agree(trained: Proje
         assert columns == sorted(columns)
         assert all(0 <= float(value) <= 1 for value in (row["confidence"], *row["confidences"].split()))
     chosen, *tried = (
-        tuple(one[name] for name in ("lm_weight", "length_bonus", "prior_weight"))
+        tuple(one[name] for name in ("intermediate_share", "lm_weight", "length_bonus", "prior_weight"))
         for one in (metrics, *metrics["trials"])
     )
     trials = dict(zip(tried, [trial["cer"] for trial in metrics["trials"]], strict=True))
-    assert list(trials) == list(product((0, 0.5), (0, 4), (0, 1)))
+    assert list(trials) == list(product((0,), (0, 0.5), (0, 4), (0, 1)))
     assert trials[chosen] == min(trials.values()) == metrics["validation_cer"]
     # Here all parts of the data are the same lines, so that what was chosen on one is what was measured on the other.
     assert metrics["validation_cer"] == metrics["test_cer"]
     assert printed.startswith(f"decode: beam: CER {metrics['test_cer']:.2%}, greedy {metrics['test_cer_greedy']:.2%};")
+
+
+def test_intermediate_logits_are_among_what_is_chosen_from(trained: Project) -> None:
+    settings = tiny_settings("line_cnn_lstm", "ctc", intermediate=True)
+    torch.manual_seed(1)
+    save_checkpoint(paths.checkpoint("own", 42), settings, settings.build())
+    block = {**trained.params["experiments"]["own"], "model": settings.model.model_dump()}
+    beam = {**trained.params["decoding"]["beam"], "lm_weights": [0.5], "intermediate_shares": [0.0, 0.9]}
+    trained.change(experiments={"own": block}, decoding={"beam": beam})
+    trained.run("decode", "beam")
+    metrics = json.loads(Path("decodings/beam.json").read_text())
+    shares = [trial["intermediate_share"] for trial in metrics["trials"]]
+    assert shares == [0.0] * 4 + [0.9] * 4
+    by_share = [[trial["cer"] for trial in metrics["trials"] if trial["intermediate_share"] == s] for s in (0.0, 0.9)]
+    assert by_share[0] != by_share[1]
+    assert metrics["validation_cer"] == metrics["test_cer"] == min(map(min, by_share))
 
 
 def test_the_same_settings_give_the_same_readings(trained: Project) -> None:
