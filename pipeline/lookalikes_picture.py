@@ -2,8 +2,8 @@
 
     python -m pipeline.lookalikes_picture models/<experiment>/seed_42.ckpt data/lines/variable.h5 build/lookalikes.png
 
-Of the test lines that are read right it takes letters at the beginning of a word, whose case is the hardest to tell, and
-shows for several letters the one that takes the most from elsewhere.
+Of the test lines that are read right it takes letters at the beginning of a word, whose case is the hardest to tell,
+and shows for several letters the one that takes the most from elsewhere.
 """
 
 import argparse
@@ -28,6 +28,8 @@ from pipeline.reader import Reader, to_pixels
 from pipeline.report.figures import save_figure
 
 SHOWN = 6
+FRAME = 11
+"""Pixels to the left and right of a letter's column."""
 HERE, ELSEWHERE = "#c2410c", "#1f5fa8"
 
 
@@ -86,15 +88,16 @@ def most_compared(reader: Reader, lines: Lines) -> list[Compared]:
 
 
 def draw_compared(path: Path, shown: list[Compared]) -> None:
-    """Write a PNG: each line, its letter framed, and bars of what that takes from which step."""
-    figure = Figure(figsize=(8, 1.15 * len(shown)), dpi=110, layout="constrained")
+    """Write a PNG: each line, its letter framed, and bars of what that takes from which step, the largest full."""
+    figure = Figure(figsize=(8, 0.8 * len(shown)), dpi=110, layout="constrained")
     widest = max(found.image.shape[1] for found in shown)
     for axis, found in zip(figure.subplots(len(shown), squeeze=False)[:, 0], shown, strict=True):
         height, width = found.image.shape
         stride = found.columns[1] - found.columns[0] if len(found.columns) > 1 else width
         axis.imshow(255 - found.image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        axis.bar(found.columns, -height * found.weights, stride, bottom=height - 0.5, color=ELSEWHERE, alpha=0.5)
-        axis.axvspan(found.column - height / 2, found.column + height / 2, fill=False, edgecolor=HERE, linewidth=1.5)
+        bars = -height * found.weights / found.strength
+        axis.bar(found.columns, bars, stride, bottom=height - 0.5, color=ELSEWHERE, alpha=0.5)
+        axis.axvspan(found.column - FRAME, found.column + FRAME, fill=False, edgecolor=HERE, linewidth=1.5)
         axis.set(xlim=(-0.5, widest), ylim=(height - 0.5, -0.5))
         axis.axis("off")
         title = f"{found.text[found.place]}  of  {found.text}   {found.strength:.0%} from one step"
@@ -110,7 +113,9 @@ def run(checkpoint: Path, lines: Path, output: Path) -> None:
     """
     settings, reader = load_checkpoint(checkpoint)
     if not isinstance(reader.model, LineResNetLookalikes):
-        raise InputError(f"{checkpoint}: a {settings.model.name}, which compares nothing; name a line_resnet_lookalikes")
+        raise InputError(
+            f"{checkpoint}: a {settings.model.name}, which compares nothing; name a line_resnet_lookalikes"
+        )
     shown = most_compared(reader, read_lines(lines, "test"))
     if not shown:
         raise InputError(f"{checkpoint}: reads none of the test lines of {lines} right; train it for longer")

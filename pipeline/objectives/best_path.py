@@ -28,8 +28,8 @@ def best_path(logits: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
     values = logits.detach().float() if logits.dtype == torch.bfloat16 else logits.detach()
     scores = values.transpose(1, 2).reshape(-1, classes).numpy()
     path = np.zeros(batch * steps, dtype=np.int64)
-    # Putting a step beside others costs as much as searching it. So the rest is left out where it is the larger part, as
-    # among lines of all widths, and not where lines of like width share a batch.
+    # Putting a step beside others costs as much as searching it. So the rest is left out where it is the larger part,
+    # as among lines of all widths, and not where lines of like width share a batch.
     places = np.flatnonzero(counted) if counted is not None and 2 * np.count_nonzero(counted) < counted.size else None
 
     def search(start: int) -> None:
