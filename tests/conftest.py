@@ -45,3 +45,10 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with serving() as web:
         yield web
+
+
+@pytest.fixture(autouse=True)
+def _small_numbers_stay() -> Iterator[None]:
+    """Undo for this process what `prepare_cpu` does to numbers too small for a normal float: hypothesis draws them."""
+    yield
+    torch.set_flush_denormal(False)
