@@ -102,23 +102,15 @@ def decode_and_all_rates(inputs: Inputs) -> Run:
 
 
 def _decode_and(compare: Callable[[Reader, list[str], list[str], Tensor], object], inputs: Inputs) -> Run:
-    """Logits to texts, then what `compare` makes of reader, readings, texts and class indices.
-
-    The logits come as the model leaves them in an evaluation: in batches of lines of like width, cut to the longest.
-    """
+    """Logits to texts, then what `compare` makes of reader, readings, texts and class indices."""
     prepare_cpu()
     reader, lines = make_reader(inputs, "cnn_ctc_variable"), inputs.lines("variable", "test")
     lengths = reader.objective.lengths(reader.model.windows, lines.widths.tolist())
-    by_step = inputs.ctc_logits(lines, reader.model.windows.steps(lines.images.shape[2])).transpose(1, 2)
-    numbers = list(WidthBatches(lines.widths, BATCH))
-    ends = [[lengths[line] for line in batch] for batch in numbers]
-    batches = [by_step[batch, : max(end)].transpose(1, 2) for batch, end in zip(numbers, ends, strict=True)]
-    texts = [lines.texts[line] for batch in numbers for line in batch]
+    logits = inputs.ctc_logits(lines, reader.model.windows.steps(lines.images.shape[2]))
 
     def run(_round: int) -> int:
-        decoded = [reader.objective.decode(logits, end) for logits, end in zip(batches, ends, strict=True)]
-        rows = torch.cat(decoded)
-        compare(reader, vocabulary.decode_rows(rows.numpy()), texts, rows)
+        rows = reader.objective.decode(logits, lengths)
+        compare(reader, vocabulary.decode_rows(rows.numpy()), lines.texts, rows)
         return len(lines)
 
     return run
