@@ -23,9 +23,10 @@ class BidirectionalLSTM(nn.Module):
         self.backwards = nn.ModuleList(nn.LSTM(size, hidden, batch_first=True) for size in sizes)
         self.dropout = Dropout(dropout)
 
-    def forward(self, sequences: Tensor, lengths: Sequence[int]) -> Tensor:
-        """Run both directions over the first `lengths` steps; the steps after them mean nothing."""
-        reverse = reversing_index(lengths, sequences.shape[1]).to(sequences.device)
+    def forward(self, sequences: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+        """Run both directions over the first `lengths` steps, or over all; the steps after them mean nothing."""
+        ends = [sequences.shape[1]] * len(sequences) if lengths is None else lengths
+        reverse = reversing_index(ends, sequences.shape[1]).to(sequences.device)
         states = sequences
         for layer, (forwards, backwards) in enumerate(zip(self.forwards, self.backwards, strict=True)):
             inputs = self.dropout(states) if layer else states

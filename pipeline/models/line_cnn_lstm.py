@@ -39,8 +39,7 @@ class LineCNNLSTM(LineModel):
         return [*([inner] if self.intermediate else []), self._read_on(inner, lengths)]
 
     def _read_on(self, inner: Tensor, lengths: Sequence[int] | None) -> Tensor:
-        steps = inner.transpose(1, 2)
-        states = self.lstm(steps, [steps.shape[1]] * len(steps) if lengths is None else lengths)
+        states = self.lstm(inner.transpose(1, 2), lengths)
         forwards, backwards = states.chunk(2, dim=-1)
         logits: Tensor = self.fc(forwards + backwards)
         return logits.transpose(1, 2)

@@ -36,8 +36,7 @@ class LineResNetLookalikes(LineResNetModel):
 
     def read_on(self, features: Tensor, lengths: Sequence[int] | None) -> Tensor:
         """See `LineResNetModel`. Both directions of the LSTMs end with a line's own length."""
-        ends = [features.shape[1]] * len(features) if lengths is None else lengths
-        states = self.first(self.dropout(features), ends)
+        states = self.first(self.dropout(features), lengths)
         states = states + self.lookalikes(features, states, steps_beyond(lengths, features))
-        logits: Tensor = self.fc(self.dropout(self.second(self.dropout(states), ends)))
+        logits: Tensor = self.fc(self.dropout(self.second(self.dropout(states), lengths)))
         return logits.transpose(1, 2)

@@ -28,7 +28,6 @@ class LineResNetLSTM(LineResNetModel):
 
     def read_on(self, features: Tensor, lengths: Sequence[int] | None) -> Tensor:
         """See `LineResNetModel`. Both directions of the LSTM end with a line's own length."""
-        features = self.dropout(features)
-        states = self.lstm(features, [features.shape[1]] * len(features) if lengths is None else lengths)
+        states = self.lstm(self.dropout(features), lengths)
         logits: Tensor = self.fc(self.dropout(states))
         return logits.transpose(1, 2)

@@ -72,34 +72,37 @@ class LineResNetLSTMSettings(LineResNetSettings):
     """Stacked bidirectional layers."""
 
 
-class LineResNetLookalikesSettings(LineResNetSettings):
+class AttentionSettings(LineResNetSettings):
+    """What the models have in common that attend over steps."""
+
+    heads: Annotated[int, Field(ge=1, le=64)] = 4
+    """Attention heads of each layer, by which `attended` must be divisible."""
+
+    @property
+    def attended(self) -> tuple[int, str]:
+        """How many numbers of a step the heads share among them, and what that is."""
+        return self.fc_dim, f"fc_dim {self.fc_dim}"
+
+    @model_validator(mode="after")
+    def _heads_divide_what_is_attended(self) -> Self:
+        width, name = self.attended
+        if width % self.heads:
+            raise ValueError(f"{name} must be divisible by heads {self.heads}")
+        return self
+
+
+class LineResNetLookalikesSettings(AttentionSettings):
     """Residual convolutions, then a bidirectional LSTM layer, attention between steps that look alike, and a layer."""
 
     name: Literal["line_resnet_lookalikes"]
     """Which model."""
     lstm_dim: Dimension = 256
     """Hidden width of each direction of both layers."""
-    heads: Annotated[int, Field(ge=1, le=64)] = 4
-    """Ways to look alike; twice `lstm_dim` must be divisible by it."""
 
-    @model_validator(mode="after")
-    def _heads_divide_states(self) -> Self:
-        if 2 * self.lstm_dim % self.heads:
-            raise ValueError(f"twice lstm_dim {self.lstm_dim} must be divisible by heads {self.heads}")
-        return self
-
-
-class AttentionSettings(LineResNetSettings):
-    """What the models have in common that attend over steps."""
-
-    heads: Annotated[int, Field(ge=1, le=64)] = 4
-    """Attention heads of each layer, by which `fc_dim` must be divisible."""
-
-    @model_validator(mode="after")
-    def _heads_divide_features(self) -> Self:
-        if self.fc_dim % self.heads:
-            raise ValueError(f"fc_dim {self.fc_dim} must be divisible by heads {self.heads}")
-        return self
+    @property
+    def attended(self) -> tuple[int, str]:
+        """The states of both directions."""
+        return 2 * self.lstm_dim, f"twice lstm_dim {self.lstm_dim}"
 
 
 class LineResNetTransformerSettings(AttentionSettings):

@@ -34,6 +34,11 @@ def pytorchs_own(lstm: BidirectionalLSTM, layers: int) -> nn.LSTM:
     return own
 
 
+def test_without_lengths_all_steps_are_run() -> None:
+    lstm, sequences = make(2).eval(), torch.randn(3, 6, 3).double()
+    assert torch.equal(lstm(sequences), lstm(sequences, [6, 6, 6]))
+
+
 @pytest.mark.parametrize("layers", [1, 2, 3])
 def test_it_computes_what_pytorchs_own_does_on_packed_sequences(layers: int) -> None:
     lstm, lengths = make(layers).eval(), [5, 9, 1, 7]
