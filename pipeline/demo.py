@@ -18,7 +18,7 @@ from scipy import stats
 
 from pipeline import paths
 from pipeline.errors import InputError, exit_on_input_error
-from pipeline.files import atomic_path, write_text
+from pipeline.files import write_text
 from pipeline.report.comparison import write_table
 from pipeline.report.markdown import markdown_table
 
@@ -132,8 +132,7 @@ def main() -> None:
         run = read_table(arguments.workspace / "reports/comparison.csv", "make demo")
         print("\n".join(verdicts(run, read_table(TABLE, "make demo-report"))))
         return
-    with atomic_path(TABLE) as partial:
-        write_table(demo_table(arguments.workspace), partial)
+    write_table(demo_table(arguments.workspace), TABLE)
     write_text(PAGE, demo_page(read_table(TABLE, "make demo-report")))
     print(f"demo: wrote {TABLE} and {PAGE}")
 

@@ -10,7 +10,7 @@ from jinja2 import StrictUndefined, Template
 
 from pipeline import paths
 from pipeline.data.line_store import read_attributes
-from pipeline.files import atomic_path, write_text
+from pipeline.files import write_text
 from pipeline.report.comparison import write_table
 from pipeline.report.curves import ran_on
 from pipeline.report.results import Result, read_result
@@ -48,8 +48,7 @@ def write_report(
     output: Path, name: str, page: str, table: pd.DataFrame, draw: Callable[[Path, pd.DataFrame], None]
 ) -> None:
     """Write `name`.csv, .md and .png, the picture of the table by `draw`."""
-    with atomic_path(output / f"{name}.csv") as partial:
-        write_table(table, partial)
+    write_table(table, output / f"{name}.csv")
     write_text(output / f"{name}.md", page)
     draw(output / f"{name}.png", table)
     print(f"{name}: see {output / f'{name}.md'}")

@@ -11,7 +11,7 @@ from pipeline.data.line_store import read_attributes, read_lines
 from pipeline.data.lines import Lines
 from pipeline.errors import exit_on_input_error
 from pipeline.experiment_record import comparison_of
-from pipeline.files import atomic_path, write_text
+from pipeline.files import write_text
 from pipeline.report.comparison import comparison_page, comparison_table, summary, write_table
 from pipeline.report.confusions import best_result, confusion_table
 from pipeline.report.error_rates import draw_error_rates
@@ -39,8 +39,7 @@ def run(experiments: Mapping[str, ExperimentSettings], training: TrainingSetting
     table = comparison_table(results, rates, {name: found["data"] for name, found in attributes.items()})
     sources, machine = next(iter(attributes.values())), describe_machine()
     page = report_page(results, rates, data, attributes, training, machine)
-    with atomic_path(output / "comparison.csv") as partial:
-        write_table(table, partial)
+    write_table(table, output / "comparison.csv")
     write_text(output / "confusions.csv", confusion_table(best_result(results)).to_csv(index=False))
     evaluated_on = " and ".join(dict.fromkeys(result.evaluated.machine for result in results))
     changes = find_single_changes(results, rates, training)
