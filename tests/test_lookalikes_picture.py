@@ -12,6 +12,7 @@ from PIL import Image
 
 from pipeline.checkpoint import ReaderSettings, save_checkpoint
 from pipeline.data.lines import Lines
+from pipeline.inference import read_images
 from pipeline.lookalikes_picture import SHOWN, compared_letters, most_compared
 from pipeline.models.line_resnet_lookalikes import LineResNetLookalikes
 from pipeline.reader import Reader, to_pixels
@@ -31,11 +32,8 @@ def made() -> tuple[ReaderSettings, Reader, Lines]:
     assert isinstance(reader.model, LineResNetLookalikes)
     with torch.no_grad():
         reader.model.fc.weight *= 40
-    texts = [
-        reader.read(torch.from_numpy(image[None, :, :width].copy()), [width])[0][0]
-        for image, width in zip(lines.images, lines.widths.tolist(), strict=True)
-    ]
-    return settings, reader, replace(lines, texts=texts)
+    images = [image[:, :width] for image, width in zip(lines.images, lines.widths, strict=True)]
+    return settings, reader, replace(lines, texts=read_images(reader, images))
 
 
 def test_letters_at_the_beginning_of_words_with_all_their_weights() -> None:

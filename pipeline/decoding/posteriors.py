@@ -58,15 +58,12 @@ def compute_posteriors(
     found: list[Tensor] = []
 
     def keep(indices: list[int], batch: Batch) -> None:
-        if intermediate:
-            by_depth, lengths = reader.logits_by_depth(batch.images, batch.widths)
-        else:
-            logits, lengths = reader.logits(batch.images, batch.widths)
-            by_depth = [logits]
+        by_depth, lengths = reader.logits_by_depth(batch.images, batch.widths)
+        wanted = by_depth if intermediate else by_depth[-1:]
         if not found:
-            size = len(lines), by_depth[0].shape[1], max(steps)
-            found.extend(torch.full(size, -torch.inf) for _ in by_depth)
-        for kept, logits in zip(found, by_depth, strict=True):
+            size = len(lines), wanted[0].shape[1], max(steps)
+            found.extend(torch.full(size, -torch.inf) for _ in wanted)
+        for kept, logits in zip(found, wanted, strict=True):
             kept[indices, :, : max(lengths)] = logits.float().log_softmax(1).cpu()[:, :, : max(lengths)]
 
     for_each_batch(reader, lines, keep, batch_size=batch_size, arithmetic=arithmetic)

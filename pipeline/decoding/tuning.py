@@ -42,14 +42,12 @@ def try_all(
 
     Other settings are those of `search`.
     """
-    choices = [replace(search, weight=w, bonus=b, prior=p) for w, b, p in product(weights, bonuses, priors)]
+    mixed = {share: posteriors.mixed(share) for share in shares}
+    choices = list(product(shares, weights, bonuses, priors))
     trials = []
-    with tqdm(total=len(shares) * len(choices), desc="tuning", unit="choice", disable=None) as progress:
-        for share in shares:
-            mixed = posteriors.mixed(share)
-            for tried in choices:
-                trials.append(Trial(tried, reading_rates(readings(mixed, tried, rows), texts)["cer"], share))
-                progress.update()
+    for share, weight, bonus, prior in tqdm(choices, desc="tuning", unit="choice", disable=None):
+        tried = replace(search, weight=weight, bonus=bonus, prior=prior)
+        trials.append(Trial(tried, reading_rates(readings(mixed[share], tried, rows), texts)["cer"], share))
     return trials
 
 
