@@ -48,12 +48,14 @@ class Curve:
     column: str
     label: str
     colour: str
+    above: int = 6
+    """Points from a marker up to its number."""
 
 
 CURVES = (
     Curve("test_cer", "greedy", COLOURS[0]),
     Curve("test_cer_folded", "greedy, case folded", COLOURS[9]),
-    Curve("test_cer_beam", "with the language model", COLOURS[1]),
+    Curve("test_cer_beam", "with the language model", COLOURS[1], above=-14),
 )
 
 
@@ -126,10 +128,8 @@ def draw_budgets(path: Path, table: pd.DataFrame) -> None:
         axis.plot(table["minutes"], rates, "o-", color=curve.colour, label=curve.label, markersize=4)
         for minutes, rate in zip(table["minutes"], rates, strict=True):
             if rate > 0:
-                above = (0, 6)
-                axis.annotate(
-                    f"{rate:.2f}", (minutes, rate), above, textcoords="offset points", ha="center", color=curve.colour
-                )
+                text, above = f"{rate:.2f}", (0, curve.above)
+                axis.annotate(text, (minutes, rate), above, textcoords="offset points", ha="center", color=curve.colour)
     for scale, axes in ((axis.set_xscale, axis.xaxis), (axis.set_yscale, axis.yaxis)):
         scale("log")
         axes.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
