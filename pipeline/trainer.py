@@ -16,6 +16,7 @@ from torch import nn
 
 from pipeline.data.datamodule import LinesDataModule
 from pipeline.hardware import choose_precision, uses_gpu
+from pipeline.local_steps import AverageWeights, LocalSteps
 from pipeline.reader import Reader
 from pipeline.recognizer import MakeOptimizer, Recognizer
 from pipeline.settings.experiment import TrainingSettings
@@ -32,17 +33,20 @@ def make_trainer(training: TrainingSettings, folder: Path, callbacks: list[pl.Ca
     The bar is the tqdm one: Lightning's default draws from a thread of its own, which on two cores
     makes every training step wait.
     """
-    bar = sys.stderr.isatty()
+    bar = [TQDMProgressBar()] if sys.stderr.isatty() else []
     passed = training.trainer.model_dump()
+    averaging = []
+    if training.local_steps > 1 and training.trainer.devices != 1:
+        passed["strategy"], averaging = LocalSteps(), [AverageWeights(training.local_steps)]
     passed["precision"] = choose_precision(training.trainer.precision, training.trainer.accelerator)
     return pl.Trainer(
         **passed,
         max_epochs=training.max_epochs,
-        callbacks=[*callbacks, TQDMProgressBar()] if bar else callbacks,
+        callbacks=[*averaging, *callbacks, *bar],
         default_root_dir=folder,
         logger=False,
         enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
-        enable_progress_bar=bar,
+        enable_progress_bar=bool(bar),
         enable_model_summary=False,
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,

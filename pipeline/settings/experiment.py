@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.geometry import Windows
 from pipeline.settings.base import Seed, Settings, read_params, read_section, validate
@@ -19,6 +19,8 @@ Dimension = Annotated[int, Field(ge=1, le=65_536)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 MOST_SEEDS = 32
+LOCAL_STRATEGIES = ("auto", "ddp")
+"""Of Lightning's strategies, those that `training.local_steps` takes the place of."""
 
 
 def _distinct(seeds: list[int]) -> list[int]:
@@ -148,6 +150,8 @@ class TrainingSettings(Settings):
     """Share of the training in which `one_cycle` raises the learning rate."""
     average_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Validate and keep an exponential moving average of the weights, which keeps this share at each step, or null."""
+    local_steps: Count = 1
+    """Steps that each of several devices takes by itself before their weights are averaged, or 1: gradients are."""
     intermediate_weight: Annotated[float, Field(gt=0, lt=1)] = 0.3
     """Share of the loss that intermediate logits have; only for models with `intermediate`."""
     early_stopping_patience: Count
@@ -160,6 +164,15 @@ class TrainingSettings(Settings):
     """Synthesize training lines as they are needed, or null: those of the data set, again in each epoch."""
     trainer: TrainerSettings
     """Lightning's own."""
+
+    @model_validator(mode="after")
+    def _check_local_steps(self) -> Self:
+        if self.local_steps > 1 and self.trainer.strategy not in LOCAL_STRATEGIES:
+            raise ValueError(
+                f"local_steps: {self.local_steps} needs trainer.strategy {' or '.join(LOCAL_STRATEGIES)}, "
+                f"not {self.trainer.strategy!r}"
+            )
+        return self
 
     def of_seed(self, seed: int) -> Self:
         """The training of one of the models."""

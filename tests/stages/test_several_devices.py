@@ -17,10 +17,10 @@ KEY = "cnn_ctc_variable"
 TWO = {"accelerator": "cpu", "precision": "32-true", "devices": 2, "strategy": "ddp"}
 
 
-@pytest.fixture
-def trained(tracked: Project) -> str:
+@pytest.fixture(params=[1, 2], ids=["gradients", "weights"])
+def trained(tracked: Project, request: pytest.FixtureRequest) -> str:
     """What the stage printed, warnings apart that Lightning has for every training on several devices."""
-    tracked.change(training={"max_epochs": 2, "batch_size": 10, "trainer": TWO})
+    tracked.change(training={"max_epochs": 2, "batch_size": 10, "trainer": TWO, "local_steps": request.param})
     for stage in (("check",), ("download",), ("corpus",), ("synthesize", "variable")):
         tracked.run(*stage)
     tracked.monkeypatch.setenv("PYTHONPATH", str(ROOT))
