@@ -1,6 +1,6 @@
 """Training on several devices that take steps by themselves, and average their weights now and then.
 
-With DDP all devices average their gradients, and so wait for one another, at every step: on two cores that is a sixth
+With DDP all devices average their gradients, and so wait for one another, at every step, which on two cores is a seventh
 of the time. Here they meet every few steps (local SGD: Stich, "Local SGD Converges Fast and Communicates Little", ICLR
 2019; Lin et al., "Don't Use Large Mini-Batches, Use Local SGD", ICLR 2020).
 """
@@ -24,8 +24,7 @@ class LocalSteps(DDPStrategy):
 class AverageWeights(pl.Callback):
     """Averages what the devices have learned: after every `steps` steps, and with the last of an epoch.
 
-    There the optimizers' moments too, so that an interrupted training, which goes on from those of one device, ends as
-    one without an interruption does.
+    There the optimizers' moments too, as an interrupted training goes on from those of one device.
     """
 
     def __init__(self, steps: int) -> None:

@@ -4,6 +4,7 @@ import pytest
 import pytorch_lightning as pl
 
 from pipeline import trainer as trainer_module
+from pipeline.local_steps import AverageWeights, LocalSteps
 from pipeline.trainer import make_trainer
 from tests.tiny import tiny_training
 
@@ -31,3 +32,14 @@ def test_a_terminal_sees_a_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(trainer_module.sys.stderr, "isatty", lambda: True)
     trainer = make_trainer(tiny_training(), tmp_path, [])
     assert isinstance(trainer.progress_bar_callback, pl.callbacks.TQDMProgressBar)
+
+
+@pytest.mark.parametrize(("devices", "local_steps", "apart"), [(2, 4, True), (2, 1, False), (1, 4, False)])
+def test_several_devices_take_steps_by_themselves_if_asked_to(
+    devices: int, local_steps: int, apart: bool, tmp_path: Path
+) -> None:
+    training = tiny_training({"devices": devices, "strategy": "auto"}, local_steps=local_steps)
+    trainer = make_trainer(training, tmp_path, [])
+    assert isinstance(trainer.strategy, LocalSteps) == apart
+    averaging = [callback.steps for callback in trainer.callbacks if isinstance(callback, AverageWeights)]
+    assert averaging == [local_steps] * apart

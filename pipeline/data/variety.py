@@ -25,14 +25,6 @@ class Variety:
 
     def vary(self, glyphs: NDArray[np.uint8], lines: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.uint8]:
         """Characters (N, 28, 28), each changed by what is drawn for its line, by number (N,), and for itself."""
-        if not self.settings.plain:
-            return self._vary(glyphs, lines, rng)
-        kept = (rng.random(lines.max(initial=-1) + 1) < self.settings.plain)[lines]
-        varied = glyphs.copy()
-        varied[~kept] = self._vary(glyphs[~kept], lines[~kept], rng)
-        return varied
-
-    def _vary(self, glyphs: NDArray[np.uint8], lines: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.uint8]:
         changes = rng.standard_normal((lines.max(initial=-1) + 1, len(KINDS)), np.float32)[lines] * self.of_line
         changes += rng.standard_normal((len(glyphs), len(KINDS)), np.float32) * self.of_character
         pulls = rng.standard_normal((len(glyphs), 2, PULLS, PULLS), np.float32) * np.float32(self.settings.warp)

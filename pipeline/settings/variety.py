@@ -31,8 +31,6 @@ class VarietySettings(Settings):
     """Drawn once for a line: what a writer does."""
     character: SpreadSettings = SpreadSettings()
     """Drawn for each distinct character of a line, on top of the line's."""
-    plain: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share of the lines whose characters stay as the data set's are, which are sharper than moved ones."""
     warp: Annotated[float, Field(ge=0, le=5)] = 0.0
     """Elastic warp of each distinct character: standard deviation in pixels of 4 x 4 points that pull at it."""
     brightness: Annotated[float, Field(ge=0, lt=1)] = 0.0

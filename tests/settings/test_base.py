@@ -232,6 +232,11 @@ def test_a_faulty_key_is_named_with_what_is_allowed(path: str, value: object, me
     assert "; experiments." not in line
 
 
+def test_steps_by_themselves_need_a_strategy_that_they_replace() -> None:
+    line = refusal(("training.local_steps", 8), ("training.trainer.strategy", "fsdp"))
+    assert line.startswith("training: local_steps: 8 needs trainer.strategy auto or ddp, not 'fsdp'")
+
+
 def test_an_element_of_a_list_is_named_by_its_place() -> None:
     assert refusal(("emnist.nist.urls", ["a", 5])) == "emnist.nist.urls.1: must be a valid string, got 5"
     assert refusal(("training.seeds", [1, 2**32])) == "training.seeds.1: must be less than 4294967296, got 4294967296"
