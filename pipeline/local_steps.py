@@ -1,8 +1,8 @@
 """Training on several devices that take steps by themselves, and average their weights now and then.
 
-With DDP all devices average their gradients, and so wait for one another, at every step, which on two cores is a seventh
-of the time. Here they meet every few steps (local SGD: Stich, "Local SGD Converges Fast and Communicates Little", ICLR
-2019; Lin et al., "Don't Use Large Mini-Batches, Use Local SGD", ICLR 2020).
+With DDP all devices average their gradients, and so wait for one another, at every step, which on two cores takes a
+seventh of the time. Here they meet every few steps (local SGD: Stich, "Local SGD Converges Fast and Communicates
+Little", ICLR 2019; Lin et al., "Don't Use Large Mini-Batches, Use Local SGD", ICLR 2020).
 """
 
 from collections.abc import Iterable, Iterator
