@@ -6,7 +6,6 @@ Little", ICLR 2019; Lin et al., "Don't Use Large Mini-Batches, Use Local SGD", I
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -30,7 +29,7 @@ class AverageWeights(pl.Callback):
     def __init__(self, steps: int) -> None:
         self.steps = steps
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object) -> None:
         """Average where it is time to."""
         if trainer.is_last_batch:
             average([*learned(pl_module), *moments(trainer.optimizers)])
@@ -45,17 +44,18 @@ def learned(module: nn.Module) -> Iterator[Tensor]:
 
 
 def moments(optimizers: Iterable[torch.optim.Optimizer]) -> Iterator[Tensor]:
-    """What optimizers remember of the gradients, in the order of their parameters."""
+    """What optimizers remember of the gradients; all devices took it down in the same order."""
     for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            for parameter in group["params"]:
-                state = optimizer.state.get(parameter, {})
-                yield from (state[name] for name in sorted(state) if state[name].ndim)
+        for state in optimizer.state.values():
+            yield from (moment for moment in state.values() if moment.ndim)
 
 
 @torch.no_grad()
 def average(tensors: Iterable[Tensor]) -> None:
-    """Make each the mean over all processes; one exchange for all, as each has a cost of its own."""
+    """Make each the mean over all processes; one exchange for all, as each has a cost of its own.
+
+    In place, unlike PyTorch's `average_parameters`, which leaves channels-last weights in the other layout.
+    """
     every = list(tensors)
     flat = torch.cat([tensor.flatten() for tensor in every])
     torch.distributed.all_reduce(flat)

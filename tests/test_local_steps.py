@@ -1,7 +1,6 @@
 """Two real processes that exchange weights; what they say they have afterwards is compared with the means by hand."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,9 +29,8 @@ torch.distributed.destroy_process_group()
 
 def test_every_process_ends_with_the_mean(tmp_path: Path) -> None:
     command = [sys.executable, "-c", PROCESS]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     started = [
-        subprocess.Popen([*command, str(rank), str(tmp_path / "meeting")], stdout=subprocess.PIPE, env=environment)
+        subprocess.Popen([*command, str(rank), str(tmp_path / "meeting")], stdout=subprocess.PIPE, cwd=ROOT)
         for rank in (0, 1)
     ]
     results = [json.loads(process.communicate(timeout=120)[0]) for process in started]

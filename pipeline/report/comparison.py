@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import StrictUndefined, Template
 
-from pipeline.files import atomic_path
+from pipeline.files import write_text
 from pipeline.metrics import OF_SEVERAL
 from pipeline.report.bootstrap import Estimate
 from pipeline.report.lecture import RESULTS
@@ -108,8 +108,7 @@ def summary(table: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """As CSV, fractions with six digits; whole or not at all."""
-    with atomic_path(path) as partial:
-        table.to_csv(partial, index=False, float_format="%.6f", lineterminator="\n")
+    write_text(path, table.to_csv(index=False, float_format="%.6f"))
 
 
 def _with_interval(row: "pd.Series[Any]") -> str:
