@@ -36,7 +36,7 @@ def make_trainer(training: TrainingSettings, folder: Path, callbacks: list[pl.Ca
     bar = [TQDMProgressBar()] if sys.stderr.isatty() else []
     passed = training.trainer.model_dump()
     averaging = []
-    if training.local_steps > 1 and training.trainer.devices != 1:
+    if training.local_steps > 1 and (training.trainer.devices, training.trainer.num_nodes) != (1, 1):
         passed["strategy"], averaging = LocalSteps(), [AverageWeights(training.local_steps)]
     passed["precision"] = choose_precision(training.trainer.precision, training.trainer.accelerator)
     return pl.Trainer(

@@ -34,11 +34,15 @@ def test_a_terminal_sees_a_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert isinstance(trainer.progress_bar_callback, pl.callbacks.TQDMProgressBar)
 
 
-@pytest.mark.parametrize(("devices", "local_steps", "apart"), [(2, 4, True), (2, 1, False), (1, 4, False)])
+@pytest.mark.parametrize(
+    ("devices", "nodes", "local_steps", "apart"),
+    [(2, 1, 4, True), (1, 2, 4, True), (2, 1, 1, False), (1, 1, 4, False)],
+)
 def test_several_devices_take_steps_by_themselves_if_asked_to(
-    devices: int, local_steps: int, apart: bool, tmp_path: Path
+    devices: int, nodes: int, local_steps: int, apart: bool, tmp_path: Path
 ) -> None:
-    training = tiny_training({"devices": devices, "strategy": "auto"}, local_steps=local_steps)
+    trainer_settings = {"devices": devices, "num_nodes": nodes, "strategy": "auto"}
+    training = tiny_training(trainer_settings, local_steps=local_steps)
     trainer = make_trainer(training, tmp_path, [])
     assert isinstance(trainer.strategy, LocalSteps) == apart
     averaging = [callback.steps for callback in trainer.callbacks if isinstance(callback, AverageWeights)]
