@@ -84,7 +84,7 @@ MODELS = {"line_cnn_simple": Simple, "line_cnn": Convolutional, "line_cnn_lstm":
 def make_model(inputs: Inputs, key: str) -> nn.Module:
     settings = inputs.experiment(key).model
     torch.manual_seed(inputs.seed)
-    return MODELS[settings.name](settings.window_width, settings.window_stride)
+    return MODELS[settings.name](settings.window_width, settings.window_stride).to(inputs.device)
 
 
 def to_float(images: np.ndarray) -> Tensor:
@@ -109,10 +109,13 @@ def train(inputs: Inputs, key: str) -> Run:
 
     def run(number: int) -> int:
         rows = order[number * BATCH : (number + 1) * BATCH]
-        loss = loss_of(experiment.loss, model(to_float(lines.images[rows])), labels[rows])
+        loss = loss_of(
+            experiment.loss, model(to_float(lines.images[rows]).to(inputs.device)), labels[rows].to(inputs.device)
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        loss.item()  # as whoever logs it waits for it
         return len(rows)
 
     return run
@@ -172,7 +175,9 @@ def decode_and_cer(inputs: Inputs) -> Run:
     lines = inputs.lines("variable", "test")
     labels = torch.from_numpy(inputs.labels(lines))
     with torch.no_grad():
-        steps = make_model(inputs, "cnn_ctc_variable")(torch.zeros(1, 1, CELL, lines.images.shape[2])).shape[-1]
+        steps = make_model(inputs, "cnn_ctc_variable")(
+            torch.zeros(1, 1, CELL, lines.images.shape[2], device=inputs.device)
+        ).shape[-1]
     logits = inputs.ctc_logits(lines, steps)
 
     def run(number: int) -> int:
@@ -189,7 +194,7 @@ def evaluate(inputs: Inputs) -> Run:
     @torch.no_grad()
     def run(number: int) -> int:
         rows = np.arange(number * BATCH, (number + 1) * BATCH) % len(lines)
-        error_rate(model(to_float(lines.images[rows])), labels[rows])
+        error_rate(model(to_float(lines.images[rows]).to(inputs.device)), labels[rows])
         return BATCH
 
     return run

@@ -6,9 +6,11 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 
 from benchmarks.inputs import BATCH, EXPERIMENTS, Inputs
-from benchmarks.ours import make_reader, train, training_step
+from benchmarks.ours import arithmetic_on, make_reader, train, training_step
+from benchmarks.peak import wait_for
 from pipeline.data.batches import LineDataset
 from pipeline.hardware import prepare_cpu
 from pipeline.trainer import make_adam
@@ -34,28 +36,29 @@ def by_lines() -> Iterator[Row]:
         yield f"synthesis of {count} lines, peak memory", "MiB", memory
 
 
-def by_width(repeats: int = 4) -> Iterator[Row]:
+def by_width(device: str = "cpu", repeats: int = 4) -> Iterator[Row]:
     """Training steps of one batch of the narrowest, middle and widest lines."""
     prepare_cpu()
-    inputs = Inputs()
+    inputs, arithmetic = Inputs(device=device), arithmetic_on(device)
     reader, lines = make_reader(inputs, KEY), inputs.lines("variable", "train")
     optimizer = make_adam(reader.model.parameters(), 1e-3)
     order = np.argsort(lines.widths, kind="stable")
     for place in (0.05, 0.5, 0.95):
         first = int(place * (len(lines) - BATCH))
-        batch = LineDataset(lines).__getitems__(order[first : first + BATCH].tolist())
+        batch = LineDataset(lines).__getitems__(order[first : first + BATCH].tolist()).to(torch.device(device))
         times = []
         for _ in range(1 + repeats):
             start = time.perf_counter()
-            training_step(reader, optimizer, batch)
+            training_step(reader, optimizer, batch, arithmetic)
+            wait_for(device)
             times.append(time.perf_counter() - start)
         yield f"train line_cnn ctc, lines of {batch.images.shape[-1]} pixels", "lines/s", BATCH / min(times[1:])
 
 
-def by_batch(rounds: int = 2) -> Iterator[Row]:
+def by_batch(device: str = "cpu", rounds: int = 2) -> Iterator[Row]:
     """Training steps with other batch sizes."""
     for size in (32, 64, 128, 256):
-        run = train(Inputs(), KEY, size)
+        run = train(Inputs(device=device), KEY, size)
         run(0)
         start = time.perf_counter()
         done = sum(run(number) for number in range(rounds))

@@ -44,23 +44,23 @@ def load(implementation: str) -> ModuleType:
     return module
 
 
-def prepare(implementation: str, what: str) -> Callable[[int], int]:
+def prepare(implementation: str, what: str, device: str) -> Callable[[int], int]:
     """The work called `what`: a function that does one round and says how many units it did."""
     module = load(implementation)
     if what in EXPERIMENTS:
-        return module.train(Inputs(), EXPERIMENTS[what])
-    return getattr(module, what.replace(" ", "_"))(Inputs())
+        return module.train(Inputs(device=device), EXPERIMENTS[what])
+    return getattr(module, what.replace(" ", "_"))(Inputs(device=device))
 
 
 def compare(
-    what: str, implementations: Mapping[str, str], warmups: Mapping[str, int], rounds: int
+    what: str, implementations: Mapping[str, str], warmups: Mapping[str, int], rounds: int, device: str = "cpu"
 ) -> dict[str, Timing]:
-    """Time `what` in each implementation, in turns, after each one's warm-up rounds."""
+    """Time `what` on `device` in each implementation, in turns, after each one's warm-up rounds."""
     context = multiprocessing.get_context("spawn")
     workers: dict[str, tuple[Any, Connection]] = {}
     for name, implementation in implementations.items():
         here, there = context.Pipe()
-        process = context.Process(target=_work, args=(implementation, what, there), daemon=True)
+        process = context.Process(target=_work, args=(implementation, what, device, there), daemon=True)
         process.start()
         there.close()  # so that a worker's death ends the waiting for it
         workers[name] = process, here
@@ -79,8 +79,8 @@ def compare(
     return timings
 
 
-def _work(implementation: str, what: str, connection: Connection) -> None:
-    run = prepare(implementation, what)
+def _work(implementation: str, what: str, device: str, connection: Connection) -> None:
+    run = prepare(implementation, what, device)
     connection.send("ready")
     while (number := connection.recv()) is not None:
         start = time.perf_counter()

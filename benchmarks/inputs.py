@@ -32,6 +32,8 @@ class Inputs:
     """Files of the project in the working folder, read when first asked for."""
 
     seed: int = 0
+    device: str = "cpu"
+    """`cpu` or `cuda`."""
 
     def experiment(self, key: str) -> ExperimentSettings:
         """An experiment of `params.yaml`."""
@@ -72,4 +74,4 @@ class Inputs:
         noise = rng.random(best.shape) < 0.1
         best[noise] = rng.integers(vocabulary.NUM_CLASSES, size=int(noise.sum()))
         logits = torch.from_numpy(rng.random((len(lines), steps, vocabulary.NUM_CLASSES), dtype=np.float32))
-        return logits.scatter_(2, torch.from_numpy(best)[..., None], 5.0).transpose(1, 2)
+        return logits.scatter_(2, torch.from_numpy(best)[..., None], 5.0).to(self.device).transpose(1, 2)

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from benchmarks.inputs import BATCH, Inputs
+from benchmarks.peak import wait_for
 from pipeline import vocabulary
 from pipeline.checkpoint import ReaderSettings
 from pipeline.data.batches import Batch, WidthBatches, line_loader
 from pipeline.data.synthesis import synthesize
 from pipeline.evaluation import evaluate as evaluate_reader
 from pipeline.evaluation import rates
-from pipeline.hardware import Arithmetic, KeptMemory, choose_precision, prepare_cpu
+from pipeline.hardware import Arithmetic, KeptMemory, choose_arithmetic, prepare_cpu
 from pipeline.metrics import edit_distances
 from pipeline.reader import Reader
 from pipeline.trainer import make_adam
@@ -31,18 +32,18 @@ def make_reader(inputs: Inputs, key: str) -> Reader:
     lines = inputs.line_settings(experiment.lines)
     torch.manual_seed(inputs.seed)
     reader = ReaderSettings(experiment.model, experiment.loss, lines.max_length, lines.with_start_end_tokens).build()
-    reader.model.to(memory_format=torch.channels_last)
+    reader.model.to(inputs.device, memory_format=torch.channels_last)
     return reader
 
 
-def uses_bf16() -> bool:
-    """What training on this machine's CPU uses."""
-    return choose_precision("auto", "cpu").startswith("bf16")
+def arithmetic_on(device: str) -> Arithmetic:
+    """What training on this machine's `cpu` or `cuda` uses."""
+    return choose_arithmetic("auto", device)
 
 
-def training_step(reader: Reader, optimizer: torch.optim.Optimizer, batch: Batch) -> None:
-    """Forward, loss, backward and update."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=uses_bf16()):
+def training_step(reader: Reader, optimizer: torch.optim.Optimizer, batch: Batch, arithmetic: Arithmetic) -> None:
+    """Forward, loss, backward and update, on the device that `batch` and reader are on."""
+    with arithmetic.autocast():
         logits, lengths = reader.logits(batch.images, batch.widths)
         loss = reader.objective.loss(logits, lengths, batch.texts)
     optimizer.zero_grad()
@@ -57,6 +58,7 @@ def train(inputs: Inputs, key: str, batch_size: int = BATCH) -> Run:
     lines = inputs.lines(inputs.experiment(key).lines, "train")
     optimizer = make_adam(reader.model.parameters(), 1e-3)
     reader.model.train()
+    arithmetic = arithmetic_on(inputs.device)
 
     def epochs() -> Iterator[Batch]:
         for epoch in range(10**6):
@@ -67,10 +69,11 @@ def train(inputs: Inputs, key: str, batch_size: int = BATCH) -> Run:
     def run(_round: int) -> int:
         done = 0
         for _ in range(BATCHES):
-            batch = next(batches)
-            training_step(reader, optimizer, batch)
+            batch = next(batches).to(torch.device(inputs.device))
+            training_step(reader, optimizer, batch, arithmetic)
             kept.bound()
             done += len(batch.texts)
+        wait_for(inputs.device)
         return done
 
     return run
@@ -120,9 +123,10 @@ def evaluate(inputs: Inputs) -> Run:
     """All test lines, from pixels in memory to rates."""
     prepare_cpu()
     reader, lines = make_reader(inputs, "cnn_ctc_variable"), inputs.lines("variable", "test")
+    arithmetic = arithmetic_on(inputs.device)
 
     def run(_round: int) -> int:
-        evaluate_reader(reader, lines, batch_size=BATCH, arithmetic=Arithmetic("cpu", uses_bf16()))
+        evaluate_reader(reader, lines, batch_size=BATCH, arithmetic=arithmetic)
         return len(lines)
 
     return run

@@ -1,10 +1,11 @@
 """What the machine can do at best: matrix products and copies of memory."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
-from pipeline.hardware import fastest, product_seconds
+from pipeline.hardware import fastest
 
 SIDE = 4096
 COPIED = 2**28
@@ -22,15 +23,25 @@ class Peak:
     """Bytes per second read and written by a copy of 256 MiB."""
 
 
-def measure_peak(rounds: int = 6) -> Peak:
-    """The best of some rounds each."""
-    square = torch.randn(SIDE, SIDE)
+def measure_peak(device: str = "cpu", rounds: int = 6) -> Peak:
+    """The best of some rounds each, on `cpu` or `cuda`."""
+    square = torch.randn(SIDE, SIDE, device=device)
     half = square.bfloat16()
-    source = torch.zeros(COPIED, dtype=torch.uint8)
+    source = torch.zeros(COPIED, dtype=torch.uint8, device=device)
     target = torch.ones_like(source)
     work = 2 * SIDE**3
+
+    def seconds(operation: Callable[[], object]) -> float:
+        return fastest(lambda: [operation(), wait_for(device)], rounds)
+
     return Peak(
-        fp32=work / product_seconds(square, rounds),
-        bf16=work / product_seconds(half, rounds),
-        copy=2 * COPIED / fastest(lambda: target.copy_(source), rounds),
+        fp32=work / seconds(lambda: square @ square),
+        bf16=work / seconds(lambda: half @ half),
+        copy=2 * COPIED / seconds(lambda: target.copy_(source)),
     )
+
+
+def wait_for(device: str) -> None:
+    """Until all work that the device was given is done."""
+    if device == "cuda":
+        torch.cuda.synchronize()

@@ -1,5 +1,6 @@
 """Times of the project in the working folder: its last full run, a run with nothing to do, and stages starting up."""
 
+import math
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -24,7 +25,7 @@ LAB_LINES = 10 * 10_000
 
 
 def training_runs() -> pd.DataFrame:
-    """The training of each checkpoint: start, end (seconds), and its validation CER by time.
+    """The training of each checkpoint: start, end, end of its evaluation (seconds), and its validation CER by time.
 
     Rows are named after the experiment, and after the seed where the settings have several.
     """
@@ -33,21 +34,28 @@ def training_runs() -> pd.DataFrame:
         seeds = read_experiment(key)[1].seeds
         for seed, checkpoint in ((seed, paths.checkpoint(key, seed)) for seed in seeds):
             run = newest_run(store, key, md5_of(checkpoint)) if checkpoint.exists() else None
-            curve = store.client.get_metric_history(run.info.run_id, "val_cer") if run else []
+            curve, tested = (
+                store.client.get_metric_history(run.info.run_id, name) if run else []
+                for name in ("val_cer", "test_cer")
+            )
             if run and curve:
                 rows[f"{key} (seed {seed})" if len(seeds) > 1 else key] = {
                     "start": run.info.start_time / 1000,
                     "end": max(metric.timestamp for metric in curve) / 1000,
+                    "evaluated": max((metric.timestamp for metric in tested), default=math.inf) / 1000,
                     "curve": [(metric.timestamp / 1000, metric.value) for metric in curve],
                 }
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["start", "end", "curve"])
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["start", "end", "evaluated", "curve"])
 
 
 def of_last_run() -> Iterator[Row]:
-    """Minutes of all trainings together, and of each."""
+    """Minutes of all trainings together, and of each; and what all took where they ran side by side."""
     runs = training_runs()
     minutes = (runs["end"] - runs["start"]) / 60
     yield f"all {len(runs)} trainings", "minutes", float(minutes.sum())
+    whole = float(runs["evaluated"].max() - runs["start"].min()) / 60
+    if whole < minutes.sum():
+        yield "from the first training's start to the last evaluation's end", "minutes", whole
     for key, one in minutes.items():
         yield f"training of {key}", "minutes", float(one)
 

@@ -22,6 +22,8 @@ NUMBERS = ["ours", "lab", "baseline", "ratio_lab", "ratio_baseline"]
 class Measured:
     """Everything that one run of the benchmarks found."""
 
+    device: str
+    """Where models computed, `cpu` or `cuda`."""
     peak: Peak
     timings: Mapping[str, Mapping[str, Timing]]
     """By what was done, then by implementation (ours, lab, baseline)."""
@@ -72,6 +74,7 @@ def write_report(measured: Measured, folder: Path) -> None:
             spread=spread,
             with_lab=bool(compared["lab"].any()),
             machine=describe_machine(),
+            device=measured.device,
         ),
     )
 

@@ -16,8 +16,8 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from benchmarks.inputs import Inputs
-from benchmarks.ours import train, uses_bf16
-from benchmarks.peak import Peak
+from benchmarks.ours import arithmetic_on, train
+from benchmarks.peak import Peak, wait_for
 
 WARMUPS = 3
 UNTOUCHED = ("_unsafe_view", "is_same_size")
@@ -69,21 +69,26 @@ def operations_of(func: Any, args: Any, kwargs: Any, result: Any) -> float:
     if name == "mkldnn_rnn_layer_backward":
         sequence, weights, recurrent = args[0], args[1], args[2]
         return 4.0 * math.prod(sequence.shape[:2]) * (weights.numel() + recurrent.numel())
+    if name in ("_cudnn_rnn", "_cudnn_rnn_backward"):
+        sequence, weights = args[0], args[1]
+        matrices = sum(weight.numel() for weight in weights if weight.ndim == 2)
+        return (2.0 if name == "_cudnn_rnn" else 4.0) * math.prod(sequence.shape[:2]) * matrices
     counter = flop_registry.get(func.overloadpacket)
     return float(counter(*args, **kwargs, out_val=result)) if counter else 0.0
 
 
-def measure_share(key: str, peak: Peak) -> Share:
+def measure_share(key: str, peak: Peak, device: str = "cpu") -> Share:
     """Count one round of training steps of experiment `key`, and time the same round of a second run."""
-    counted, timed = train(Inputs(), key), train(Inputs(), key)
+    counted, timed = train(Inputs(device=device), key), train(Inputs(device=device), key)
     for number in range(WARMUPS):
         counted(number)
         timed(number)
     work = Work(peak)
     with work:
         counted(WARMUPS)
+    wait_for(device)
     start = time.perf_counter()
     timed(WARMUPS)
     seconds = time.perf_counter() - start
     rate = work.flops / seconds
-    return Share(rate / 1e9, rate / (peak.bf16 if uses_bf16() else peak.fp32), work.seconds / seconds)
+    return Share(rate / 1e9, rate / (peak.bf16 if arithmetic_on(device).bf16 else peak.fp32), work.seconds / seconds)

@@ -31,8 +31,8 @@ class CTC(Objective):
         return torch.nn.functional.ctc_loss(
             logits.float().log_softmax(1).permute(2, 0, 1),
             targets.to(logits.device),
-            torch.tensor(lengths),
-            (targets != PADDING).sum(1),
+            list(lengths),
+            (targets != PADDING).sum(1).tolist(),
             blank=BLANK,
             zero_infinity=True,
         )

@@ -1,6 +1,6 @@
 """How lines that are synthesized during a training differ from one another, as writers do."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,8 @@ class SpreadSettings(Settings):
     """Pixels to the left or right."""
     stroke: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Width of the pen: 1 is one pixel more, or less, on each side of a stroke, and the most there is."""
+    aspect: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Share by which it is wider for its height, or narrower; its area stays."""
 
 
 class VarietySettings(Settings):
@@ -33,6 +35,10 @@ class VarietySettings(Settings):
     """Drawn for each distinct character of a line, on top of the line's."""
     warp: Annotated[float, Field(ge=0, le=5)] = 0.0
     """Elastic warp of each distinct character: standard deviation in pixels of 4 x 4 points that pull at it."""
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    """How ink between pixels is found: `bilinear` is quicker and blurs a little, `bicubic` keeps strokes as sharp."""
+    erased: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the distinct characters that a rectangle of 3 to 9 pixels a side is erased of."""
     brightness: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Largest share of its ink that a line loses."""
     noise: Annotated[float, Field(ge=0, le=128)] = 0.0

@@ -45,4 +45,4 @@ def test_implementations_take_turns_in_processes_of_their_own(tmp_path: Path) ->
 
 def test_an_implementation_that_lacks_the_work_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AttributeError, match="synthesis"):
-        prepare(peer(tmp_path, 1), "synthesis")
+        prepare(peer(tmp_path, 1), "synthesis", "cpu")

@@ -15,6 +15,7 @@ def timing(rate: float) -> Timing:
 
 def measured(**rates: float) -> Measured:
     return Measured(
+        "cpu",
         Peak(fp32=175e9, bf16=700e9, copy=38e9),
         {"train line_cnn ctc": {name: timing(rate) for name, rate in rates.items()}},
         {"train line_cnn ctc": Share(500.0, 0.714, 0.9)},

@@ -111,7 +111,15 @@ def test_a_lines_characters_share_what_is_drawn_for_the_line(kind: str) -> None:
     # The same character three times in one line, and once in another.
     glyphs = np.repeat(tiny_characters().images[:1], 4, axis=0)
     lines = np.array([0, 0, 0, 1])
-    amount = {"slant": 0.3, "rotation": 20.0, "size": 0.3, "baseline": 4.0, "spacing": 4.0, "stroke": 0.5}[kind]
+    amount = {
+        "slant": 0.3,
+        "rotation": 20.0,
+        "size": 0.3,
+        "baseline": 4.0,
+        "spacing": 4.0,
+        "stroke": 0.5,
+        "aspect": 0.4,
+    }[kind]
     for level, alike in (("line", True), ("character", False)):
         variety = Variety(VarietySettings.model_validate({level: {kind: amount}}))
         made = variety.vary(glyphs, lines, np.random.default_rng(0))
