@@ -3,7 +3,8 @@
 import math
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -14,7 +15,7 @@ from pipeline.hardware import fastest
 from pipeline.settings.base import read_params
 from pipeline.settings.experiment import read_experiment
 from pipeline.tracking.evaluations import newest_run
-from pipeline.tracking.store import open_store
+from pipeline.tracking.store import Store, open_store
 
 STAGES = ("check", "download", "corpus", "synthesize", "train", "evaluate", "compare")
 MODULES = {stage: f"stages.{stage}" for stage in STAGES}
@@ -34,10 +35,7 @@ def training_runs() -> pd.DataFrame:
         seeds = read_experiment(key)[1].seeds
         for seed, checkpoint in ((seed, paths.checkpoint(key, seed)) for seed in seeds):
             run = newest_run(store, key, md5_of(checkpoint)) if checkpoint.exists() else None
-            curve, tested = (
-                store.client.get_metric_history(run.info.run_id, name) if run else []
-                for name in ("val_cer", "test_cer")
-            )
+            curve, tested = (_history(store, run, name) for name in ("val_cer", "test_cer"))
             if run and curve:
                 rows[f"{key} (seed {seed})" if len(seeds) > 1 else key] = {
                     "start": run.info.start_time / 1000,
@@ -46,6 +44,10 @@ def training_runs() -> pd.DataFrame:
                     "curve": [(metric.timestamp / 1000, metric.value) for metric in curve],
                 }
     return pd.DataFrame.from_dict(rows, orient="index", columns=["start", "end", "evaluated", "curve"])
+
+
+def _history(store: Store, run: Any, name: str) -> Sequence[Any]:
+    return store.client.get_metric_history(run.info.run_id, name) if run else []
 
 
 def of_last_run() -> Iterator[Row]:

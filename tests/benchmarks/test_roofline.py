@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from benchmarks.peak import Peak, measure_peak
-from benchmarks.roofline import Work
+from benchmarks.roofline import Work, operations_of
 
 PEAK = Peak(fp32=1e9, bf16=4e9, copy=1e6)
 
@@ -41,6 +41,14 @@ def test_an_lstm_is_counted_in_every_precision(dtype: torch.dtype) -> None:
         lstm(sequences)
     # Every step of every line: four gates of 10, from 6 features and 10 states.
     assert work.flops == 2 * 4 * 3 * 40 * (6 + 10)
+
+
+def test_an_lstm_on_a_gpu_is_counted_as_on_a_cpu() -> None:
+    sequences, lstm = torch.zeros(4, 3, 6), nn.LSTM(6, 10, batch_first=True)
+    arguments = (sequences, list(lstm.parameters()))
+    expected = 2 * 4 * 3 * 40 * (6 + 10)
+    assert operations_of(torch.ops.aten._cudnn_rnn.default, arguments, {}, None) == expected
+    assert operations_of(torch.ops.aten._cudnn_rnn_backward.default, arguments, {}, None) == 2 * expected
 
 
 def test_views_cost_nothing() -> None:

@@ -4,7 +4,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.data.variety import KINDS, Variety, change_stroke, warp
+from pipeline.data.variety import ERASED, KINDS, Variety, change_stroke, erase, warp
 from pipeline.settings.variety import VarietySettings
 from tests.tiny import tiny_characters
 
@@ -13,6 +13,15 @@ SOME = {
     "line": {"slant": 0.2, "size": 0.1},
     "character": {"rotation": 5.0, "baseline": 1.0, "spacing": 1.0, "stroke": 0.3},
     "warp": 0.5,
+}
+AMOUNTS = {
+    "slant": 0.3,
+    "rotation": 20.0,
+    "size": 0.3,
+    "baseline": 4.0,
+    "spacing": 4.0,
+    "stroke": 0.5,
+    "aspect": 0.4,
 }
 
 
@@ -72,6 +81,66 @@ def test_size_scales_about_the_middle() -> None:
     assert float(smaller.sum() / square.sum()) == pytest.approx(np.exp(-0.6), rel=0.05)
 
 
+def test_aspect_widens_and_flattens() -> None:
+    square = torch.zeros(1, 1, 28, 28)
+    square[..., 9:19, 9:19] = 255
+    wider = moved(square, aspect=0.4)
+    assert middle_of(wider) == pytest.approx((13.5, 13.5), abs=1e-3)
+    # By e^0.2 one way and as much less the other: the area stays, and so does the darkest row's ink over a column's.
+    assert float(wider.sum() / square.sum()) == pytest.approx(1, rel=0.02)
+    assert float(wider[0, 0, 14].sum() / square[0, 0, 14].sum()) == pytest.approx(np.exp(0.2), rel=0.05)
+    assert float(wider[0, 0, :, 14].sum() / square[0, 0, :, 14].sum()) == pytest.approx(np.exp(-0.2), rel=0.05)
+
+
+def test_what_has_no_aspect_is_drawn_as_before_there_was_one() -> None:
+    rng = np.random.default_rng(3)
+    glyphs = tiny_characters().images[:6]
+    made = Variety(VarietySettings.model_validate(SOME)).vary(glyphs, np.array([0, 0, 0, 1, 1, 1]), rng)
+    assert made.any()
+    again = np.random.default_rng(3)
+    for size in ((2, 6), (6, 6), (6, 2, 4, 4)):  # of two lines, of six characters, and what pulls at them
+        again.standard_normal(size, np.float32)
+    assert rng.random() == again.random()
+
+
+def test_bicubic_interpolation_keeps_strokes_sharp() -> None:
+    stroke = torch.zeros(1, 1, 28, 28)
+    stroke[..., 4:24, 13:15] = 255
+    still = {kind: torch.zeros(1) for kind in KINDS}
+    torch.testing.assert_close(warp(stroke, still, NO_PULLS, "bicubic"), stroke, rtol=0, atol=1e-3)
+    between = still | {"spacing": torch.tensor([0.5])}  # half a pixel to the right: where bilinear blurs the most
+    blurred, sharp = (warp(stroke, between, NO_PULLS, kind)[0, 0, 14].clamp(0, 255) for kind in ("bilinear", "bicubic"))
+    assert blurred[13:16].tolist() == pytest.approx([127.5, 255, 127.5], abs=0.1)
+    # Both halves are as dark, but nothing is left of them a pixel further, where a wider filter undershoots.
+    assert sharp[14] == 255
+    assert sharp[12] == sharp[16] == 0
+    settings = {"character": {"rotation": 10.0}, "warp": 0.5}
+    steps = [
+        np.abs(np.diff(varied({**settings, "interpolation": kind}).astype(float), axis=2)).mean()
+        for kind in ("bilinear", "bicubic")
+    ]
+    assert steps[1] > 1.01 * steps[0]
+
+
+def test_rectangles_are_erased_of_a_share_of_the_characters() -> None:
+    full = np.full((4000, 28, 28), 200, np.uint8)
+    left = erase(full, 0.25, np.random.default_rng(0))
+    assert set(np.unique(left)) == {0, 200}
+    assert (full == 200).all()
+    gone = left == 0
+    touched = gone.any((1, 2))
+    assert touched.mean() == pytest.approx(0.25, abs=0.02)
+    heights, widths = gone.any(2).sum(1)[touched], gone.any(1).sum(1)[touched]
+    assert (gone.sum((1, 2))[touched] == heights * widths).all()  # one rectangle each, nothing beside it
+    for sides in (heights, widths):
+        assert (sides.min(), sides.max()) == ERASED
+    # Anywhere, also in the outermost rows and columns.
+    assert gone.any((0, 1)).all()
+    assert gone.any((0, 2)).all()
+    assert not (erase(full[:9], 0.0, np.random.default_rng(0)) == 0).any()
+    assert erase(full[:9], 1.0, np.random.default_rng(0)).min((1, 2)).tolist() == [0] * 9
+
+
 def test_equal_pulls_move_everything_alike() -> None:
     pulls = NO_PULLS.clone()
     pulls[:, 0] = -2.0  # ink comes from 2 pixels to the left
@@ -111,15 +180,7 @@ def test_a_lines_characters_share_what_is_drawn_for_the_line(kind: str) -> None:
     # The same character three times in one line, and once in another.
     glyphs = np.repeat(tiny_characters().images[:1], 4, axis=0)
     lines = np.array([0, 0, 0, 1])
-    amount = {
-        "slant": 0.3,
-        "rotation": 20.0,
-        "size": 0.3,
-        "baseline": 4.0,
-        "spacing": 4.0,
-        "stroke": 0.5,
-        "aspect": 0.4,
-    }[kind]
+    amount = AMOUNTS[kind]
     for level, alike in (("line", True), ("character", False)):
         variety = Variety(VarietySettings.model_validate({level: {kind: amount}}))
         made = variety.vary(glyphs, lines, np.random.default_rng(0))

@@ -1,0 +1,26 @@
+import pandas as pd
+import pytest
+
+from benchmarks import project_times
+
+
+def rows_of(monkeypatch: pytest.MonkeyPatch, runs: dict[str, tuple[float, float, float]]) -> dict[str, float]:
+    """What is said of trainings with these seconds of start, end and the end of their evaluation."""
+    table = pd.DataFrame.from_dict(runs, orient="index", columns=["start", "end", "evaluated"])
+    monkeypatch.setattr(project_times, "training_runs", lambda: table)
+    return {what: value for what, unit, value in project_times.of_last_run() if unit == "minutes"}
+
+
+def test_trainings_side_by_side_also_have_a_time_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = rows_of(monkeypatch, {"one": (0, 120, 130), "other": (30, 180, 240)})
+    assert rows == {
+        "all 2 trainings": 4.5,
+        "from the first training's start to the last evaluation's end": 4.0,
+        "training of one": 2.0,
+        "training of other": 2.5,
+    }
+
+
+def test_those_of_another_day_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = rows_of(monkeypatch, {"one": (0, 120, 130), "other": (90_000, 90_060, 90_070)})
+    assert rows == {"all 2 trainings": 3.0, "training of one": 2.0, "training of other": 1.0}
