@@ -117,7 +117,8 @@ def draw_reliability(path: Path, decodings: Sequence[Decoding]) -> None:
         axis.set_ylabel("share that is right", size=9)
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
-        axis.legend(frameon=False, fontsize=8)
+        if decodings:
+            axis.legend(frameon=False, fontsize=8)
     save_figure(figure, path)
 
 

@@ -22,7 +22,7 @@ from pipeline.errors import InputError, exit_on_input_error
 from pipeline.settings.experiment import read_experiment
 from pipeline.timings import read_timing
 
-DVC = (sys.executable, "-m", "pipeline.dvc_command", "--wait-for-lock", "repro", "--quiet")
+DVC = (sys.executable, "-m", "pipeline.dvc_command", "--wait-for-lock", "repro")
 Process = subprocess.CompletedProcess[str]
 Order = Mapping[str, set[str]]
 """Of each stage that is to run: those among them that must run before it."""
@@ -109,12 +109,18 @@ def processes_of(stage: str) -> int:
 
 
 def reproduce(stage: str, threads: int) -> Process:
-    """Run one stage if it has changed; what it and DVC print is kept as text, bars are left out.
+    """Run one stage if it has changed; what it prints is kept as text, bars are left out.
 
     Its processes share the threads: with more of them than cores, each would wait for the others at every step.
     """
+    process = _repro(["--quiet", "--single-item", stage], threads, stage)
+    # Quiet, DVC does not even say why it cannot begin.
+    return process if process.stdout or not process.returncode else _repro(["--single-item", stage], threads, stage)
+
+
+def _repro(arguments: Sequence[str], threads: int, stage: str) -> Process:
     return subprocess.run(
-        [*DVC, "--single-item", stage],
+        [*DVC, *arguments],
         env={"OMP_NUM_THREADS": str(max(1, threads // processes_of(stage))), **os.environ},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -143,7 +149,7 @@ def main() -> None:
         print(f"parallel_repro: {len(order)} stages, up to {arguments.jobs} at once with {threads} threads each")
     if failed := run(order, arguments.jobs, threads):
         raise InputError(f"{', '.join(failed)}: failed, see above; `dvc repro {failed[0]}` runs it again")
-    sys.exit(subprocess.run([*DVC, *arguments.targets], check=False).returncode)
+    sys.exit(subprocess.run([*DVC, "--quiet", *arguments.targets], check=False).returncode)
 
 
 if __name__ == "__main__":

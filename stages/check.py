@@ -8,6 +8,8 @@ from pipeline.settings.base import read_params
 from pipeline.settings.project import check_project
 
 OUTPUT = Path("data/settings.ok")
+FOLDERS = (Path("decodings"), Path("decoding_timings"))
+"""Of beam searches; what compares them needs the folders also where the settings have no search."""
 
 
 def run(params: dict[str, object], output: Path) -> None:
@@ -20,6 +22,8 @@ def run(params: dict[str, object], output: Path) -> None:
 def main() -> None:
     """Read the settings and run."""
     run(read_params(), OUTPUT)
+    for folder in FOLDERS:
+        folder.mkdir(exist_ok=True)
 
 
 if __name__ == "__main__":

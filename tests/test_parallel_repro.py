@@ -88,6 +88,16 @@ def test_after_a_failure_no_other_stage_begins_and_what_was_done_stays(project: 
     assert "before" not in stages_to_run()
 
 
+def test_why_dvc_cannot_begin_a_stage_is_said(project: Path) -> None:
+    stages = YAML().load(project / "dvc.yaml")
+    stages["stages"]["beside"]["deps"] = ["never_made"]
+    YAML().dump(stages, project / "dvc.yaml")
+    run = repro("beside")
+    assert run.returncode == 2
+    assert "failed to reproduce 'beside'" in run.stdout
+    assert "never_made" in run.stdout
+
+
 def test_what_took_longest_begins_first_and_new_trainings_before_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,8 +155,9 @@ def test_a_training_has_a_process_for_each_device(
 def test_processes_share_the_threads(threads: int, processes: int, each: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
-    def run(_command: list[str], env: dict[str, str], **_: object) -> None:
+    def run(command: list[str], env: dict[str, str], **_: object) -> subprocess.CompletedProcess[str]:
         seen.append(env["OMP_NUM_THREADS"])
+        return subprocess.CompletedProcess(command, 0, stdout="")
 
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(module, "processes_of", lambda _: processes)

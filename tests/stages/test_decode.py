@@ -118,6 +118,15 @@ def test_decodings_are_compared(trained: Project) -> None:
     assert Path("reports/reliability.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_without_beam_searches_the_page_has_none(project: Project) -> None:
+    project.params["decoding"] = {}
+    project.change()
+    project.run("check")
+    assert not [*Path("decodings").iterdir(), *Path("decoding_timings").iterdir()]
+    assert project.run("compare_decodings") == "compare_decodings: 0 beam searches; see reports/decoding.md\n"
+    assert json.loads(Path("reports/decoding.json").read_text()) == {}
+
+
 def test_what_is_absent_is_one_line(trained: Project) -> None:
     line = trained.refusal("compare_decodings")
     assert line.startswith("decodings/beam: cannot be read (")
