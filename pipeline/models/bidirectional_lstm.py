@@ -42,8 +42,10 @@ def _run(lstm: nn.Module, sequences: Tensor) -> Tensor:
     With an odd number of features, oneDNN multiplies bf16 at a quarter of its speed; a column of zeros helps.
     """
     assert isinstance(lstm, nn.LSTM)
+    states: Tensor
     if sequences.is_cuda:
-        return lstm(sequences)[0]  # whose weights lie side by side, as cuDNN wants them
+        states, _ = lstm(sequences)  # whose weights lie side by side, as cuDNN wants them
+        return states
     weights, recurrent, *biases = lstm.parameters()
     odd = sequences.shape[-1] % 2
     start = sequences.new_zeros((1, len(sequences), lstm.hidden_size))

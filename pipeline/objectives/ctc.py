@@ -31,8 +31,9 @@ class CTC(Objective):
         return torch.nn.functional.ctc_loss(
             logits.float().log_softmax(1).permute(2, 0, 1),
             targets.to(logits.device),
-            list(lengths),
-            (targets != PADDING).sum(1).tolist(),
+            # Numbers, which nothing waits for; PyTorch's own types know tensors only.
+            tuple(lengths),  # type: ignore[arg-type]
+            tuple((targets != PADDING).sum(1).tolist()),  # type: ignore[arg-type]
             blank=BLANK,
             zero_infinity=True,
         )
