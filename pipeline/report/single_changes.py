@@ -78,7 +78,8 @@ def _value(settings: Any, path: Path) -> str:
     for key in path:
         settings = settings[key]
     if isinstance(settings, Mapping):
-        return "set" if any(_leaves(settings)) else "none"
+        # Names only say how; what says how much decides.
+        return "set" if any(leaf for leaf in _leaves(settings) if not isinstance(leaf, str)) else "none"
     if isinstance(settings, bool):
         return "on" if settings else "off"
     return "none" if settings is None else str(settings)
