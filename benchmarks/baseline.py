@@ -109,9 +109,8 @@ def train(inputs: Inputs, key: str) -> Run:
 
     def run(number: int) -> int:
         rows = order[number * BATCH : (number + 1) * BATCH]
-        loss = loss_of(
-            experiment.loss, model(to_float(lines.images[rows]).to(inputs.device)), labels[rows].to(inputs.device)
-        )
+        logits = model(to_float(lines.images[rows]).to(inputs.device))
+        loss = loss_of(experiment.loss, logits, labels[rows].to(inputs.device))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -175,9 +174,8 @@ def decode_and_cer(inputs: Inputs) -> Run:
     lines = inputs.lines("variable", "test")
     labels = torch.from_numpy(inputs.labels(lines))
     with torch.no_grad():
-        steps = make_model(inputs, "cnn_ctc_variable")(
-            torch.zeros(1, 1, CELL, lines.images.shape[2], device=inputs.device)
-        ).shape[-1]
+        blank = torch.zeros(1, 1, CELL, lines.images.shape[2], device=inputs.device)
+        steps = make_model(inputs, "cnn_ctc_variable")(blank).shape[-1]
     logits = inputs.ctc_logits(lines, steps)
 
     def run(number: int) -> int:

@@ -32,7 +32,11 @@ def measure_peak(device: str = "cpu", rounds: int = 6) -> Peak:
     work = 2 * SIDE**3
 
     def seconds(operation: Callable[[], object]) -> float:
-        return fastest(lambda: [operation(), wait_for(device)], rounds)
+        def whole() -> None:
+            operation()
+            wait_for(device)
+
+        return fastest(whole, rounds)
 
     return Peak(
         fp32=work / seconds(lambda: square @ square),

@@ -3,8 +3,7 @@
 import math
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
@@ -15,7 +14,7 @@ from pipeline.hardware import fastest
 from pipeline.settings.base import read_params
 from pipeline.settings.experiment import read_experiment
 from pipeline.tracking.evaluations import newest_run
-from pipeline.tracking.store import Store, open_store
+from pipeline.tracking.store import open_store
 
 STAGES = ("check", "download", "corpus", "synthesize", "train", "evaluate", "compare")
 MODULES = {stage: f"stages.{stage}" for stage in STAGES}
@@ -35,8 +34,11 @@ def training_runs() -> pd.DataFrame:
         seeds = read_experiment(key)[1].seeds
         for seed, checkpoint in ((seed, paths.checkpoint(key, seed)) for seed in seeds):
             run = newest_run(store, key, md5_of(checkpoint)) if checkpoint.exists() else None
-            curve, tested = (_history(store, run, name) for name in ("val_cer", "test_cer"))
-            if run and curve:
+            if run is None:
+                continue
+            names = ("val_cer", "test_cer")
+            curve, tested = (store.client.get_metric_history(run.info.run_id, name) for name in names)
+            if curve:
                 rows[f"{key} (seed {seed})" if len(seeds) > 1 else key] = {
                     "start": run.info.start_time / 1000,
                     "end": max(metric.timestamp for metric in curve) / 1000,
@@ -44,10 +46,6 @@ def training_runs() -> pd.DataFrame:
                     "curve": [(metric.timestamp / 1000, metric.value) for metric in curve],
                 }
     return pd.DataFrame.from_dict(rows, orient="index", columns=["start", "end", "evaluated", "curve"])
-
-
-def _history(store: Store, run: Any, name: str) -> Sequence[Any]:
-    return store.client.get_metric_history(run.info.run_id, name) if run else []
 
 
 def of_last_run() -> Iterator[Row]:

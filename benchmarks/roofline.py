@@ -6,6 +6,7 @@ arithmetic at the peak rate of matrix products, or of its bytes at the peak rate
 
 import math
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,11 +18,16 @@ from torch.utils.flop_counter import flop_registry
 
 from benchmarks.inputs import Inputs
 from benchmarks.ours import arithmetic_on, train
-from benchmarks.peak import Peak, wait_for
+from benchmarks.peak import Peak
 
 WARMUPS = 3
 UNTOUCHED = ("_unsafe_view", "is_same_size")
 """Operations that move no bytes though they do not say that they are views."""
+LSTMS: Mapping[str, Callable[[Any], Sequence[Tensor]]] = {
+    "mkldnn_rnn_layer": lambda args: args[1:3],
+    "_cudnn_rnn": lambda args: args[1],
+}
+"""Where these have their weights; their backward operations have them in the same place."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +69,11 @@ class Work(TorchDispatchMode):
 def operations_of(func: Any, args: Any, kwargs: Any, result: Any) -> float:
     """Floating-point operations of products and convolutions; 0 for all others, which memory bounds."""
     name = func.overloadpacket.__name__
-    if name == "mkldnn_rnn_layer":
-        sequence, weights, recurrent = args[0], args[1], args[2]
-        return 2.0 * math.prod(sequence.shape[:2]) * (weights.numel() + recurrent.numel())
-    if name == "mkldnn_rnn_layer_backward":
-        sequence, weights, recurrent = args[0], args[1], args[2]
-        return 4.0 * math.prod(sequence.shape[:2]) * (weights.numel() + recurrent.numel())
-    if name in ("_cudnn_rnn", "_cudnn_rnn_backward"):
-        sequence, weights = args[0], args[1]
-        matrices = sum(weight.numel() for weight in weights if weight.ndim == 2)
-        return (2.0 if name == "_cudnn_rnn" else 4.0) * math.prod(sequence.shape[:2]) * matrices
+    forward = name.removesuffix("_backward")
+    if forward in LSTMS:
+        sequence, matrices = args[0], [weight for weight in LSTMS[forward](args) if weight.ndim == 2]
+        of_each_step = 2.0 * sum(weight.numel() for weight in matrices)
+        return (1 if name == forward else 2) * math.prod(sequence.shape[:2]) * of_each_step
     counter = flop_registry.get(func.overloadpacket)
     return float(counter(*args, **kwargs, out_val=result)) if counter else 0.0
 
@@ -86,7 +87,6 @@ def measure_share(key: str, peak: Peak, device: str = "cpu") -> Share:
     work = Work(peak)
     with work:
         counted(WARMUPS)
-    wait_for(device)
     start = time.perf_counter()
     timed(WARMUPS)
     seconds = time.perf_counter() - start

@@ -113,14 +113,16 @@ def reproduce(stage: str, threads: int) -> Process:
 
     Its processes share the threads: with more of them than cores, each would wait for the others at every step.
     """
-    process = _repro(["--quiet", "--single-item", stage], threads, stage)
-    # Quiet, DVC does not even say why it cannot begin.
-    return process if process.stdout or not process.returncode else _repro(["--single-item", stage], threads, stage)
+    process = _repro(stage, threads, "--quiet")
+    if process.returncode and not process.stdout:
+        # Quiet, DVC does not even say why it cannot begin; asked what it would do, it says so, and runs nothing.
+        process.stdout = _repro(stage, threads, "--dry").stdout
+    return process
 
 
-def _repro(arguments: Sequence[str], threads: int, stage: str) -> Process:
+def _repro(stage: str, threads: int, option: str) -> Process:
     return subprocess.run(
-        [*DVC, *arguments],
+        [*DVC, option, "--single-item", stage],
         env={"OMP_NUM_THREADS": str(max(1, threads // processes_of(stage))), **os.environ},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -123,7 +123,7 @@ def quiet_lightning() -> None:
     warnings.filterwarnings("ignore", message="Your `IterableDataset` has `__len__` defined.*")
     # An interrupted training's folder is where it goes on.
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
-    # Some gradients are summed in any order on a GPU, and there is no other way (README, "GPU").
+    # Gradients of the losses are summed in any order on a GPU (README, "GPU").
     warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
     # Lightning warns of its own use of torch.
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")

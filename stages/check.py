@@ -1,5 +1,6 @@
 """Stage `check`: refuse bad settings before anything else runs."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.errors import exit_on_input_error
@@ -12,18 +13,18 @@ FOLDERS = (Path("decodings"), Path("decoding_timings"))
 """Of beam searches; what compares them needs the folders also where the settings have no search."""
 
 
-def run(params: dict[str, object], output: Path) -> None:
-    """Validate `params`; `output` never changes, so that later stages only wait for it."""
+def run(params: dict[str, object], output: Path, folders: Iterable[Path]) -> None:
+    """Validate `params` and make `folders`; `output` never changes, so that later stages only wait for it."""
     project = check_project(params)
+    for folder in folders:
+        folder.mkdir(exist_ok=True)
     write_text(output, "params.yaml is valid\n")
     print(f"check: {len(project.experiments)} experiments on {len(project.lines)} data sets of lines")
 
 
 def main() -> None:
     """Read the settings and run."""
-    run(read_params(), OUTPUT)
-    for folder in FOLDERS:
-        folder.mkdir(exist_ok=True)
+    run(read_params(), OUTPUT, FOLDERS)
 
 
 if __name__ == "__main__":

@@ -42,15 +42,6 @@ class Variety:
         varied: NDArray[np.uint8] = ink.round_().clamp_(0, 255).squeeze(1).byte().numpy()
         return erase(varied, self.settings.erased, rng) if self.settings.erased else varied
 
-    def _has(self, kind: int) -> bool:
-        return bool(self.of_line[kind] or self.of_character[kind])
-
-    def _draw(self, kinds: slice, lines: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
-        of_line, of_character = self.of_line[kinds], self.of_character[kinds]
-        changes = rng.standard_normal((lines.max(initial=-1) + 1, len(of_line)), np.float32)[lines] * of_line
-        changes += rng.standard_normal((len(lines), len(of_line)), np.float32) * of_character
-        return changes
-
     def spoil(self, lines: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
         """Whole lines (B, 28, W) with less ink, and noise."""
         settings, spoiled = self.settings, lines
@@ -61,6 +52,15 @@ class Variety:
             noise = rng.standard_normal(lines.shape, np.float32) * np.float32(settings.noise)
             spoiled = np.rint(np.clip(spoiled + noise, 0, 255)).astype(np.uint8)
         return spoiled
+
+    def _has(self, kind: int) -> bool:
+        return bool(self.of_line[kind] or self.of_character[kind])
+
+    def _draw(self, kinds: slice, lines: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
+        of_line, of_character = self.of_line[kinds], self.of_character[kinds]
+        changes = rng.standard_normal((lines.max(initial=-1) + 1, len(of_line)), np.float32)[lines] * of_line
+        changes += rng.standard_normal((len(lines), len(of_line)), np.float32) * of_character
+        return changes
 
 
 def warp(ink: Tensor, drawn: dict[str, Tensor], pulls: Tensor, interpolation: str = "bilinear") -> Tensor:

@@ -36,7 +36,7 @@ class VarietySettings(Settings):
     warp: Annotated[float, Field(ge=0, le=5)] = 0.0
     """Elastic warp of each distinct character: standard deviation in pixels of 4 x 4 points that pull at it."""
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
-    """How ink between pixels is found: `bilinear` is quicker and blurs a little, `bicubic` keeps strokes as sharp."""
+    """How ink between pixels is found: `bilinear` blurs a little, `bicubic` keeps strokes as sharp as they are."""
     erased: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the distinct characters that a rectangle of 3 to 9 pixels a side is erased of."""
     brightness: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -86,7 +86,7 @@ def test_aspect_widens_and_flattens() -> None:
     square[..., 9:19, 9:19] = 255
     wider = moved(square, aspect=0.4)
     assert middle_of(wider) == pytest.approx((13.5, 13.5), abs=1e-3)
-    # By e^0.2 one way and as much less the other: the area stays, and so does the darkest row's ink over a column's.
+    # By e^0.2 one way and as much less the other, so that the area stays.
     assert float(wider.sum() / square.sum()) == pytest.approx(1, rel=0.02)
     assert float(wider[0, 0, 14].sum() / square[0, 0, 14].sum()) == pytest.approx(np.exp(0.2), rel=0.05)
     assert float(wider[0, 0, :, 14].sum() / square[0, 0, :, 14].sum()) == pytest.approx(np.exp(-0.2), rel=0.05)
