@@ -1,19 +1,17 @@
-"""What an experiment is worth at several budgets of time, as a table, a page and a picture."""
+"""What an experiment is worth at several budgets of time, as a table and a page."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from pipeline.budget_picture import draw_budgets
 from pipeline.decoding_report import Decoding, read_decoding
 from pipeline.report.bootstrap import Estimate
-from pipeline.report.charts import COLOURS
-from pipeline.report.figures import save_figure
-from pipeline.report.markdown import markdown_table, percent, with_interval
+from pipeline.report.comparison import write_table
+from pipeline.report.markdown import markdown_table, percent, with_spread
 from pipeline.report.rates import resample_rates
 from pipeline.report.results import Result
 from pipeline.settings.base import read_section
@@ -25,8 +23,8 @@ from pipeline.variants import Changes
 PAGE = """# What `{{ experiment }}` reaches in how many minutes
 
 **Data: {{ data }}. Text: {{ text }}.**
-Each row is a training of its own, from the first step to the end of its schedule, {{ seeds }}; nothing else ran beside
-it. All read the same {{ tested }} test lines, which no training saw{{ settings }}.
+Each row is a schedule of its own, from the first step to the end, trained once for each of its seeds; nothing else ran
+beside it. All read the same {{ tested }} test lines, which no training saw.
 
 ![Character error rate by minutes of training](budgets.png)
 
@@ -36,27 +34,19 @@ it. All read the same {{ tested }} test lines, which no training saw{{ settings 
 - **CER**: greedy reading; in brackets the 95 % interval of a bootstrap over the lines. **case folded**: where `C` read
   as `c` is no error.
 - **with the language model**: beam search with character n-grams of the training text, weighed on validation lines.
+- Of several seeds all are means, ± the standard deviation.
 
+Each training by itself:
+
+{{ trainings }}
+
+What they have otherwise than the experiment:
+
+{% for whose, changes in changed.items() -%}
+- {{ whose }}: `{{ changes }}`
+{% endfor %}
 Made by `python -m pipeline.budgets` on {{ machine }}.
 """
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A rate of the table, drawn by minutes."""
-
-    column: str
-    label: str
-    colour: str
-    above: int = 6
-    """Points from a marker up to its number."""
-
-
-CURVES = (
-    Curve("test_cer", "greedy", COLOURS[0]),
-    Curve("test_cer_folded", "greedy, case folded", COLOURS[9]),
-    Curve("test_cer_beam", "with the language model", COLOURS[1], above=-14),
-)
 
 
 def write_budgets(experiment: str, budgets: Mapping[str, Changes], settings: Mapping[str, Any], output: Path) -> None:
@@ -67,17 +57,18 @@ def write_budgets(experiment: str, budgets: Mapping[str, Changes], settings: Map
     """
     results = read_variants(budgets)
     decodings, seen = [read_decoding(key) for key in budgets], [lines_seen(result) for result in results]
-    table = budget_table(results, decodings, budgets, seen)
-    seeds = results[0].seeds
+    table, by_seed = budget_table(results, decodings, budgets, seen), seeds_table(results, decodings)
+    changed = {"all": settings, **{f"`{key}`": budgets[key] for key in table["experiment"]}}
     page = render_page(
         PAGE,
         results,
         experiment=experiment,
-        seeds=f"{len(seeds)} seeds each" if len(seeds) > 1 else f"with the seed {seeds[0]}",
-        settings=f". All have\n`{describe_changes(settings)}` besides" if settings else "",
+        trainings=markdown_table(shown_seeds(by_seed)),
+        changed={whose: describe_changes(changes) for whose, changes in changed.items() if changes},
         table=markdown_table(shown(table)),
     )
     write_report(output, "budgets", page, table, draw_budgets)
+    write_table(by_seed, output / "budgets_by_seed.csv")
 
 
 def budget_table(
@@ -95,18 +86,46 @@ def budget_table(
             {
                 "experiment": result.key,
                 "settings": describe_changes(budgets[result.key]),
+                "seeds": len(result.seeds),
                 "lines": lines,
                 "minutes": result.trained.mean / 60,
                 "test_cer": cer.value,
+                "test_cer_std": result.metrics.get("test_cer_std", math.nan),
                 "test_cer_low": cer.low,
                 "test_cer_high": cer.high,
                 "test_cer_folded": rates[result.key]["cer_folded"].value,
                 "test_cer_beam": beam.value,
+                "test_cer_beam_std": decoding.metrics.get("test_cer_std", math.nan),
                 "test_cer_beam_low": beam.low,
                 "test_cer_beam_high": beam.high,
             }
         )
     return pd.DataFrame(rows).sort_values("minutes", ignore_index=True)
+
+
+def seeds_table(results: Sequence[Result], decodings: Sequence[Decoding]) -> pd.DataFrame:
+    """One row per training, the shortest schedule first; rates as fractions."""
+    both = sorted(zip(results, decodings, strict=True), key=lambda pair: pair[0].trained.mean)
+    return pd.DataFrame(
+        [
+            {
+                "experiment": result.key,
+                "seed": seed,
+                "minutes": result.trained.by_seed[str(seed)] / 60,
+                "test_cer": rates["cer"],
+                "test_cer_folded": rates["cer_folded"],
+                "test_cer_beam": decoding.by_seed[seed]["test_cer"],
+            }
+            for result, decoding in both
+            for seed, rates in rates_by_seed(result).items()
+        ]
+    )
+
+
+def rates_by_seed(result: Result) -> dict[int, Mapping[str, float]]:
+    """The rates of the readings of each seed, as fractions."""
+    readings = {str(seed): [one] for seed, one in result.by_seed.items()}
+    return {int(seed): rates.measured for seed, rates in resample_rates(result.texts, readings).items()}
 
 
 def lines_seen(result: Result) -> int:
@@ -119,37 +138,11 @@ def lines_seen(result: Result) -> int:
     return per_epoch * len(result.histories[result.seeds[0]])
 
 
-def draw_budgets(path: Path, table: pd.DataFrame) -> None:
-    """Write a PNG with the error rates by minutes, both logarithmic, as far as they are above 0."""
-    figure = Figure(figsize=(8, 4.4), dpi=110, layout="constrained")
-    axis = figure.subplots()
-    for curve in CURVES:
-        rates = 100 * table[curve.column].where(table[curve.column] > 0)
-        axis.plot(table["minutes"], rates, "o-", color=curve.colour, label=curve.label, markersize=4)
-        for minutes, rate in zip(table["minutes"], rates, strict=True):
-            if rate > 0:
-                text, above = f"{rate:.2f}", (0, curve.above)
-                axis.annotate(text, (minutes, rate), above, textcoords="offset points", ha="center", color=curve.colour)
-    for scale, axes in ((axis.set_xscale, axis.xaxis), (axis.set_yscale, axis.yaxis)):
-        scale("log")
-        axes.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
-        axes.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.set_minor_locator(NullLocator())
-    axis.set_xlabel("minutes of training")
-    axis.set_ylabel("CER on test lines, percent")
-    axis.grid(alpha=0.25)
-    axis.margins(0.08)
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, fontsize=9)
-    save_figure(figure, path)
-
-
 def shown(table: pd.DataFrame) -> pd.DataFrame:
     """The table for the page, in percent."""
     return pd.DataFrame(
         {
             "experiment": table["experiment"].map("`{}`".format),
-            "settings": table["settings"].map(lambda text: f"`{text}`" if text else ""),
             "lines": table["lines"].map("{:,}".format),
             "minutes": table["minutes"].map("{:.1f}".format),
             "CER": _rates(table, "test_cer"),
@@ -159,6 +152,22 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def shown_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of single trainings for the page, in percent."""
+    return pd.DataFrame(
+        {
+            "experiment": table["experiment"].map("`{}`".format),
+            "seed": table["seed"],
+            "minutes": table["minutes"].map("{:.1f}".format),
+            "CER": table["test_cer"].map(percent(2)),
+            "case folded": table["test_cer_folded"].map(percent(2)),
+            "with the language model": table["test_cer_beam"].map(percent(2)),
+        }
+    )
+
+
 def _rates(table: pd.DataFrame, column: str) -> list[str]:
     columns = [table[f"{column}{end}"] for end in ("", "_low", "_high")]
-    return [with_interval(Estimate(*values)) for values in zip(*columns, strict=True)]
+    rates = [Estimate(*values) for values in zip(*columns, strict=True)]
+    spreads = zip(rates, table[f"{column}_std"], table["seeds"], strict=True)
+    return [with_spread(*spread) for spread in spreads]

@@ -1,9 +1,11 @@
 """What beam searches with a language model gain over greedy reading, and how far their confidence can be trusted."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import matplotlib
@@ -12,9 +14,10 @@ from matplotlib.figure import Figure
 
 from pipeline.decoding import places
 from pipeline.errors import InputError
+from pipeline.metrics import BY_SEED
 from pipeline.report.charts import COLOURS
 from pipeline.report.figures import save_figure
-from pipeline.report.markdown import markdown_table, with_interval
+from pipeline.report.markdown import markdown_table, with_interval, with_spread
 from pipeline.report.rates import Rates, resample_rates
 from pipeline.timings import read_timing
 
@@ -31,7 +34,7 @@ same trained model. Weights and bonus were chosen, and confidence was calibrated
 In brackets the 95 % interval of a bootstrap over the lines, of the differences a paired one. **lines/s**: searching
 alone, without the model's own time. **weight**, **prior**: of the language model's log-probability, and of the
 characters' own, which is taken off; **bonus**: for each character.
-
+{several}
 ## Confidence
 
 {calibration}
@@ -44,15 +47,37 @@ over test lines or characters.
 """
 
 
+SEVERAL = """
+± is the standard deviation between the models of several seeds, each with its own **weight**, **prior** and **bonus**.
+All else, below too, is their mean.
+"""
+
+
 @dataclass(frozen=True)
 class Decoding:
-    """One beam search over the test lines."""
+    """One beam search over the test lines, by the models of all seeds of its experiment."""
 
     key: str
     metrics: Mapping[str, Any]
+    """Means over the seeds."""
+    by_seed: Mapping[int, Mapping[str, Any]]
+    """What was chosen and measured of each, in the order of the settings."""
     rates: Mapping[str, Rates]
-    """Of the `greedy` reading and of the beam's `prediction`, on the same resamples of the lines."""
+    """Of the `greedy` reading and of the beam's `prediction`, on the same resamples of the lines; means over seeds."""
     lines_per_second: float
+
+    def error_rate(self, reading: str, metric: str) -> str:
+        """The CER of that reading with its interval, and the spread of its `metric` over seeds."""
+        every = [measured[metric] for measured in self.by_seed.values()]
+        return with_spread(self.rates[reading]["cer"], stdev(every) if len(every) > 1 else math.nan, len(every))
+
+    def calibration(self, kind: str, name: str) -> float:
+        """A number of the calibration of lines or of characters, its mean over the seeds."""
+        return fmean(measured["calibration"][kind][name] for measured in self.by_seed.values())
+
+    def chosen(self, name: str) -> str:
+        """A weight or bonus of each seed, where they differ."""
+        return ", ".join(dict.fromkeys(str(measured[name]) for measured in self.by_seed.values()))
 
 
 def read_decoding(key: str) -> Decoding:
@@ -64,9 +89,12 @@ def read_decoding(key: str) -> Decoding:
     try:
         metrics = json.loads(places.metrics(key).read_text(encoding="utf-8"))
         table = pd.read_csv(places.predictions(key), dtype=str, keep_default_na=False, na_filter=False)
-        readings = {name: [list(table[name])] for name in READINGS}
-        return Decoding(key, metrics, resample_rates(list(table["text"]), readings), read_timing(key, "decode").mean)
-    except (OSError, ValueError, KeyError) as error:
+        tables = [of_seed for _, of_seed in table.groupby("seed", sort=False)]
+        readings = {name: [list(of_seed[name]) for of_seed in tables] for name in READINGS}
+        rates = resample_rates(list(tables[0]["text"]), readings)
+        by_seed = {int(seed): measured for seed, measured in metrics.pop(BY_SEED).items()}
+        return Decoding(key, metrics, by_seed, rates, read_timing(key, "decode").mean)
+    except (OSError, ValueError, LookupError) as error:
         raise InputError(f"decodings/{key}: cannot be read ({error}); run `dvc repro decode@{key}`") from None
 
 
@@ -75,26 +103,30 @@ def decoding_page(decodings: Sequence[Decoding]) -> str:
     rates = {
         "decoding": [f"`{one.key}`" for one in decodings],
         "experiment": [f"`{one.metrics['experiment']}`" for one in decodings],
-        "CER greedy": [with_interval(one.rates["greedy"]["cer"]) for one in decodings],
-        "CER beam": [with_interval(one.rates["prediction"]["cer"]) for one in decodings],
+        "CER greedy": [one.error_rate("greedy", "test_cer_greedy") for one in decodings],
+        "CER beam": [one.error_rate("prediction", "test_cer") for one in decodings],
         "difference in points": [_difference(one, "cer") for one in decodings],
         "WER greedy": [with_interval(one.rates["greedy"]["wer"]) for one in decodings],
         "WER beam": [with_interval(one.rates["prediction"]["wer"]) for one in decodings],
         "exact lines": [with_interval(one.rates["prediction"]["exact"]) for one in decodings],
-        "weight": [one.metrics["lm_weight"] for one in decodings],
-        "bonus": [one.metrics["length_bonus"] for one in decodings],
-        "prior": [one.metrics["prior_weight"] for one in decodings],
+        "weight": [one.chosen("lm_weight") for one in decodings],
+        "bonus": [one.chosen("length_bonus") for one in decodings],
+        "prior": [one.chosen("prior_weight") for one in decodings],
         "lines/s": [f"{one.lines_per_second:,.0f}" for one in decodings],
     }
-    both = [(one, kind, one.metrics["calibration"][kind]) for one in decodings for kind in KINDS]
+    both = [(one, kind) for one in decodings for kind in KINDS]
     calibration = {
-        "decoding": [f"`{one.key}`" for one, _, _ in both],
-        "of": [kind for _, kind, _ in both],
-        "temperature": [f"{found['temperature']:.2f}" for _, _, found in both],
-        "calibration error before": [f"{found['error_before']:.2%}" for _, _, found in both],
-        "after": [f"{found['error']:.2%}" for _, _, found in both],
+        "decoding": [f"`{one.key}`" for one, _ in both],
+        "of": [kind for _, kind in both],
+        "temperature": [f"{one.calibration(kind, 'temperature'):.2f}" for one, kind in both],
+        "calibration error before": [f"{one.calibration(kind, 'error_before'):.2%}" for one, kind in both],
+        "after": [f"{one.calibration(kind, 'error'):.2%}" for one, kind in both],
     }
-    return PAGE.format(rates=markdown_table(pd.DataFrame(rates)), calibration=markdown_table(pd.DataFrame(calibration)))
+    return PAGE.format(
+        rates=markdown_table(pd.DataFrame(rates)),
+        calibration=markdown_table(pd.DataFrame(calibration)),
+        several=SEVERAL if any(len(one.by_seed) > 1 for one in decodings) else "",
+    )
 
 
 def decoding_summary(decodings: Sequence[Decoding]) -> dict[str, dict[str, float]]:
@@ -109,9 +141,11 @@ def draw_reliability(path: Path, decodings: Sequence[Decoding]) -> None:
     for axis, kind in zip(figure.subplots(1, len(KINDS)), KINDS, strict=True):
         axis.plot([0, 1], [0, 1], color="#c4c8ce", linewidth=0.8)
         for number, one in enumerate(decodings):
-            measured, colour = one.metrics["calibration"][kind], COLOURS[number % len(COLOURS)]
-            _draw(axis, measured["bins_before"], color=colour, linestyle="dotted", linewidth=0.9)
-            _draw(axis, measured["bins"], color=colour, linewidth=1.6, marker="o", markersize=3.5, label=one.key)
+            colour = COLOURS[number % len(COLOURS)]
+            for seed, measured in one.by_seed.items():
+                found, label = measured["calibration"][kind], one.key if seed == next(iter(one.by_seed)) else None
+                _draw(axis, found["bins_before"], color=colour, linestyle="dotted", linewidth=0.9)
+                _draw(axis, found["bins"], color=colour, linewidth=1.6, marker="o", markersize=3.5, label=label)
         axis.set_title(kind, loc="left", size=10)
         axis.set_xlabel("confidence", size=9)
         axis.set_ylabel("share that is right", size=9)

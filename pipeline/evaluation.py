@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from pipeline.hardware import Arithmetic
 from pipeline.inference import read_all
 from pipeline.metrics import BY_SEED, all_rates, all_sums, edit_distances
 from pipeline.reader import Reader
+from pipeline.seeds import mean_rates
 from pipeline.vocabulary import PADDING
 
 
@@ -51,17 +51,13 @@ def mean_metrics(by_seed: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     Rates are means. Several seeds have their number, the sample standard deviation of their CER and the rates of each.
     """
     first, *others = by_seed.values()
-    rates = {seed: {n: v for n, v in one.items() if n.startswith("test_")} for seed, one in by_seed.items()}
-    means = {name: fmean(one[name] for one in rates.values()) for name in first if name.startswith("test_")}
-    if not others:
-        return {**first, **means}
-    deviation = stdev(one["test_cer"] for one in rates.values())
-    return {**first, **means, "test_cer_std": deviation, "seeds": len(rates), BY_SEED: rates}
-
-
-def joined_predictions(by_seed: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
-    """One table with `seed` as first column, one seed after another."""
-    return pd.concat(dict(by_seed), names=["seed"]).reset_index("seed")
+    joined = {**first, **mean_rates(by_seed)}
+    if others:
+        joined[BY_SEED] = {
+            seed: {name: value for name, value in one.items() if name.startswith("test_")}
+            for seed, one in by_seed.items()
+        }
+    return joined
 
 
 def rates(reader: Reader, readings: Sequence[str], texts: Sequence[str], rows: Tensor) -> dict[str, float]:

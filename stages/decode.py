@@ -7,12 +7,15 @@ from pipeline import paths, vocabulary
 from pipeline.checkpoint import load_checkpoint
 from pipeline.data.line_store import read_lines
 from pipeline.decoding import places
-from pipeline.decoding.decode import Part, decode
+from pipeline.decoding.decode import Decoded, Part, decode, joined_metrics
+from pipeline.decoding.language_model import LanguageModel
 from pipeline.decoding.language_store import read_language_model
 from pipeline.decoding.posteriors import compute_posteriors
 from pipeline.errors import exit_on_input_error
 from pipeline.files import write_text
-from pipeline.hardware import choose_arithmetic, prepare_cpu
+from pipeline.hardware import Arithmetic, choose_arithmetic, prepare_cpu
+from pipeline.reader import Reader
+from pipeline.seeds import describe_spread, joined_predictions
 from pipeline.settings.base import read_section
 from pipeline.settings.decoding import DecodingSettings
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
@@ -20,32 +23,50 @@ from pipeline.timings import write_timing
 
 
 def run(key: str, settings: DecodingSettings, experiment: ExperimentSettings, training: TrainingSettings) -> None:
-    """Tune and calibrate on validation lines, read the test lines, write metrics and predictions.
-
-    It is the model of the experiment's first seed.
-    """
+    """Tune, calibrate and read with the model of each seed by itself; write metrics and predictions."""
     model = read_language_model(places.LANGUAGE_MODEL)
-    _, reader = load_checkpoint(paths.checkpoint(settings.experiment, training.seeds[0]))
+    readers = {seed: load_checkpoint(paths.checkpoint(settings.experiment, seed))[1] for seed in training.seeds}
     arithmetic = choose_arithmetic(training.trainer.precision, training.trainer.accelerator)
+    results = {}
+    for seed, reader in readers.items():
+        results[seed] = decode_lines(reader, settings, experiment.lines, training.batch_size, arithmetic, model)
+        print(f"decode: {key} (seed {seed}): {describe(results[seed])}", flush=True)
+    metrics = joined_metrics({seed: result.metrics for seed, result in results.items()})
+    predictions = joined_predictions({seed: result.predictions for seed, result in results.items()})
+    write_text(places.predictions(key), predictions.to_csv(index=False))
+    speeds = {seed: result.lines_per_second for seed, result in results.items()}
+    write_timing(key, "decode", speeds, "bf16" if arithmetic.bf16 else "fp32")
+    write_text(places.metrics(key), json.dumps(metrics, indent=2) + "\n")
+    print(f"decode: {key}: CER {metrics['test_cer']:.2%}{describe_spread(metrics)}")
+
+
+def decode_lines(
+    reader: Reader,
+    settings: DecodingSettings,
+    lines_key: str,
+    batch_size: int,
+    arithmetic: Arithmetic,
+    model: LanguageModel,
+) -> Decoded:
+    """Tune and calibrate one reader's beam on validation lines, and read the test lines."""
     parts, intermediate = {}, any(settings.intermediate_shares)
     for name in ("validation", "test"):
-        lines = read_lines(paths.lines(experiment.lines), name)
+        lines = read_lines(paths.lines(lines_key), name)
         posteriors = compute_posteriors(
-            reader, lines, batch_size=training.batch_size, arithmetic=arithmetic, intermediate=intermediate
+            reader, lines, batch_size=batch_size, arithmetic=arithmetic, intermediate=intermediate
         )
         parts[name] = Part(posteriors, lines.texts)
     test = parts["test"].posteriors
     greedy = vocabulary.decode_rows(reader.objective.decode(test.log_probabilities, test.lengths).numpy())
-    result = decode(parts["validation"], parts["test"], greedy, settings, model, reader.model.windows)
-    write_text(places.predictions(key), result.predictions.to_csv(index=False))
-    speed = {training.seeds[0]: result.lines_per_second}
-    write_timing(key, "decode", speed, "bf16" if arithmetic.bf16 else "fp32")
-    write_text(places.metrics(key), json.dumps(result.metrics, indent=2) + "\n")
+    return decode(parts["validation"], parts["test"], greedy, settings, model, reader.model.windows)
+
+
+def describe(result: Decoded) -> str:
+    """Error rates, and what was chosen on validation lines."""
+    metrics = result.metrics
     chosen = ("lm_weight", "length_bonus", "prior_weight", "intermediate_share")
-    print(
-        f"decode: {key}: CER {result.metrics['test_cer']:.2%}, greedy {result.metrics['test_cer_greedy']:.2%}; "
-        + ", ".join(f"{name} {result.metrics[name]}" for name in chosen)
-    )
+    rates = f"CER {metrics['test_cer']:.2%}, greedy {metrics['test_cer_greedy']:.2%}"
+    return f"{rates}; " + ", ".join(f"{name} {metrics[name]}" for name in chosen)
 
 
 def main() -> None:

@@ -10,11 +10,12 @@ from pipeline.checkpoint import load_checkpoint
 from pipeline.data.line_store import read_lines
 from pipeline.data.lines import Lines
 from pipeline.errors import InputError, exit_on_input_error
-from pipeline.evaluation import evaluate, joined_predictions, mean_metrics
+from pipeline.evaluation import evaluate, mean_metrics
 from pipeline.experiment_record import evaluation_of
 from pipeline.files import write_text
 from pipeline.hardware import choose_arithmetic, prepare_cpu
 from pipeline.report.readings import draw_first_readings
+from pipeline.seeds import describe_spread, joined_predictions
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
 from pipeline.timings import write_timing
 from pipeline.tracking import log_evaluation
@@ -49,7 +50,7 @@ def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) ->
         track(key, experiment, training, seed, lines, list(result.predictions["prediction"].head(SHOWN)))
     if not any(any(result.predictions["prediction"]) for result in results.values()):
         print(f"evaluate: {key}: every reading is empty; {EMPTY_ADVICE}")
-    spread = f" ± {metrics['test_cer_std']:.2%} ({len(results)} seeds)" if len(results) > 1 else ""
+    spread = describe_spread(metrics)
     print(f"evaluate: {key}: CER {metrics['test_cer']:.2%}{spread}, as the lab counts {metrics['test_cer_lab']:.2%}")
 
 

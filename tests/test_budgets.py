@@ -90,15 +90,19 @@ def test_a_whole_plan_on_tiny_data(tmp_path: Path) -> None:
     project = tmp_path / "project"
     fill_workspace(ROOT, project, profile_params("tiny"))
     budgets = {"only": {"training.max_epochs": 2, "training.endless.lines_per_epoch": 30}}
-    write(project / "plan.yaml", budgets=budgets)
+    write(project / "plan.yaml", seeds=[2, 1], budgets=budgets)
     command = [sys.executable, "-m", "pipeline.budgets", "plan.yaml"]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "budgets: see " in done.stdout
     (row,) = pd.read_csv(project / "reports/budgets.csv").to_dict("records")
     assert (row["experiment"], row["lines"]) == ("only", 60)
+    trainings = pd.read_csv(project / "reports/budgets_by_seed.csv")
+    assert list(zip(trainings["experiment"], trainings["seed"], strict=True)) == [("only", 2), ("only", 1)]
+    for rate in ("test_cer", "test_cer_folded", "test_cer_beam"):
+        assert row[rate] == pytest.approx(trainings[rate].mean(), abs=1e-6)
     assert 0 < row["test_cer_beam"] < 2
     made = sorted(path.name for path in (project / "reports").iterdir())
-    assert made == [f"budgets.{kind}" for kind in ("csv", "md", "png")]
+    assert made == ["budgets.csv", "budgets.md", "budgets.png", "budgets_by_seed.csv"]
     Image.open(project / "reports/budgets.png").verify()
     assert not (project / "models").exists()

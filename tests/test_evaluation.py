@@ -1,10 +1,9 @@
-import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
 
 from pipeline.data.lines import Lines
-from pipeline.evaluation import evaluate, joined_predictions, mean_metrics
+from pipeline.evaluation import evaluate, mean_metrics
 from pipeline.hardware import Arithmetic
 from pipeline.objectives.cross_entropy import CrossEntropy
 from tests.tiny import FP32, tiny_lines
@@ -71,13 +70,6 @@ def test_metrics_of_seeds_are_averaged_by_hand() -> None:
 def test_metrics_of_one_seed_are_its_own() -> None:
     metrics = {"test_cer": 0.1 + 0.2, "lines": 4}
     assert mean_metrics({7: metrics}) == metrics
-
-
-def test_predictions_of_seeds_follow_one_another() -> None:
-    table = joined_predictions(
-        {7: pd.DataFrame({"line": [0, 1], "text": ["a", ""]}), 3: pd.DataFrame({"line": [0], "text": ["b"]})}
-    )
-    assert table.to_csv(index=False) == "seed,line,text\n7,0,a\n7,1,\n3,0,b\n"
 
 
 def test_predictions_are_in_the_datas_order(lines: Lines) -> None:

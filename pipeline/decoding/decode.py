@@ -1,7 +1,7 @@
 """Reading test lines with a beam that was tuned and calibrated on validation lines."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,10 +19,13 @@ from pipeline.decoding.posteriors import Posteriors
 from pipeline.decoding.row_cache import RowCache
 from pipeline.decoding.tuning import best_of, try_all
 from pipeline.geometry import Windows
-from pipeline.metrics import edit_distances, reading_rates
+from pipeline.metrics import BY_SEED, edit_distances, reading_rates
+from pipeline.seeds import mean_rates
 from pipeline.settings.decoding import DecodingSettings
 
 UNCALIBRATED = 1.0
+SHARED = ("experiment", "lines")
+"""Metrics that are the same for all seeds."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,13 @@ def decode(
     }
     table = predictions_table(Part(posteriors, test.texts), greedy, candidates, fitted, windows)
     return Decoded(metrics, table, len(test.texts) / seconds)
+
+
+def joined_metrics(by_seed: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    """Of the models of all seeds: their mean rates, and under `by_seed` all that was chosen and measured of each."""
+    first = next(iter(by_seed.values()))
+    own = {seed: {name: one[name] for name in one if name not in SHARED} for seed, one in by_seed.items()}
+    return {**{name: first[name] for name in SHARED}, **mean_rates(by_seed), BY_SEED: own}
 
 
 KINDS = {"lines": confidence.of_lines, "characters": confidence.of_characters}

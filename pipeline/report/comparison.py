@@ -13,7 +13,7 @@ from pipeline.files import write_text
 from pipeline.metrics import OF_SEVERAL
 from pipeline.report.bootstrap import Estimate
 from pipeline.report.lecture import RESULTS
-from pipeline.report.markdown import markdown_table, percent, points, with_interval
+from pipeline.report.markdown import markdown_table, percent, points, with_spread
 from pipeline.report.rates import Rates
 from pipeline.report.results import Result
 from pipeline.report.single_changes import SingleChange
@@ -63,7 +63,7 @@ def comparison_page(
             "loss": table["loss"],
             "lines": table["lines"],
             "parameters": table["parameters"].map("{:,}".format),
-            "CER": [_with_interval(row) for _, row in table.iterrows()],
+            "CER": [_with_spread(row) for _, row in table.iterrows()],
             "CER (lab)": table["test_cer_lab"].map(percent(2)),
             "WER": table["test_wer"].map(percent(1)),
             "exact lines": table["test_exact"].map(percent(1)),
@@ -111,8 +111,6 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
     write_text(path, table.to_csv(index=False, float_format="%.6f"))
 
 
-def _with_interval(row: "pd.Series[Any]") -> str:
-    if row["seeds"] == 1:
-        return with_interval(Estimate(row["test_cer"], row["test_cer_low"], row["test_cer_high"]))
-    interval = f"{row['test_cer_low'] * 100:.1f}–{row['test_cer_high'] * 100:.1f}"
-    return f"{row['test_cer'] * 100:.2f} ± {row['test_cer_std'] * 100:.2f} % ({row['seeds']} seeds; {interval})"
+def _with_spread(row: "pd.Series[Any]") -> str:
+    rate = Estimate(row["test_cer"], row["test_cer_low"], row["test_cer_high"])
+    return with_spread(rate, row["test_cer_std"], row["seeds"])

@@ -1,16 +1,19 @@
 import json
 from itertools import product
 from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
 
 import pandas as pd
 import pytest
 import torch
 
 from pipeline import paths
-from pipeline.checkpoint import save_checkpoint
+from pipeline.checkpoint import ReaderSettings, save_checkpoint
 from pipeline.decoding.language_store import write_language_model
 from pipeline.decoding.places import LANGUAGE_MODEL
 from pipeline.settings.decoding import LanguageModelSettings
+from pipeline.vocabulary import TOKENS
 from tests.projects import Project, write_lines
 from tests.tiny import tiny_lines, tiny_settings
 
@@ -40,12 +43,26 @@ def trained(project: Project) -> Project:
             }
         },
     )
-    torch.manual_seed(0)
-    checkpoint = paths.checkpoint("own", 42)
-    checkpoint.parent.mkdir(parents=True)
-    save_checkpoint(checkpoint, SETTINGS, SETTINGS.build())
+    paths.models("own").mkdir(parents=True)
+    write_checkpoint(42)
     write_language_model(LANGUAGE_MODEL, "AB NA 007 hi", LanguageModelSettings(order=3, smoothing="witten_bell"))
     return project
+
+
+def write_checkpoint(seed: int, settings: ReaderSettings = SETTINGS, weights: int = 0, says: str = "") -> None:
+    """A checkpoint of `own` with fresh weights, whose model sees the character that it `says` everywhere."""
+    torch.manual_seed(weights)
+    reader = settings.build()
+    *_, bias = reader.model.parameters()
+    with torch.no_grad():
+        bias[[TOKENS.index(character) for character in says]] += 100
+    save_checkpoint(paths.checkpoint("own", seed), settings, reader)
+
+
+def read_metrics() -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:
+    """Of all seeds together, and of each."""
+    metrics = json.loads(Path("decodings/beam.json").read_text())
+    return metrics, {int(seed): measured for seed, measured in metrics["by_seed"].items()}
 
 
 def predictions() -> pd.DataFrame:
@@ -54,7 +71,12 @@ def predictions() -> pd.DataFrame:
 
 def test_readings_metrics_and_what_goes_with_each_character_agree(trained: Project) -> None:
     printed = trained.run("decode", "beam")
-    metrics, table = json.loads(Path("decodings/beam.json").read_text()), predictions()
+    (metrics, by_seed), table = read_metrics(), predictions()
+    assert metrics["lines"] == len(TEXTS)
+    assert metrics["experiment"] == "own"
+    (own,) = by_seed.values()
+    assert metrics["test_cer"] == own["test_cer"]
+    assert (table["seed"] == 42).all()
     assert table["text"].tolist() == TEXTS
     assert metrics["test_cer"] == pytest.approx(table["edits"].sum() / 12)
     assert metrics["test_exact"] == (table["edits"] == 0).mean()
@@ -65,25 +87,48 @@ def test_readings_metrics_and_what_goes_with_each_character_agree(trained: Proje
         assert all(0 <= float(value) <= 1 for value in (row["confidence"], *row["confidences"].split()))
     chosen, *tried = (
         tuple(one[name] for name in ("intermediate_share", "lm_weight", "length_bonus", "prior_weight"))
-        for one in (metrics, *metrics["trials"])
+        for one in (own, *own["trials"])
     )
-    trials = dict(zip(tried, [trial["cer"] for trial in metrics["trials"]], strict=True))
+    trials = dict(zip(tried, [trial["cer"] for trial in own["trials"]], strict=True))
     assert list(trials) == list(product((0,), (0, 0.5), (0, 4), (0, 1)))
-    assert trials[chosen] == min(trials.values()) == metrics["validation_cer"]
+    assert trials[chosen] == min(trials.values()) == own["validation_cer"]
     # Here all parts of the data are the same lines, so that what was chosen on one is what was measured on the other.
-    assert metrics["validation_cer"] == metrics["test_cer"]
-    assert printed.startswith(f"decode: beam: CER {metrics['test_cer']:.2%}, greedy {metrics['test_cer_greedy']:.2%};")
+    assert own["validation_cer"] == own["test_cer"]
+    first, last = printed.splitlines()
+    rates = f"CER {metrics['test_cer']:.2%}"
+    assert first.startswith(f"decode: beam (seed 42): {rates}, greedy {metrics['test_cer_greedy']:.2%}; lm_weight ")
+    assert last == f"decode: beam: {rates}"
+
+
+def test_each_seed_is_read_as_if_alone(trained: Project) -> None:
+    write_checkpoint(7, says="A")
+    alone = []
+    for seeds in ([42], [7], [42, 7]):
+        trained.change(experiments={"own": {"training": {"seeds": seeds}}})
+        trained.run("decode", "beam")
+        alone.append((*read_metrics(), predictions()))
+    metrics, by_seed, table = alone.pop()
+    assert by_seed == {seed: measured[seed] for seed, (_, measured, _) in zip((42, 7), alone, strict=True)}
+    pd.testing.assert_frame_equal(table, pd.concat([one for *_, one in alone], ignore_index=True))
+    rates = [measured["test_cer"] for measured in by_seed.values()]
+    assert metrics["test_cer"] == pytest.approx(fmean(rates))
+    assert metrics["test_cer_std"] == pytest.approx(stdev(rates)) != 0
+    trained.run("compare_decodings")
+    page = Path("reports/decoding.md").read_text()
+    assert f" | {100 * fmean(rates):.2f} ± {100 * stdev(rates):.2f} % (2 seeds; " in page
+    assert "± is the standard deviation between the models of several seeds" in page
+    assert json.loads(Path("reports/decoding.json").read_text())["beam"]["cer"] == round(fmean(rates), 4)
 
 
 def test_intermediate_logits_are_among_what_is_chosen_from(trained: Project) -> None:
     settings = tiny_settings("line_cnn_lstm", "ctc", intermediate=True)
-    torch.manual_seed(1)
-    save_checkpoint(paths.checkpoint("own", 42), settings, settings.build())
+    write_checkpoint(42, settings, weights=1)
     block = {**trained.params["experiments"]["own"], "model": settings.model.model_dump()}
     beam = {**trained.params["decoding"]["beam"], "lm_weights": [0.5], "intermediate_shares": [0.0, 0.9]}
     trained.change(experiments={"own": block}, decoding={"beam": beam})
     trained.run("decode", "beam")
-    metrics = json.loads(Path("decodings/beam.json").read_text())
+    _, by_seed = read_metrics()
+    metrics = by_seed[42]
     shares = [trial["intermediate_share"] for trial in metrics["trials"]]
     assert shares == [0.0] * 4 + [0.9] * 4
     by_share = [[trial["cer"] for trial in metrics["trials"] if trial["intermediate_share"] == s] for s in (0.0, 0.9)]
@@ -111,7 +156,7 @@ def test_the_greedy_readings_are_those_of_the_evaluation(trained: Project, store
 def test_decodings_are_compared(trained: Project) -> None:
     trained.run("decode", "beam")
     assert trained.run("compare_decodings") == "compare_decodings: 1 beam searches; see reports/decoding.md\n"
-    metrics, page = json.loads(Path("decodings/beam.json").read_text()), Path("reports/decoding.md").read_text()
+    (metrics, _), page = read_metrics(), Path("reports/decoding.md").read_text()
     assert f"| `beam` | `own` | {metrics['test_cer_greedy'] * 100:.2f} % (" in page
     assert f" | {metrics['test_cer'] * 100:.2f} % (" in page
     assert json.loads(Path("reports/decoding.json").read_text())["beam"]["cer"] == round(metrics["test_cer"], 4)
