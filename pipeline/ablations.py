@@ -19,6 +19,7 @@ from pipeline.errors import InputError, exit_on_input_error
 from pipeline.settings.base import read_params, validate
 from pipeline.settings.experiment import Seeds
 from pipeline.settings.project import Key
+from pipeline.termination import take_children_along
 from pipeline.variants import Changes, VariantsPlan, train_variants, variant_params
 
 WORKSPACE = Path("build/ablations")
@@ -71,6 +72,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, help="trainings at once; by default one per core")
     parser.add_argument("--output", type=Path, default=Path("reports"), help="folder of the report")
     arguments = parser.parse_args()
+    take_children_along()
     run(read_plan(arguments.plan), arguments.jobs, arguments.output)
 
 

@@ -19,6 +19,7 @@ from pipeline.budget_report import write_budgets
 from pipeline.errors import exit_on_input_error
 from pipeline.settings.base import read_params, validate
 from pipeline.settings.project import Key
+from pipeline.termination import take_children_along
 from pipeline.variants import Changes, VariantsPlan, train_variants, variant_params
 
 WORKSPACE = Path("build/budgets")
@@ -65,6 +66,7 @@ def main() -> None:
     parser.add_argument("plan", type=Path, help="YAML file: experiment, decoding, seeds, settings, budgets by name")
     parser.add_argument("--output", type=Path, default=Path("reports"), help="folder of the report")
     arguments = parser.parse_args()
+    take_children_along()
     run(read_plan(arguments.plan), arguments.output)
 
 

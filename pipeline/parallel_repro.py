@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from pipeline.errors import InputError, exit_on_input_error
 from pipeline.settings.experiment import read_experiment
+from pipeline.termination import take_children_along
 from pipeline.timings import read_timing
 
 DVC = (sys.executable, "-m", "pipeline.dvc_command", "--wait-for-lock", "repro")
@@ -145,6 +146,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.jobs < 1:
         parser.error(f"--jobs: {arguments.jobs}: at least 1")
+    take_children_along()
     order = stages_to_run(arguments.targets)
     threads = max(1, count_cores() // arguments.jobs)
     if order:

@@ -21,6 +21,7 @@ from pipeline.errors import InputError, exit_on_input_error
 from pipeline.files import project_root
 from pipeline.settings.base import Settings, read_params
 from pipeline.settings.experiment import read_experiment
+from pipeline.termination import take_children_along
 from pipeline.tracking import Store, open_store
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the settings that are drawn")
     arguments = parser.parse_args()
+    take_children_along()
     read_experiment(arguments.experiment)
     run(arguments.experiment, read_space(arguments.space), arguments.trials, arguments.seed)
 
