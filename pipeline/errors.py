@@ -1,6 +1,7 @@
 """What goes wrong by the user's input, as opposed to by a fault of the program."""
 
 import errno
+import gc
 import sys
 from collections.abc import Callable
 
@@ -29,6 +30,9 @@ def exit_on_input_error(main: Callable[[], None]) -> None:
 
     So does memory or disk that does not suffice; Ctrl-C ends it with status 130.
     """
+    if not gc.isenabled():  # see `stages`, whose imports are over now
+        gc.freeze()
+        gc.enable()
     try:
         main()
     except InputError as error:
