@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.imports import ROOT
 
 PROBE = """
@@ -27,3 +29,12 @@ def test_no_garbage_is_looked_for_until_all_is_imported(tmp_path: Path) -> None:
     (tmp_path / "stages/probe.py").write_text(PROBE)
     assert said(tmp_path, "-m", "stages.probe") == ["False", "True True"]
     assert said(tmp_path, "-c", "import stages.probe") == ["True", "True False"]
+
+
+@pytest.mark.parametrize("stage", ["evaluate", "compare", "decode", "compare_decodings"])
+def test_a_stage_that_trains_nothing_starts_without_what_training_needs(stage: str) -> None:
+    program = f"import sys, stages.{stage}; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True)
+    loaded = run.stdout.split()
+    assert f"stages.{stage}" in loaded
+    assert {"pytorch_lightning", "torchmetrics", "torch._dynamo", "scipy", "mlflow"}.isdisjoint(loaded)
