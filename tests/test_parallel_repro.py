@@ -1,9 +1,12 @@
 """Stages side by side, in a small DVC project of its own."""
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from ruamel.yaml import YAML
 
@@ -166,3 +169,17 @@ def test_processes_share_the_threads(threads: int, processes: int, each: str, mo
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     module.reproduce("train@x", threads)
     assert seen == [each, "7"]
+
+
+def test_a_stage_ends_with_the_command_that_started_it(project: Path) -> None:
+    started = "open('pid', 'w').write(str(os.getpid())); time.sleep(600)"
+    YAML().dump({"stages": {"long": stage(f'-c "import os, time; {started}"', [], [])}}, project / "dvc.yaml")
+    with subprocess.Popen([sys.executable, "-m", "pipeline.parallel_repro"]) as process:
+        end, pid = time.monotonic() + 120, project / "pid"
+        while not (pid.exists() and pid.read_text()):
+            assert time.monotonic() < end, "the stage did not begin"
+            time.sleep(0.1)
+        running = psutil.Process(int(pid.read_text()))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 128 + signal.SIGTERM
+        running.wait(timeout=60)

@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import psutil
 
@@ -18,7 +17,7 @@ subprocess.run([sys.executable, "-c", f"import subprocess; subprocess.run({{agai
 """
 
 
-def test_sigterm_ends_children_and_theirs(tmp_path: Path) -> None:
+def test_sigterm_ends_children_and_theirs() -> None:
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         grandchild = psutil.Process(int(parent.stdout.readline()))
