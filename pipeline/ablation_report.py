@@ -12,13 +12,12 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from pipeline.errors import InputError
-from pipeline.metrics import reading_rates
 from pipeline.report.bootstrap import LEVEL, Estimate
 from pipeline.report.figures import save_figure
 from pipeline.report.markdown import markdown_table, percent, points
 from pipeline.report.rates import Rates, resample_rates
 from pipeline.report.results import Result
-from pipeline.variant_report import describe_changes, read_variants, render_page, write_report
+from pipeline.variant_report import describe_changes, rates_by_seed, read_variants, render_page, write_report
 from pipeline.variants import Changes
 
 NORMAL = stats.norm.ppf((1 + LEVEL) / 2)
@@ -112,7 +111,7 @@ def ablation_table(
 
 def seed_rates(result: Result) -> list[float]:
     """The CER of the model of each seed."""
-    return [reading_rates(read, result.texts)["cer"] for read in result.by_seed.values()]
+    return [rates["cer"] for rates in rates_by_seed(result).values()]
 
 
 def pooled_spread(groups: Sequence[Sequence[float]]) -> Spread:

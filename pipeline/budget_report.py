@@ -17,7 +17,7 @@ from pipeline.report.results import Result
 from pipeline.settings.base import read_section
 from pipeline.settings.experiment import read_experiment
 from pipeline.settings.lines import LinesSettings
-from pipeline.variant_report import describe_changes, read_variants, render_page, write_report
+from pipeline.variant_report import describe_changes, rates_by_seed, read_variants, render_page, write_report
 from pipeline.variants import Changes
 
 PAGE = """# What `{{ experiment }}` reaches in how many minutes
@@ -50,7 +50,7 @@ Made by `python -m pipeline.budgets` on {{ machine }}.
 
 
 def write_budgets(experiment: str, budgets: Mapping[str, Changes], settings: Mapping[str, Any], output: Path) -> None:
-    """Write budgets.csv, budgets.md and budgets.png of what was evaluated and decoded in the working folder.
+    """Write budgets.csv, .md and .png and budgets_by_seed.csv of what the working folder has evaluated and decoded.
 
     `budgets` has what each training has otherwise than the others, by its name; `settings` are what all have otherwise
     than the `experiment` of that name.
@@ -120,12 +120,6 @@ def seeds_table(results: Sequence[Result], decodings: Sequence[Decoding]) -> pd.
             for seed, rates in rates_by_seed(result).items()
         ]
     )
-
-
-def rates_by_seed(result: Result) -> dict[int, Mapping[str, float]]:
-    """The rates of the readings of each seed, as fractions."""
-    readings = {str(seed): [one] for seed, one in result.by_seed.items()}
-    return {int(seed): rates.measured for seed, rates in resample_rates(result.texts, readings).items()}
 
 
 def lines_seen(result: Result) -> int:

@@ -26,7 +26,7 @@ WORKSPACE = Path("build/budgets")
 
 
 class Plan(VariantsPlan):
-    """A file of budgets; the beam reads by the first of its `seeds`."""
+    """A file of budgets."""
 
     decoding: Key
     """The beam search of `params.yaml` that reads by each of its trainings."""
@@ -53,7 +53,7 @@ def planned_params(params: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
 
 
 def run(plan: Plan, output: Path) -> None:
-    """Train, evaluate and decode all in the workspace; write budgets.csv, budgets.md and budgets.png."""
+    """Train, evaluate and decode all in the workspace; write the report."""
     train_variants(WORKSPACE, planned_params(read_params(), plan), jobs=1)
     output = output.absolute()
     with contextlib.chdir(WORKSPACE):

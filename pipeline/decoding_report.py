@@ -142,8 +142,8 @@ def draw_reliability(path: Path, decodings: Sequence[Decoding]) -> None:
         axis.plot([0, 1], [0, 1], color="#c4c8ce", linewidth=0.8)
         for number, one in enumerate(decodings):
             colour = COLOURS[number % len(COLOURS)]
-            for seed, measured in one.by_seed.items():
-                found, label = measured["calibration"][kind], one.key if seed == next(iter(one.by_seed)) else None
+            for place, measured in enumerate(one.by_seed.values()):
+                found, label = measured["calibration"][kind], None if place else one.key  # one entry for all seeds
                 _draw(axis, found["bins_before"], color=colour, linestyle="dotted", linewidth=0.9)
                 _draw(axis, found["bins"], color=colour, linewidth=1.6, marker="o", markersize=3.5, label=label)
         axis.set_title(kind, loc="left", size=10)

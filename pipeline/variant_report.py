@@ -13,6 +13,7 @@ from pipeline.data.line_store import read_attributes
 from pipeline.files import write_text
 from pipeline.report.comparison import write_table
 from pipeline.report.curves import ran_on
+from pipeline.report.rates import measured_rates
 from pipeline.report.results import Result, read_result
 from pipeline.settings.base import read_section
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
@@ -28,6 +29,11 @@ def read_variants(keys: Iterable[str]) -> list[Result]:
     for result in results:
         result.require_texts(results[0].texts, paths.lines(result.experiment.lines))
     return results
+
+
+def rates_by_seed(result: Result) -> dict[int, dict[str, float]]:
+    """What the model of each seed reached, as fractions."""
+    return {seed: measured_rates(result.texts, readings) for seed, readings in result.by_seed.items()}
 
 
 def render_page(template: str, results: Sequence[Result], **fields: object) -> str:

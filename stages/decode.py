@@ -2,10 +2,12 @@
 
 import argparse
 import json
+from collections.abc import Mapping
 
 from pipeline import paths, vocabulary
 from pipeline.checkpoint import load_checkpoint
 from pipeline.data.line_store import read_lines
+from pipeline.data.lines import Lines
 from pipeline.decoding import places
 from pipeline.decoding.decode import Decoded, Part, decode, joined_metrics
 from pipeline.decoding.language_model import LanguageModel
@@ -21,15 +23,18 @@ from pipeline.settings.decoding import DecodingSettings
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
 from pipeline.timings import write_timing
 
+PARTS = ("validation", "test")
+
 
 def run(key: str, settings: DecodingSettings, experiment: ExperimentSettings, training: TrainingSettings) -> None:
     """Tune, calibrate and read with the model of each seed by itself; write metrics and predictions."""
     model = read_language_model(places.LANGUAGE_MODEL)
     readers = {seed: load_checkpoint(paths.checkpoint(settings.experiment, seed))[1] for seed in training.seeds}
+    lines = {part: read_lines(paths.lines(experiment.lines), part) for part in PARTS}
     arithmetic = choose_arithmetic(training.trainer.precision, training.trainer.accelerator)
     results = {}
     for seed, reader in readers.items():
-        results[seed] = decode_lines(reader, settings, experiment.lines, training.batch_size, arithmetic, model)
+        results[seed] = decode_lines(reader, lines, settings, training.batch_size, arithmetic, model)
         print(f"decode: {key} (seed {seed}): {describe(results[seed])}", flush=True)
     metrics = joined_metrics({seed: result.metrics for seed, result in results.items()})
     predictions = joined_predictions({seed: result.predictions for seed, result in results.items()})
@@ -42,23 +47,23 @@ def run(key: str, settings: DecodingSettings, experiment: ExperimentSettings, tr
 
 def decode_lines(
     reader: Reader,
+    lines: Mapping[str, Lines],
     settings: DecodingSettings,
-    lines_key: str,
     batch_size: int,
     arithmetic: Arithmetic,
     model: LanguageModel,
 ) -> Decoded:
-    """Tune and calibrate one reader's beam on validation lines, and read the test lines."""
-    parts, intermediate = {}, any(settings.intermediate_shares)
-    for name in ("validation", "test"):
-        lines = read_lines(paths.lines(lines_key), name)
+    """Tune and calibrate one reader's beam on validation lines, and read the test lines; `lines` has all of `PARTS`."""
+    intermediate, parts = any(settings.intermediate_shares), []
+    for part in PARTS:
         posteriors = compute_posteriors(
-            reader, lines, batch_size=batch_size, arithmetic=arithmetic, intermediate=intermediate
+            reader, lines[part], batch_size=batch_size, arithmetic=arithmetic, intermediate=intermediate
         )
-        parts[name] = Part(posteriors, lines.texts)
-    test = parts["test"].posteriors
-    greedy = vocabulary.decode_rows(reader.objective.decode(test.log_probabilities, test.lengths).numpy())
-    return decode(parts["validation"], parts["test"], greedy, settings, model, reader.model.windows)
+        parts.append(Part(posteriors, lines[part].texts))
+    validation, test = parts
+    path = reader.objective.decode(test.posteriors.log_probabilities, test.posteriors.lengths)
+    greedy = vocabulary.decode_rows(path.numpy())
+    return decode(validation, test, greedy, settings, model, reader.model.windows)
 
 
 def describe(result: Decoded) -> str:

@@ -104,5 +104,6 @@ def test_a_whole_plan_on_tiny_data(tmp_path: Path) -> None:
     assert 0 < row["test_cer_beam"] < 2
     made = sorted(path.name for path in (project / "reports").iterdir())
     assert made == ["budgets.csv", "budgets.md", "budgets.png", "budgets_by_seed.csv"]
+    assert f"- `only`: `{describe_changes(budgets['only'])}`\n" in (project / "reports/budgets.md").read_text()
     Image.open(project / "reports/budgets.png").verify()
     assert not (project / "models").exists()

@@ -49,3 +49,14 @@ def test_the_readme_has_the_longest_and_the_shortest_of_the_budgets(which: str) 
 
 def test_the_budgets_longest_training_is_the_recipe() -> None:
     assert f"# What `{LOOKALIKES}` reaches" in page("reports/budgets.md")
+
+
+def test_each_seed_of_the_longest_has_the_rates_that_are_said_of_all_three() -> None:
+    seeds = [one for one in rows("reports/budgets_by_seed.csv") if one["experiment"] == longest()["experiment"]]
+    assert len(seeds) == int(longest()["seeds"]) == 3
+    assert "with a language model, with each of three seeds." in " ".join(page("README.md").split())
+    assert "the mean of three seeds whose rates lie within a twentieth of a point." in page("docs/recipes.md")
+    for name in ("test_cer", "test_cer_beam"):
+        rates = [float(one[name]) for one in seeds]
+        assert {f"{rate:.3f}" for rate in rates} == {f"{float(longest()[name]):.3f}"}
+        assert max(rates) - min(rates) < 0.0005

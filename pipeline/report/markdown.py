@@ -21,17 +21,20 @@ def points(difference: Estimate) -> str:
 
 def with_interval(rate: Estimate) -> str:
     """A rate and its interval, in percent."""
-    return f"{rate.value * 100:.2f} % ({rate.low * 100:.1f}–{rate.high * 100:.1f})"
+    return f"{rate.value * 100:.2f} % ({_interval(rate)})"
 
 
 def with_spread(rate: Estimate, deviation: float, seeds: int) -> str:
     """A mean over seeds, their standard deviation and the mean's interval, in percent; one seed has no deviation."""
     if seeds == 1:
         return with_interval(rate)
-    interval = f"{rate.low * 100:.1f}–{rate.high * 100:.1f}"
-    return f"{rate.value * 100:.2f} ± {deviation * 100:.2f} % ({seeds} seeds; {interval})"
+    return f"{rate.value * 100:.2f} ± {deviation * 100:.2f} % ({seeds} seeds; {_interval(rate)})"
 
 
 def percent(digits: int) -> Callable[[float], str]:
     """What writes a rate in percent."""
     return lambda rate: f"{rate * 100:.{digits}f} %"
+
+
+def _interval(rate: Estimate) -> str:
+    return f"{rate.low * 100:.1f}–{rate.high * 100:.1f}"

@@ -45,6 +45,12 @@ def mean_sums(texts: Sequence[str], readings: Sequence[Sequence[str]]) -> dict[s
     return {name: np.mean([one[name] for one in sums], axis=0) for name in sums[0]}
 
 
+def measured_rates(texts: Sequence[str], readings: Sequence[str]) -> dict[str, float]:
+    """The rates of `RATES` of one seed's readings, as fractions."""
+    sums = {name: values.sum() for name, values in line_sums(texts, readings).items()}
+    return {name: float(_ratio(sums[part], sums[whole])) for name, (part, whole) in RATES.items()}
+
+
 def resample_rates(
     texts: Sequence[str],
     readings: Mapping[str, Sequence[Sequence[str]]],
