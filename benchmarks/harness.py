@@ -18,7 +18,7 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks.inputs import EXPERIMENTS, Inputs
-from pipeline.hardware import peak_memory
+from pipeline.memory import peak_memory
 
 
 @dataclass(frozen=True)

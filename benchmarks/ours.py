@@ -15,7 +15,8 @@ from pipeline.data.batches import Batch, WidthBatches, line_loader
 from pipeline.data.synthesis import synthesize
 from pipeline.evaluation import evaluate as evaluate_reader
 from pipeline.evaluation import rates
-from pipeline.hardware import Arithmetic, KeptMemory, choose_arithmetic, prepare_cpu
+from pipeline.hardware import Arithmetic, choose_arithmetic, prepare_cpu
+from pipeline.memory import KeptMemory
 from pipeline.metrics import edit_distances
 from pipeline.reader import Reader
 from pipeline.trainer import make_adam

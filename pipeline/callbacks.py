@@ -12,7 +12,7 @@ from pytorch_lightning.callbacks import Checkpoint, EarlyStopping
 
 from pipeline.data.batches import Batch
 from pipeline.errors import InputError
-from pipeline.hardware import KeptMemory
+from pipeline.memory import KeptMemory
 
 Row = dict[str, float]
 OnEpoch = Callable[[int, Row], None]

@@ -1,24 +1,16 @@
-"""What the machine offers: arithmetic, and memory that is not given back between steps."""
+"""What the machine offers for arithmetic, and how to set it up."""
 
-import ctypes
 import os
-import platform
-import re
-import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import torch
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+from pipeline.memory import keep_freed_memory
 
-
-RESIDENT_LIMIT = 5 * 2**28
-"""Bytes in memory up to which freed memory is kept, where a step does not need more by itself."""
 ONEDNN_PRIMITIVES = 8192
 MEASURED_SIDE = 768
 """Rows of the matrices that are multiplied to compare bf16 with fp32: small beside the rest of a stage's start."""
@@ -36,63 +28,7 @@ def prepare_cpu() -> None:
     """
     torch.set_flush_denormal(True)
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(ONEDNN_PRIMITIVES))
-    if libc := _glibc():
-        # By default every large tensor is mapped anew and its pages are zeroed by the kernel at first touch,
-        # which halves the speed of training.
-        libc.mallopt(M_MMAP_THRESHOLD, 2**31 - 1)
-        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-class KeptMemory:
-    """Bounds what is kept between steps: to `limit` bytes, or to a quarter above what the largest step needs.
-
-    Kept blocks do not quite fit tensors of other widths, and without this the gaps would add up to several
-    times of what is in use. A step that comes right after the memory was given back shows what it needs
-    by itself, gaps apart; giving back less than that after every step would only cost time.
-    """
-
-    def __init__(self, limit: int = RESIDENT_LIMIT) -> None:
-        self.limit = limit
-        self._libc = _glibc()
-        self._trimmed = False
-
-    def bound(self) -> None:
-        """Call it after each step: gives freed memory back to the system if too much is held."""
-        if self._libc is None:
-            return
-        held = resident_memory()
-        if held <= self.limit:
-            self._trimmed = False
-        elif self._trimmed:
-            self.limit, self._trimmed = held + held // 4, False
-        else:
-            self._libc.malloc_trim(0)
-            self._trimmed = True
-
-
-def resident_memory() -> int:
-    """Bytes of memory that this process holds (Linux)."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def peak_memory(pid: int | str = "self") -> int:
-    """Most bytes of memory that a process has held since its program began (Linux); 0 where it has ended.
-
-    What `getrusage` and `wait4` tell would count the parent's memory, from before the program began, as well.
-    """
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
-    return int(found[1]) * 1024 if found else 0
-
-
-def _glibc() -> ctypes.CDLL | None:
-    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
-        return ctypes.CDLL("libc.so.6")
-    return None
+    keep_freed_memory()
 
 
 @dataclass(frozen=True)

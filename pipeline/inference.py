@@ -14,7 +14,8 @@ from pipeline.data.batches import Batch, WidthBatches, line_loader
 from pipeline.data.lines import Lines
 from pipeline.errors import InputError
 from pipeline.geometry import CELL
-from pipeline.hardware import Arithmetic, KeptMemory
+from pipeline.hardware import Arithmetic
+from pipeline.memory import KeptMemory
 from pipeline.reader import Reader
 
 
