@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pipeline import vocabulary
 from pipeline.models.base import LineModel
+from pipeline.models.layout import channels_last
 from pipeline.objectives.base import Objective
 
 
@@ -37,4 +38,4 @@ class Reader:
 
 def to_pixels(images: Tensor) -> Tensor:
     """Images (B, 28, W) uint8 as models take them: (B, 1, 28, W) float in [0, 1], channels last."""
-    return (images.unsqueeze(1).float() / 255).contiguous(memory_format=torch.channels_last)
+    return channels_last(images.unsqueeze(1).float() / 255)
