@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.models.relu import INTEGERS
+
 _LEVELS = 2**15
-_INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
-"""Integers as wide as a floating-point number of so many bytes."""
 
 
 class Dropout(nn.Dropout):
@@ -66,7 +66,7 @@ def random_masks(shape: tuple[int, int], kept: int, dtype: torch.dtype, chunk: i
         )
         # All ones where a level is below `kept`, else all zeros: the sign of a difference, spread over the number.
         mask = bits.bitwise_and_(_LEVELS - 1).sub_(kept).bitwise_right_shift_(15)
-        yield mask.to(_INTEGERS[dtype.itemsize])
+        yield mask.to(INTEGERS[dtype.itemsize])
 
 
 class _Mask(torch.autograd.Function):

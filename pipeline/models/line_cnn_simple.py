@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from pipeline.geometry import CELL, Windows
 from pipeline.models.base import LineModel
 from pipeline.models.dropout import Dropout
+from pipeline.models.layout import channels_last
 from pipeline.models.relu import ReLU
 from pipeline.models.repeated_rows import dropped_out_linear
-from pipeline.models.window_features import window_features
+from pipeline.models.window_features import arithmetic_type, window_features
 
 
 class LineCNNSimple(LineModel):
@@ -52,23 +53,23 @@ class LineCNNSimple(LineModel):
         """
         distinct, which = distinct_rows(windows.flatten(1))
         features = self._features(distinct.view(-1, 1, *windows.shape[1:])).flatten(1)
-        if self.training and features.device.type == "cpu" and features.dtype == torch.bfloat16:
+        if self.training and in_chunks(features):
             return dropped_out_linear(self.dropout, self.fc1, features, which)
         return self.dropout.before(self.fc1, features.index_select(0, which))
 
     def _features(self, images: Tensor) -> Tensor:
         """(N, conv_dim, 14, width // 2) of (N, 1, 28, width)."""
-        if images.device.type == "cpu" and autocasts_to_bf16():
+        if in_chunks(images):
             return window_features(images, self.conv1, self.conv2)
-        images = images.contiguous(memory_format=torch.channels_last)
+        images = channels_last(images)
         # Pooling before the second ReLU gives the same values as the lecture's order, on a quarter of the pixels.
         features: Tensor = self.relu(self.pool(self.conv2(self.relu(self.conv1(images)))))
         return features
 
 
-def autocasts_to_bf16() -> bool:
-    """Whether this runs under autocast to bf16 on a CPU."""
-    return torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
+def in_chunks(values: Tensor) -> bool:
+    """Whether a few windows at a time go through the model, which pays on a CPU; other numbers are for tests of it."""
+    return values.device.type == "cpu" and arithmetic_type(values) in (torch.bfloat16, torch.float32)
 
 
 def distinct_rows(rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""Integers as wide as a floating-point number of so many bytes."""
+
 
 class ReLU(nn.ReLU):
     """ReLU in place, PyTorch's own but for bf16 on a CPU.
@@ -25,16 +28,16 @@ class ReLU(nn.ReLU):
         return rectified
 
 
-def rectify_bf16_(values: Tensor) -> Tensor:
-    """ReLU of bf16 `values` in place, as the maximum of 16-bit integers and 0; without a gradient."""
-    values.view(torch.int16).clamp_(min=0)
+def rectify_(values: Tensor) -> Tensor:
+    """ReLU of floating-point `values` in place, as the maximum of their bits as integers and 0; without a gradient."""
+    values.view(INTEGERS[values.itemsize]).clamp_(min=0)
     return values
 
 
 class _IntegerReLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:
-        rectify_bf16_(values)
+        rectify_(values)
         ctx.mark_dirty(values)
         ctx.save_for_backward(values)
         return values

@@ -1,4 +1,4 @@
-"""Dropout and a linear layer over rows that occur many times, for bf16 on a CPU.
+"""Dropout and a linear layer over rows that occur many times, for a CPU.
 
 A few rows at a time go through all of it, within the processor's caches.
 """
@@ -15,7 +15,7 @@ CHUNK = 256
 
 
 def dropped_out_linear(dropout: Dropout, layer: nn.Linear, distinct: Tensor, which: Tensor) -> Tensor:
-    """`layer(dropout(distinct[which]))` in training: bf16 (N, O) of `distinct` (M, I) bf16 and `which` (N,) int64.
+    """`layer(dropout(distinct[which]))` in training: (N, O) of `distinct` (M, I), of its type, and `which` (N,) int64.
 
     Each of the N rows has a mask of its own. Gradients of a row that occurs often are summed up in fp32.
     """
