@@ -6,15 +6,15 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from pipeline.models.registry import build_model
-from pipeline.objectives.best_path import STEPS_AT_ONCE, best_path
+from pipeline.objectives.best_path import STEPS_AT_ONCE, STEPS_OF_A_THREAD, best_path
 from tests.tiny import tiny_model
 
 
 @st.composite
 def many_logits(draw: st.DrawFn) -> Tensor:
-    """Logits (B, C, S) with many equal values, in either layout; few or more than one thread takes."""
+    """Logits (B, C, S) with many equal values, in either layout; few, or more than is searched or threaded at once."""
     steps = draw(st.integers(1, 3))
-    fits = STEPS_AT_ONCE // steps
+    fits = draw(st.sampled_from([STEPS_AT_ONCE, STEPS_OF_A_THREAD])) // steps
     count = draw(st.integers(0, 4) | st.sampled_from([fits, fits + 1, 3 * fits - 1]))
     classes = draw(st.integers(1, 19))
     seed = draw(st.integers(0, 2**32 - 1))
