@@ -11,7 +11,7 @@ from pipeline.objectives.best_path import best_path
 
 
 class CrossEntropy(Objective):
-    """PyTorch's K-dimensional cross-entropy; the reading is the best class of each step."""
+    """PyTorch's cross-entropy of each step; the reading is the best class of each."""
 
     cut_to_lines = False
 
@@ -21,7 +21,9 @@ class CrossEntropy(Objective):
 
     def loss(self, logits: Tensor, lengths: Sequence[int], texts: Sequence[str]) -> Tensor:
         """Mean over all B x T positions."""
-        return torch.nn.functional.cross_entropy(logits.float(), self.encode(texts).to(logits.device))
+        # One row for each position: of images, which (B, C, T) would be, a GPU sums the losses in any order.
+        rows = logits.float().transpose(1, 2).flatten(0, 1)
+        return torch.nn.functional.cross_entropy(rows, self.encode(texts).flatten().to(logits.device))
 
     def decode(self, logits: Tensor, lengths: Sequence[int]) -> Tensor:
         """The best class of each position, (B, T)."""
