@@ -20,6 +20,9 @@ from tqdm import tqdm
 from benchmarks.inputs import EXPERIMENTS, Inputs
 from pipeline.memory import peak_memory
 
+SHORTEST_ROUND = 0.5
+"""Seconds; what takes less is done several times in a round: the first time after others had their turn is slow."""
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -53,14 +56,19 @@ def prepare(implementation: str, what: str, device: str) -> Callable[[int], int]
 
 
 def compare(
-    what: str, implementations: Mapping[str, str], warmups: Mapping[str, int], rounds: int, device: str = "cpu"
+    what: str,
+    implementations: Mapping[str, str],
+    warmups: Mapping[str, int],
+    rounds: int,
+    device: str = "cpu",
+    shortest_round: float = SHORTEST_ROUND,
 ) -> dict[str, Timing]:
     """Time `what` on `device` in each implementation, in turns, after each one's warm-up rounds."""
     context = multiprocessing.get_context("spawn")
     workers: dict[str, tuple[Any, Connection]] = {}
     for name, implementation in implementations.items():
         here, there = context.Pipe()
-        process = context.Process(target=_work, args=(implementation, what, device, there), daemon=True)
+        process = context.Process(target=_work, args=(implementation, what, device, shortest_round, there), daemon=True)
         process.start()
         there.close()  # so that a worker's death ends the waiting for it
         workers[name] = process, here
@@ -79,13 +87,14 @@ def compare(
     return timings
 
 
-def _work(implementation: str, what: str, device: str, connection: Connection) -> None:
+def _work(implementation: str, what: str, device: str, shortest_round: float, connection: Connection) -> None:
     run = prepare(implementation, what, device)
     connection.send("ready")
     while (number := connection.recv()) is not None:
-        start = time.perf_counter()
-        done = run(number)
-        connection.send((done, time.perf_counter() - start))
+        start, done = time.perf_counter(), run(number)
+        while (seconds := time.perf_counter() - start) < shortest_round:
+            done += run(number)
+        connection.send((done, seconds))
     connection.send(peak_memory())
 
 

@@ -27,7 +27,7 @@ def peer(folder: Path, units: int) -> str:
 
 def test_implementations_take_turns_in_processes_of_their_own(tmp_path: Path) -> None:
     implementations = {"one": peer(tmp_path, 10), "two": peer(tmp_path, 20)}
-    timings = compare("evaluate", implementations, {"one": 2, "two": 1}, rounds=3)
+    timings = compare("evaluate", implementations, {"one": 2, "two": 1}, rounds=3, shortest_round=0)
     entries = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
     begins, ends = entries[0::2], entries[1::2]
     assert [[*entry[:2], "end"] for entry in begins] == ends  # never two at work
@@ -41,6 +41,16 @@ def test_implementations_take_turns_in_processes_of_their_own(tmp_path: Path) ->
         timing = timings[name]
         assert timing.slowest <= timing.rate <= timing.fastest <= units / 0.01
         assert timing.memory > 2**20
+
+
+def test_short_work_is_repeated_within_its_round(tmp_path: Path) -> None:
+    timing = compare("evaluate", {"one": peer(tmp_path, 10)}, {"one": 0}, rounds=2, shortest_round=0.05)["one"]
+    entries = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+    numbers = [number for _, number, state in entries if state == "begin"]
+    assert set(numbers) == {"0", "1"}
+    assert numbers.count("0") > 1
+    assert numbers == sorted(numbers)  # all of a round before the next
+    assert 0 < timing.rate <= 10 / 0.01
 
 
 def test_an_implementation_that_lacks_the_work_is_an_error(tmp_path: Path) -> None:
