@@ -7,7 +7,10 @@ import re
 import sys
 from pathlib import Path
 
+import psutil
 import torch
+
+from pipeline.cores import count_cores
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_SHARE = 0.5
@@ -38,8 +41,7 @@ class KeptMemory:
 
     def __init__(self, limit: int | None = None) -> None:
         self._libc = _glibc()
-        # Where memory is not bounded, no one asks how much there is.
-        self.limit = (share_of_memory() if self._libc else 0) if limit is None else limit
+        self.limit = share_of_memory() if limit is None else limit
         self._trimmed = False
 
     def bound(self) -> None:
@@ -57,17 +59,17 @@ class KeptMemory:
 
 
 def share_of_memory() -> int:
-    """Bytes that this process may keep (Linux): its part of `KEPT_SHARE` by its threads among the machine's.
+    """Bytes that this process may keep: its part of `KEPT_SHARE` by its threads among the cores that it may use.
 
-    Of several trainings at once, or several processes of one, each has a part of the processors.
+    Of several trainings at once, or several processes of one, each has a part of the cores.
     """
-    threads = min(1.0, torch.get_num_threads() / (os.cpu_count() or 1))
+    threads = min(1.0, torch.get_num_threads() / count_cores())
     return int(KEPT_SHARE * threads * usable_memory())
 
 
 def usable_memory() -> int:
-    """Bytes that the machine has, or what its container may take of them (Linux, control groups of version 2)."""
-    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    """Bytes that the machine has, or what its container may take of them (control groups of version 2)."""
+    machine: int = psutil.virtual_memory().total
     try:
         allowed = CONTAINER_LIMIT.read_text().strip()
     except OSError:

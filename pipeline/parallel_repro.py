@@ -18,6 +18,7 @@ from graphlib import TopologicalSorter
 
 from tqdm import tqdm
 
+from pipeline.cores import count_cores
 from pipeline.errors import InputError, exit_on_input_error
 from pipeline.settings.experiment import read_experiment
 from pipeline.termination import take_children_along
@@ -131,11 +132,6 @@ def _repro(stage: str, threads: int, option: str) -> Process:
         encoding="utf-8",
         check=False,
     )
-
-
-def count_cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def main() -> None:

@@ -1,6 +1,5 @@
 import ctypes
 import mmap
-import os
 import platform
 import subprocess
 import sys
@@ -41,7 +40,6 @@ def test_what_a_step_needs_by_itself_is_kept(monkeypatch: pytest.MonkeyPatch) ->
     assert limits == [(1000, 1), (1375, 1), (1375, 1), (1375, 2), (1375, 2), (1375, 2), (1375, 3), (1375, 3), (1375, 4)]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
 @pytest.mark.parametrize(
     ("container", "usable"),
     [(None, 1), ("max", 1), ("garbage", 1), (str(2**62), 1), ("{half}", 0.5)],
@@ -56,24 +54,30 @@ def test_usable_memory_is_the_machines_or_what_its_container_may_take(
     assert usable_memory() == pytest.approx(usable * whole, abs=1)
 
 
-@pytest.mark.parametrize(("threads", "cores", "share"), [(2, 8, 100), (8, 8, 400), (16, 8, 400), (1, None, 400)])
+@pytest.mark.parametrize(("threads", "cores", "share"), [(2, 8, 100), (8, 8, 400), (16, 8, 400), (1, 1, 400)])
 def test_processes_share_half_of_the_memory_by_their_threads(
-    threads: int, cores: int | None, share: int, monkeypatch: pytest.MonkeyPatch
+    threads: int, cores: int, share: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory, "usable_memory", lambda: 800)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(memory, "count_cores", lambda: cores)
     assert share_of_memory() == share
 
 
-@pytest.mark.parametrize(("library", "limit"), [("glibc", 600), ("musl", 0)])
+@pytest.mark.parametrize(("given", "limit"), [(None, 600), (700, 700), (0, 0)])
 def test_without_a_limit_of_its_own_it_is_the_share_of_this_process(
-    library: str, limit: int, monkeypatch: pytest.MonkeyPatch
+    given: int | None, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(platform, "libc_ver", lambda: (library, "2.36"))
-    monkeypatch.setattr(ctypes, "CDLL", lambda _name: SimpleNamespace())
     monkeypatch.setattr(memory, "share_of_memory", lambda: 600)
-    assert KeptMemory().limit == limit
+    assert KeptMemory(given).limit == limit
+
+
+def test_memory_stays_with_a_c_library_that_cannot_give_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("musl", "1"))
+    monkeypatch.setattr(ctypes, "CDLL", loaded.append)
+    KeptMemory(0).bound()
+    assert loaded == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

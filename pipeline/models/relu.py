@@ -29,7 +29,10 @@ class ReLU(nn.ReLU):
 
 
 def rectify_(values: Tensor) -> Tensor:
-    """ReLU of floating-point `values` in place, as the maximum of their bits as integers and 0; without a gradient."""
+    """ReLU of floating-point `values` in place, without a gradient: the maximum of their bits as integers and 0.
+
+    A NaN whose sign bit is set becomes 0.
+    """
     values.view(INTEGERS[values.itemsize]).clamp_(min=0)
     return values
 

@@ -43,17 +43,13 @@ def best_path(logits: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
 
 
 def _search(scores: NDArray[np.floating], places: NDArray[np.intp], path: NDArray[np.int64]) -> None:
-    """The best class of scores (B * S, C) at some of their steps, in order, written to `path` (B * S)."""
+    """The best class of scores (B * S, C) at some of their steps, written to `path` (B * S)."""
     picked = np.empty((min(STEPS_AT_ONCE, len(places)), scores.shape[1]), scores.dtype)
     for start in range(0, len(places), STEPS_AT_ONCE):
         part = places[start : start + STEPS_AT_ONCE]
-        first, last = part[0], part[-1]
-        if last - first < len(part):
-            path[first : last + 1] = scores[first : last + 1].argmax(1)
-        else:
-            # `clip` for speed alone: whoever asks for an error at wrong places gets a copy more.
-            np.take(scores, part, axis=0, out=picked[: len(part)], mode="clip")
-            path[part] = picked[: len(part)].argmax(1)
+        # `clip` for speed alone: whoever asks for an error at wrong places gets a copy more.
+        np.take(scores, part, axis=0, out=picked[: len(part)], mode="clip")
+        path[part] = picked[: len(part)].argmax(1)
 
 
 def counted_steps(steps: int, lengths: Sequence[int]) -> NDArray[np.bool_]:

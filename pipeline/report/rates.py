@@ -47,8 +47,7 @@ def mean_sums(texts: Sequence[str], readings: Sequence[Sequence[str]]) -> dict[s
 
 def measured_rates(texts: Sequence[str], readings: Sequence[str]) -> dict[str, float]:
     """The rates of `RATES` of one seed's readings, as fractions."""
-    sums = {name: values.sum() for name, values in line_sums(texts, readings).items()}
-    return {name: float(_ratio(sums[part], sums[whole])) for name, (part, whole) in RATES.items()}
+    return _measured(line_sums(texts, readings), RATES)
 
 
 def resample_rates(
@@ -70,12 +69,16 @@ def resample_rates(
     resampled = dict(zip(columns, resampled_sums(values, np.random.default_rng(SEED)).T, strict=True))
     rates = {}
     for key, measured in sums.items():
-        found = {**RATES, **(ACCURACIES if hits.get(key) else {})}.items()
+        found = {**RATES, **(ACCURACIES if hits.get(key) else {})}
         rates[key] = Rates(
-            {name: float(_ratio(measured[a].sum(), measured[b].sum())) for name, (a, b) in found},
-            {name: _ratio(resampled[key, a], resampled[key, b]) for name, (a, b) in found},
+            _measured(measured, found),
+            {name: _ratio(resampled[key, a], resampled[key, b]) for name, (a, b) in found.items()},
         )
     return rates
+
+
+def _measured(sums: Mapping[str, NDArray[np.float64]], rates: Mapping[str, tuple[str, str]]) -> dict[str, float]:
+    return {name: float(_ratio(sums[part].sum(), sums[whole].sum())) for name, (part, whole) in rates.items()}
 
 
 def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from pipeline.models import window_features as module
 from pipeline.models.window_features import window_features
 
+BF16, FP32 = torch.bfloat16, torch.float32
+
 
 def layers(features: int = 4) -> tuple[nn.Conv2d, nn.Conv2d]:
     torch.manual_seed(0)
@@ -16,9 +18,6 @@ def layers(features: int = 4) -> tuple[nn.Conv2d, nn.Conv2d]:
 
 def by_pytorch(windows: Tensor, conv1: nn.Conv2d, conv2: nn.Conv2d) -> Tensor:
     return torch.relu(nn.functional.max_pool2d(conv2(torch.relu(conv1(windows))), 2))
-
-
-BF16, FP32 = torch.bfloat16, torch.float32
 
 
 def rounding(dtype: torch.dtype) -> AbstractContextManager[object]:
@@ -84,6 +83,8 @@ def test_a_tie_goes_to_the_first_pixel_and_nothing_below_zero_gets_a_gradient(dt
     assert float(negative.weight.grad[0, 0, 1, 2]) == 5 * 3 + 7 * 4
     assert float(negative.weight.grad[0, 0, 1, 0]) == 0
     assert float(same.weight.grad[0, 0, 1, 1]) == 5 * 3 + 7 * 4
+    # The second cell, whose gradient is 6, has nothing above zero.
+    assert negative.bias.grad.tolist() == [5 + 7]
 
 
 @pytest.mark.parametrize("dtype", [BF16, FP32])
