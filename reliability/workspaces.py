@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ TIMES = ("lines_per_second", "training_seconds")
 """Columns of the comparison that no two runs share."""
 LEFT_OUT = ("index.html", "comparison.md", "language_model.h5", "decoding.md", "decoding.json", "reliability.png")
 """Pages that state times among all else, and what comes after the experiments: reading with a language model."""
+UNFINISHED_BY_DVC = ".*.tmp"
+"""What a `dvc` that is killed leaves of a copy from its cache; `.dvcignore` sees to it that no stage depends on it."""
 SECONDS = 600
 """After which a command counts as hanging."""
 
@@ -112,10 +115,9 @@ class Workspace:
 
     def outputs(self) -> dict[str, str]:
         """The hash of every output by its path, without the times that some state."""
-        files = [
-            p for top in OUTPUTS for p in sorted((self.root / top).rglob("*")) if p.is_file() and p.name not in LEFT_OUT
-        ]
-        return {path.relative_to(self.root).as_posix(): hash_of(path) for path in files}
+        files = [path for top in OUTPUTS for path in sorted((self.root / top).rglob("*")) if path.is_file()]
+        counted = [path for path in files if path.name not in LEFT_OUT and not fnmatch(path.name, UNFINISHED_BY_DVC)]
+        return {path.relative_to(self.root).as_posix(): hash_of(path) for path in counted}
 
     def forget(self) -> None:
         """Remove every output and all that DVC and MLflow know."""

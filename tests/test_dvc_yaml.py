@@ -1,9 +1,13 @@
 """What `dvc.yaml` says of the stages, against the source of the stages."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc_objects.fs.utils import tmp_fname
 from ruamel.yaml import YAML
 
 from tests.imports import PACKAGES, ROOT, closure, has_code
@@ -60,6 +64,21 @@ def test_no_work_begins_before_the_settings_are_checked() -> None:
 def test_what_python_compiles_is_no_dependency() -> None:
     ignored = (ROOT / ".dvcignore").read_text().splitlines()
     assert {"__pycache__", "*.pyc"} <= set(ignored)
+
+
+@pytest.mark.parametrize("name", [tmp_fname(), ".a.h5.x1.partial"], ids=["of DVC", "of the pipeline"])
+def test_what_a_killed_process_left_is_no_part_of_a_dependency(tmp_path: Path, name: str) -> None:
+    shutil.copy(ROOT / ".dvcignore", tmp_path)
+    (tmp_path / "lines").mkdir()
+    (tmp_path / "lines/a.h5").write_bytes(b"1")
+    (tmp_path / "dvc.yaml").write_text(
+        "stages:\n  see:\n    cmd: cat lines/a.h5 > seen\n    deps: [lines]\n    outs: [seen]\n"
+    )
+    for command in (["init", "--no-scm"], ["repro"]):
+        subprocess.run([sys.executable, "-m", "dvc", *command, "--quiet"], cwd=tmp_path, check=True)
+    (tmp_path / "lines" / name).write_bytes(b"half")
+    status = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=tmp_path, capture_output=True, check=True)
+    assert b"up to date" in status.stdout
 
 
 def test_the_template_of_the_report_is_a_dependency() -> None:

@@ -31,6 +31,14 @@ def test_speeds_alone_do_not_count(tmp_path: Path) -> None:
     assert hashes[0] == hashes[1] != hashes[2]
 
 
+def test_what_dvc_left_of_a_copy_is_no_output_and_what_the_pipeline_left_is(empty: Workspace) -> None:
+    for name in ("a.h5", ".gex7YkpyW23zQq1oFRLjUg.tmp", ".a.h5.x.partial", "a.tmp"):
+        path = empty.root / "data" / "lines" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"1")
+    assert set(empty.outputs()) == {"data/lines/a.h5", "data/lines/.a.h5.x.partial", "data/lines/a.tmp"}
+
+
 @pytest.fixture
 def empty(tmp_path: Path) -> Workspace:
     (tmp_path / "workspace").mkdir()
