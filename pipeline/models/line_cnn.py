@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from pipeline.geometry import CELL, Windows
 from pipeline.models.base import LineModel
 from pipeline.models.dropout import Dropout
+from pipeline.models.layout import planned_width
 from pipeline.models.relu import ReLU
 
 
@@ -55,7 +56,8 @@ class LineCNN(LineModel):
         Steps that would feel the zero padding at the right edge are not used.
         """
         computed = min(steps, self.windows.first_blank_step(images.shape[-1]) + 1)
-        missing = self.windows.width_for(computed) - images.shape[-1]
+        width = planned_width(self.windows.width_for(computed), images.device)
+        missing = width - images.shape[-1]
         features = self._features(nn.functional.pad(images, (0, missing)))[..., :computed]
         repeated = features[..., -1:].expand(-1, -1, steps - computed)
         return torch.cat((features, repeated), dim=-1)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pipeline.models.layout import channels_last
+from pipeline.models.layout import channels_last, planned_width
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -22,3 +22,10 @@ def test_part_of_a_batch_is_laid_out_too() -> None:
 def test_a_convolution_with_weights_as_loaded_goes_by_them() -> None:
     conv = torch.nn.Conv2d(1, 5, 3, padding=1)
     assert conv(channels_last(torch.rand(2, 1, 28, 50))).stride(1) == 1
+
+
+@pytest.mark.parametrize(
+    ("needed", "device", "width"), [(1, "cuda", 64), (64, "cuda", 64), (65, "cuda", 128), (65, "cpu", 65)]
+)
+def test_a_gpu_plans_for_few_widths(needed: int, device: str, width: int) -> None:
+    assert planned_width(needed, torch.device(device)) == width

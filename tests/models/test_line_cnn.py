@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from pipeline.geometry import Windows
+from pipeline.models.layout import PLANNED_WIDTHS
 from pipeline.models.line_cnn import LineCNN
 from pipeline.models.relu import ReLU
 from tests.tiny import noise_images
@@ -117,6 +118,21 @@ def test_far_right_of_the_ink_nothing_is_computed_twice() -> None:
     model(noise_images([50]), [120])
     # The first blank step is ceil((50 + 23) / 16) = 5; six steps need 5 * 16 + 24 + 16 pixels of 2,000.
     assert widths == [120]
+
+
+@pytest.mark.parametrize("steps", [1, 4, 8])
+def test_on_a_gpu_few_widths_are_computed_and_the_answers_are_the_same(
+    steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, images = make(), noise_images([101, 50])
+    plain = model(images, [steps, 1])
+    monkeypatch.setitem(PLANNED_WIDTHS, "cpu", PLANNED_WIDTHS["cuda"])
+    widths: list[int] = []
+    model.convs.register_forward_hook(lambda _module, inputs, _output: widths.append(inputs[0].shape[-1]))
+    torch.testing.assert_close(model(images, [steps, 1]), plain, rtol=0, atol=1e-9)
+    (width,) = widths
+    assert width % PLANNED_WIDTHS["cuda"] == 0
+    assert 0 <= width - model.windows.width_for(steps) < PLANNED_WIDTHS["cuda"]
 
 
 def test_dropout_acts_in_training_only() -> None:
