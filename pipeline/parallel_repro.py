@@ -20,7 +20,9 @@ from tqdm import tqdm
 
 from pipeline.cores import count_cores
 from pipeline.errors import InputError, exit_on_input_error
+from pipeline.settings.base import read_section
 from pipeline.settings.experiment import read_experiment
+from pipeline.settings.lines import LinesSettings
 from pipeline.termination import take_children_along
 from pipeline.timings import read_timing
 
@@ -28,6 +30,8 @@ DVC = (sys.executable, "-m", "pipeline.dvc_command", "--wait-for-lock", "repro")
 Process = subprocess.CompletedProcess[str]
 Order = Mapping[str, set[str]]
 """Of each stage that is to run: those among them that must run before it."""
+Work = tuple[float, int]
+"""Seconds, and lines that new trainings, of which nobody knows the seconds, pass over."""
 
 
 def stages_to_run(targets: Sequence[str] = ()) -> Order:
@@ -61,10 +65,11 @@ def stages_to_run(targets: Sequence[str] = ()) -> Order:
 def run(order: Order, jobs: int, threads: int) -> list[str]:
     """Run all stages, at most `jobs` at once with `threads` threads each; those that failed.
 
-    Of those that can begin, the longest does: begun last, it would leave all cores but its own with nothing to do.
+    Of those that can begin, the one with the longest way to the end does: begun last, it would leave all cores but its
+    own with nothing to do.
     After a failure those that run are waited for, and no other begins.
     """
-    sorter = TopologicalSorter(order)
+    sorter, to_the_end = TopologicalSorter(order), ways_to_the_end(order)
     sorter.prepare()
     waiting = [*sorter.get_ready()]
     running: dict[Future[Process], str] = {}
@@ -72,7 +77,7 @@ def run(order: Order, jobs: int, threads: int) -> list[str]:
     with ThreadPoolExecutor(jobs) as workers, tqdm(total=len(order), unit="stage", disable=None) as bar:
         while running or (waiting and not failed):
             while waiting and len(running) < jobs and not failed:
-                stage = max(waiting, key=expected_seconds)  # the first of equals
+                stage = max(waiting, key=to_the_end.__getitem__)  # the first of equals
                 waiting.remove(stage)
                 running[workers.submit(reproduce, stage, threads)] = stage
             bar.set_postfix_str(", ".join(running.values()))
@@ -88,15 +93,40 @@ def run(order: Order, jobs: int, threads: int) -> list[str]:
     return failed
 
 
-def expected_seconds(stage: str) -> float:
-    """How long a training took the last time, endless for one that is new; 0 for all other stages, which are short."""
+def ways_to_the_end(order: Order) -> dict[str, Work]:
+    """Of each stage, the work of the longest chain of stages that begins with it: the critical path (Kelley, 1961)."""
+    after: dict[str, list[str]] = {stage: [] for stage in order}
+    for stage, needed in order.items():
+        for one in needed:
+            after[one].append(stage)
+    ways: dict[str, Work] = {}
+    for stage in reversed([*TopologicalSorter(order).static_order()]):
+        seconds, lines = expected_work(stage)
+        later_seconds, later_lines = max((ways[one] for one in after[stage]), default=(0.0, 0))
+        ways[stage] = seconds + later_seconds, lines + later_lines
+    return ways
+
+
+def expected_work(stage: str) -> Work:
+    """Seconds that a training took the last time, endless for a new one; 0 for all other stages, which are short."""
     name, _, key = stage.partition("@")
     if name != "train":
-        return 0.0
+        return 0.0, 0
     try:
-        return sum(read_timing(key, "train").by_seed.values())
+        return sum(read_timing(key, "train").by_seed.values()), 0
     except InputError:
-        return math.inf
+        return math.inf, lines_passed(key)
+
+
+def lines_passed(key: str) -> int:
+    """Lines that all trainings of an experiment pass over; 0 where its settings are not valid, as its stage says."""
+    try:
+        experiment, training = read_experiment(key)
+        endless = training.endless
+        per_epoch = endless.lines_per_epoch if endless else read_section(LinesSettings, "lines", experiment.lines).train
+    except InputError:
+        return 0
+    return len(training.seeds) * training.max_epochs * per_epoch
 
 
 def processes_of(stage: str) -> int:

@@ -101,21 +101,27 @@ def test_why_dvc_cannot_begin_a_stage_is_said(project: Path) -> None:
     assert "never_made" in run.stdout
 
 
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The stages that were begun, in order; none of them runs."""
+    stages: list[str] = []
+
+    def reproduce(stage: str, _threads: int) -> subprocess.CompletedProcess[str]:
+        stages.append(stage)
+        return subprocess.CompletedProcess([], 0, stdout="")
+
+    monkeypatch.setattr(module, "reproduce", reproduce)
+    return stages
+
+
 def test_what_took_longest_begins_first_and_new_trainings_before_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for key, by_seed in {"short": {1: 10.0}, "long": {1: 20.0, 2: 15.0}, "middle": {1: 30.0}}.items():
         write_timing(key, "train", by_seed, "32-true")
     Path("timings/damaged_train.json").write_text("{")
     stages = ["evaluate@long", *(f"train@{key}" for key in ("short", "new", "middle", "long", "damaged")), "compare"]
-    begun: list[str] = []
-
-    def reproduce(stage: str, _threads: int) -> subprocess.CompletedProcess[str]:
-        begun.append(stage)
-        return subprocess.CompletedProcess([], 0, stdout="")
-
-    monkeypatch.setattr(module, "reproduce", reproduce)
     assert module.run({stage: set() for stage in stages}, jobs=1, threads=1) == []
     assert begun == [
         "train@new",
@@ -126,6 +132,31 @@ def test_what_took_longest_begins_first_and_new_trainings_before_it(
         "evaluate@long",
         "compare",
     ]
+
+
+def test_of_new_trainings_that_of_most_lines_begins_first_and_what_it_waits_for_before_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    params = profile_params("tiny")
+    first, *_, last = params["experiments"]
+    lines = params["lines"][params["experiments"][first]["lines"]]["train"]
+    params["experiments"][first]["training"] = {"max_epochs": 3, "seeds": [1, 2]}
+    params["experiments"][last]["training"] = {"max_epochs": 2, "endless": {"lines_per_epoch": 4 * lines}}
+    YAML().dump(params, Path("params.yaml"))
+    assert (module.lines_passed(first), module.lines_passed(last)) == (2 * 3 * lines, 2 * 4 * lines)
+    assert module.lines_passed("nobody") == 0
+    write_timing("timed", "train", {1: 1e6}, "32-true")
+    order = {
+        "train@timed": set(),
+        f"train@{first}": set(),
+        f"train@{last}": {"synthesize"},
+        "synthesize": {"corpus"},
+        "corpus": set(),
+        "compare": {"train@timed", f"train@{first}", f"train@{last}"},
+    }
+    assert module.run(order, jobs=1, threads=1) == []
+    assert begun == ["corpus", "synthesize", f"train@{last}", f"train@{first}", "train@timed", "compare"]
 
 
 def test_a_stage_that_is_not_there_is_refused(project: Path) -> None:
