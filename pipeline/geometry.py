@@ -29,7 +29,7 @@ class Windows:
 
     def steps(self, image_width: int) -> int:
         """S for an image of `image_width` pixels, as the lecture counts it; 0 where no window fits."""
-        return max(0, (-(-image_width // self.grid) * self.grid - self.width) // self.stride + 1)
+        return max(0, (round_up(image_width, self.grid) - self.width) // self.stride + 1)
 
     def steps_of_line(self, line_width: int) -> int:
         """Steps whose window begins on the line: S of a line under CTC, however wide its batch is.
@@ -54,6 +54,11 @@ class Windows:
     def reach_left(self) -> int:
         """Pixels that a step depends on left of its window; the last of the raster comes on top."""
         return self.reach + self.grid - 1 if self.reach else 0
+
+
+def round_up(pixels: int, raster: int) -> int:
+    """The least multiple of `raster` of at least `pixels`."""
+    return -(-pixels // raster) * raster
 
 
 def advance(overlap: float) -> int:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.geometry import CELL, Windows, advance, densest_width
+from pipeline.geometry import CELL, Windows, advance, densest_width, round_up
 
 CNN = {"reach": 16, "grid": 8}
 windows_of_any_model = st.one_of(
@@ -116,3 +116,8 @@ def test_densest_line(characters: int, overlap: float, width: int) -> None:
 
 def test_a_cell_is_28_pixels() -> None:
     assert CELL == 28
+
+
+@given(st.integers(0, 10_000), st.integers(1, 100))
+def test_rounded_up_is_the_least_multiple_that_is_no_less(pixels: int, raster: int) -> None:
+    assert next(p for p in range(pixels, pixels + raster) if p % raster == 0) == round_up(pixels, raster)

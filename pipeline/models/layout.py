@@ -3,14 +3,15 @@
 import torch
 from torch import Tensor
 
+from pipeline.geometry import round_up
+
 PLANNED_WIDTHS = {"cuda": 64}
 """Pixels between the widths that are computed on a device: cuDNN plans every new one for 0.05 s, seven steps' time."""
 
 
 def planned_width(needed: int, device: torch.device) -> int:
     """The least width of at least `needed` pixels that `device` is to compute."""
-    raster = PLANNED_WIDTHS.get(device.type, 1)
-    return -(-needed // raster) * raster
+    return round_up(needed, PLANNED_WIDTHS.get(device.type, 1))
 
 
 def channels_last(images: Tensor) -> Tensor:

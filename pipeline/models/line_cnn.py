@@ -56,8 +56,7 @@ class LineCNN(LineModel):
         Steps that would feel the zero padding at the right edge are not used.
         """
         computed = min(steps, self.windows.first_blank_step(images.shape[-1]) + 1)
-        width = planned_width(self.windows.width_for(computed), images.device)
-        missing = width - images.shape[-1]
+        missing = planned_width(self.windows.width_for(computed), images.device) - images.shape[-1]
         features = self._features(nn.functional.pad(images, (0, missing)))[..., :computed]
         repeated = features[..., -1:].expand(-1, -1, steps - computed)
         return torch.cat((features, repeated), dim=-1)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from pipeline.geometry import Windows
+from pipeline.geometry import Windows, round_up
 from pipeline.models.relu import ReLU
 from pipeline.models.residual import BLOCKS, PatchMerging, patches
 
@@ -50,7 +50,7 @@ class LineResNet(nn.Module):
         """Features at every step of the image, or at `max(lengths)` steps as if blank paper went on."""
         steps = self.windows.steps(images.shape[-1]) if lengths is None else max(lengths)
         pixels = images.shape[-1] if lengths is None else max(images.shape[-1], self.windows.width_for(steps))
-        paper = nn.functional.pad(images, (0, -(-pixels // RASTER) * RASTER - images.shape[-1]))
+        paper = nn.functional.pad(images, (0, round_up(pixels, RASTER) - images.shape[-1]))
         halved = patches(paper, 2, 2).permute(0, 3, 1, 2)
         features: Tensor = self.levels(self.relu(self.norm(self.stem(halved))))
         return features.squeeze(2).transpose(1, 2)[:, :steps]
