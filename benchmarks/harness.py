@@ -7,6 +7,7 @@ taking turns spreads the noise of the machine over all.
 import importlib
 import importlib.util
 import multiprocessing
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,36 +67,51 @@ def compare(
     """Time `what` on `device` in each implementation, in turns, after each one's warm-up rounds."""
     context = multiprocessing.get_context("spawn")
     workers: dict[str, tuple[Any, Connection]] = {}
-    for name, implementation in implementations.items():
-        here, there = context.Pipe()
-        process = context.Process(target=_work, args=(implementation, what, device, shortest_round, there), daemon=True)
-        process.start()
-        there.close()  # so that a worker's death ends the waiting for it
-        workers[name] = process, here
-        here.recv()
-        for number in range(warmups[name]):
-            _round(here, number)
-    measured: dict[str, list[tuple[int, float]]] = {name: [] for name in workers}
-    for number in tqdm(range(rounds), desc=what, unit="round", disable=None):
-        for name, (_, connection) in workers.items():
-            measured[name].append(_round(connection, warmups[name] + number))
-    timings = {}
-    for name, (process, connection) in workers.items():
-        connection.send(None)
-        timings[name] = _timing(measured[name], connection.recv())
-        process.join()
-    return timings
+    try:
+        for name, implementation in implementations.items():
+            here, there = context.Pipe()
+            of_worker = (implementation, what, device, shortest_round, there)
+            process = context.Process(target=_work, args=of_worker, daemon=True)
+            process.start()
+            there.close()  # so that a worker's death ends the waiting for it
+            workers[name] = process, here
+            here.recv()
+            for number in range(warmups[name]):
+                _round(here, number)
+        measured: dict[str, list[tuple[int, float]]] = {name: [] for name in workers}
+        for number in tqdm(range(rounds), desc=what, unit="round", disable=None):
+            for name, (_, connection) in workers.items():
+                measured[name].append(_round(connection, warmups[name] + number))
+        return {name: _timing(measured[name], _end(connection)) for name, (_, connection) in workers.items()}
+    finally:
+        for process, connection in workers.values():
+            connection.close()  # which ends the waiting of those that are left when one has failed
+            process.join()
 
 
 def _work(implementation: str, what: str, device: str, shortest_round: float, connection: Connection) -> None:
     run = prepare(implementation, what, device)
     connection.send("ready")
-    while (number := connection.recv()) is not None:
+    while (number := _next(connection)) is not None:
         start, done = time.perf_counter(), run(number)
         while (seconds := time.perf_counter() - start) < shortest_round:
             done += run(number)
         connection.send((done, seconds))
     connection.send(peak_memory())
+
+
+def _next(connection: Connection) -> int | None:
+    try:
+        number: int | None = connection.recv()
+    except EOFError:
+        sys.exit()  # another implementation has failed
+    return number
+
+
+def _end(connection: Connection) -> int:
+    connection.send(None)
+    memory: int = connection.recv()
+    return memory
 
 
 def _round(connection: Connection, number: int) -> tuple[int, float]:

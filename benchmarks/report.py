@@ -1,7 +1,7 @@
 """`reports/performance.csv` and `.md`: what was measured, beside the lab's code and the plain baseline."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -18,17 +18,17 @@ TEMPLATE = Path(__file__).parent / "performance.md.j2"
 NUMBERS = ["ours", "lab", "baseline", "ratio_lab", "ratio_baseline"]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Measured:
-    """Everything that one run of the benchmarks found."""
+    """Everything that one run of the benchmarks has found so far."""
 
     device: str
     """Where models computed, `cpu` or `cuda`."""
     peak: Peak
-    timings: Mapping[str, Mapping[str, Timing]]
+    timings: dict[str, Mapping[str, Timing]] = field(default_factory=dict)
     """By what was done, then by implementation (ours, lab, baseline)."""
-    shares: Mapping[str, Share]
-    others: Sequence[Row]
+    shares: dict[str, Share] = field(default_factory=dict)
+    others: list[Row] = field(default_factory=list)
 
 
 def table_of(measured: Measured) -> pd.DataFrame:

@@ -56,3 +56,14 @@ def test_short_work_is_repeated_within_its_round(tmp_path: Path) -> None:
 def test_an_implementation_that_lacks_the_work_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AttributeError, match="synthesis"):
         prepare(peer(tmp_path, 1), "synthesis", "cpu")
+
+
+def test_the_failure_of_one_implementation_ends_the_others(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    fails = tmp_path / "fails.py"
+    fails.write_text("def evaluate(inputs):\n    return lambda number: [10][number]\n")
+    with pytest.raises(EOFError):
+        compare("evaluate", {"one": peer(tmp_path, 10), "two": str(fails)}, {"one": 0, "two": 0}, 2, "cpu", 0)
+    assert "IndexError" in capfd.readouterr().err
+    pid = int((tmp_path / "log").read_text().split()[0])
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
