@@ -16,9 +16,9 @@ class Dropout(nn.Dropout):
     """Dropout as PyTorch's, with 15 random bits for each value.
 
     PyTorch draws one Bernoulli value after another on a CPU, which for the features of LineCNNSimple
-    takes longer than its convolutions. Here each 64-bit draw serves four values and bits are masked
-    instead of numbers multiplied, so the probability is `p` rounded to a multiple of 1/32768. On other
-    devices it is PyTorch's own.
+    takes longer than its convolutions. Here each 64-bit draw serves four values, and their bits are multiplied
+    by 0 or 1 as integers. The probability is `p` rounded to a multiple of 1/32768. On other devices it is
+    PyTorch's own.
     """
 
     def forward(self, values: Tensor) -> Tensor:
@@ -27,12 +27,15 @@ class Dropout(nn.Dropout):
             return super().forward(values)
         return self._masked(values) * self.scale
 
-    def before(self, layer: nn.Linear, values: Tensor) -> Tensor:
-        """`layer(self(values))`; the scale goes to the layer's weights, which are far fewer than the values."""
+    def before(self, layer: nn.Linear, values: Tensor, weight: Tensor | None = None) -> Tensor:
+        """`layer(self(values))`, with `weight` in place of the layer's own.
+
+        The scale goes to the weights, which are far fewer than the values.
+        """
+        weight = layer.weight if weight is None else weight
         if not self._masks(values):
-            dense: Tensor = layer(self(values))
-            return dense
-        return nn.functional.linear(self._masked(values), layer.weight * self.scale, layer.bias)
+            return nn.functional.linear(self(values), weight, layer.bias)
+        return nn.functional.linear(self._masked(values), weight * self.scale, layer.bias)
 
     def _masks(self, values: Tensor) -> bool:
         return self.training and values.device.type == "cpu"
@@ -53,19 +56,17 @@ class Dropout(nn.Dropout):
 
 
 def random_masks(shape: tuple[int, int], kept: int, dtype: torch.dtype, chunk: int) -> Iterator[Tensor]:
-    """Masks (N, D) for values of `dtype`, `chunk` rows at a time: integers, all ones with probability `kept` / 32768.
+    """Masks (N, D) for values of `dtype`, `chunk` rows at a time: integers of its size, 1 with probability
+    `kept` / 32768, else 0.
 
     The seed comes from PyTorch's generator.
     """
     rows, columns = shape
     draws = np.random.SFC64(int(torch.randint(2**63 - 1, ())))
-    for start in range(0, rows, chunk):
-        count = min(chunk, rows - start) * columns
-        bits = torch.from_numpy(draws.random_raw(-(-count // 4)).view(np.int16))[:count].view(
-            count // max(columns, 1), columns
-        )
-        # All ones where a level is below `kept`, else all zeros: the sign of a difference, spread over the number.
-        mask = bits.bitwise_and_(_LEVELS - 1).sub_(kept).bitwise_right_shift_(15)
+    for start in range(0, max(rows, 1), chunk):  # one empty mask of no rows, as torch.split has it
+        here = min(chunk, rows - start)
+        bits = torch.from_numpy(draws.random_raw(-(-here * columns // 4)).view(np.int16))[: here * columns]
+        mask = bits.bitwise_and_(_LEVELS - 1).le_(kept - 1).view(here, columns)
         yield mask.to(INTEGERS[dtype.itemsize])
 
 
@@ -76,12 +77,14 @@ class _Mask(torch.autograd.Function):
     def forward(ctx: Any, values: Tensor, kept: int) -> Tensor:
         (mask,) = random_masks((1, values.numel()), kept, values.dtype, 1)
         ctx.mask = mask.view(values.shape)
-        return _and(values, ctx.mask)
+        return times_mask(values, ctx.mask)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return _and(gradient, ctx.mask), None
+        return times_mask(gradient, ctx.mask), None
 
 
-def _and(values: Tensor, mask: Tensor) -> Tensor:
-    return (values.view(mask.dtype) & mask).view(values.dtype)
+def times_mask(values: Tensor, mask: Tensor, out: Tensor | None = None) -> Tensor:
+    """Floating-point `values` where the integer `mask`, as wide as they, is 1, and 0 where it is 0, even of a NaN."""
+    bits = torch.mul(values.view(mask.dtype), mask, out=None if out is None else out.view(mask.dtype))
+    return bits.view(values.dtype)

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from pipeline.geometry import CELL, Windows
 from pipeline.models.base import LineModel
 from pipeline.models.dropout import Dropout
+from pipeline.models.dropped_out_linear import dropped_out_linear
 from pipeline.models.layout import channels_last
 from pipeline.models.relu import ReLU
-from pipeline.models.repeated_rows import dropped_out_linear
 from pipeline.models.window_features import arithmetic_type, window_features
 
 
@@ -46,25 +46,36 @@ class LineCNNSimple(LineModel):
         return paper.squeeze(1).unfold(2, self.windows.width, self.windows.stride)[:, :, :steps].transpose(1, 2)
 
     def _hidden(self, windows: Tensor) -> Tensor:
-        """(N, fc_dim) of (N, 28, width) windows, the convolutions of each distinct window computed once.
+        """(N, fc_dim) of (N, 28, width) windows, the convolutions of blank paper computed once.
 
-        Half the windows of a batch of lines are blank paper, and equal windows have equal features;
-        dropout comes after and is drawn for every window anew.
+        Half the windows of a batch of lines are blank. Dropout comes after and is drawn for every window anew.
+        On a GPU each is computed: counting those with ink would cost more.
         """
-        distinct, which = distinct_rows(windows.flatten(1))
-        features = self._features(distinct.view(-1, 1, *windows.shape[1:])).flatten(1)
-        if self.training and in_chunks(features):
-            return dropped_out_linear(self.dropout, self.fc1, features, which)
-        return self.dropout.before(self.fc1, features.index_select(0, which))
+        if windows.is_cuda:
+            return self.dropout.before(self.fc1, *self._features(windows))
+        distinct, which = paper_once(windows)
+        features, weight = self._features(distinct)
+        if not self.training:
+            return nn.functional.linear(features, weight, self.fc1.bias).index_select(0, which)
+        if not in_chunks(features):
+            return self.dropout.before(self.fc1, features.index_select(0, which), weight)
+        order = which.argsort(stable=True)
+        products = dropped_out_linear(self.dropout, weight, features, int((which == len(distinct) - 1).sum()))
+        return products.index_select(0, order.argsort()) + self.fc1.bias.to(products.dtype)
 
-    def _features(self, images: Tensor) -> Tensor:
-        """(N, conv_dim, 14, width // 2) of (N, 1, 28, width)."""
+    def _features(self, windows: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (N, conv_dim * 14 * (width // 2)) of (N, 28, width), and the weights of `fc1` in their order.
+
+        Both go by the order in memory, in which the channels of a pixel lie side by side.
+        """
+        images = windows.unsqueeze(1)
         if in_chunks(images):
-            return window_features(images, self.conv1, self.conv2)
-        images = channels_last(images)
-        # Pooling before the second ReLU gives the same values as the lecture's order, on a quarter of the pixels.
-        features: Tensor = self.relu(self.pool(self.conv2(self.relu(self.conv1(images)))))
-        return features
+            features = window_features(images, self.conv1, self.conv2)
+        else:
+            # Pooling before the second ReLU gives the same values as the lecture's order, on a quarter of the pixels.
+            features = self.relu(self.pool(self.conv2(self.relu(self.conv1(channels_last(images))))))
+        weight = self.fc1.weight.view(-1, *features.shape[1:])
+        return features.permute(0, 2, 3, 1).flatten(1), weight.permute(0, 2, 3, 1).flatten(1)
 
 
 def in_chunks(values: Tensor) -> bool:
@@ -72,20 +83,8 @@ def in_chunks(values: Tensor) -> bool:
     return values.device.type == "cpu" and arithmetic_type(values) in (torch.bfloat16, torch.float32)
 
 
-def distinct_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """The distinct rows of (N, D) pixels, float32 or float64, and for each row its index among them.
-
-    Rows are told apart by 64-bit sums of their bits with fixed odd weights (multiplicative hashing), of
-    which two differ for different rows but with a chance of 2^-40 or less. On a GPU every row is its own:
-    finding duplicates there costs more than the convolutions.
-    """
-    if rows.is_cuda:
-        return rows, torch.arange(len(rows), device=rows.device)
-    words = rows.contiguous().view(torch.int32).long()
-    generator = torch.Generator().manual_seed(0)
-    weights = torch.empty(words.shape[1], dtype=torch.int64).random_(-(2**63), None, generator=generator) | 1
-    _, which = torch.unique((words * weights).sum(1), return_inverse=True)
-    first = torch.full((int(which.max()) + 1,), len(rows)).scatter_reduce(
-        0, which, torch.arange(len(rows)), reduce="amin"
-    )
-    return rows[first], which
+def paper_once(windows: Tensor) -> tuple[Tensor, Tensor]:
+    """The windows (N, 28, width) with ink and last a blank one, and for each window its index (N,) among these."""
+    inked = windows.flatten(1).any(1)
+    distinct = torch.cat((windows[inked], windows.new_zeros(1, *windows.shape[1:])))
+    return distinct, torch.where(inked, inked.cumsum(0) - 1, len(distinct) - 1)

@@ -33,8 +33,13 @@ def rectify_(values: Tensor) -> Tensor:
 
     A NaN whose sign bit is set becomes 0.
     """
-    values.view(INTEGERS[values.itemsize]).clamp_(min=0)
+    bits_of(values).clamp_(min=0)
     return values
+
+
+def bits_of(values: Tensor) -> Tensor:
+    """Floating-point `values` read as integers of their size: of numbers that are not negative, in the same order."""
+    return values.view(INTEGERS[values.itemsize])
 
 
 class _IntegerReLU(torch.autograd.Function):

@@ -2,7 +2,7 @@
 
 PyTorch runs each operation over all windows of a batch before the next one, and keeps every result: the
 machine spends its time moving gigabytes. Here a chunk of windows goes through all operations at once;
-what the backward pass needs of it is computed again or kept in four bytes for each pooled value.
+what the backward pass needs of it is computed again, but for where each maximum of a pool comes from.
 """
 
 from typing import Any
@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pipeline.models.dropout import times_mask
 from pipeline.models.layout import channels_last
-from pipeline.models.relu import rectify_
+from pipeline.models.relu import bits_of, rectify_
 
 CHUNK = 32
 """Windows at a time."""
-_CELL = [2, 2]
 _ONE = [1, 1]
 _NONE = [0, 0]
 
@@ -23,8 +23,8 @@ _NONE = [0, 0]
 def window_features(windows: Tensor, conv1: nn.Conv2d, conv2: nn.Conv2d) -> Tensor:
     """Features (N, F, 14, width // 2) of windows (N, 1, 28, width): bf16 under autocast, else of the windows' type.
 
-    They are `relu(pool(conv2(relu(conv1(windows)))))` with 3 x 3 convolutions and 2 x 2 max-pooling. The
-    gradient reaches the weights, summed up in fp32, and not the windows.
+    They are `relu(pool(conv2(relu(conv1(windows)))))` with 3 x 3 convolutions and 2 x 2 max-pooling, channels
+    last in memory. The gradient reaches the weights, summed up in fp32, and not the windows.
     """
     features: Tensor = _WindowFeatures.apply(  # type: ignore[no-untyped-call]
         channels_last(windows.to(arithmetic_type(windows))),
@@ -33,7 +33,7 @@ def window_features(windows: Tensor, conv1: nn.Conv2d, conv2: nn.Conv2d) -> Tens
         conv2.weight,
         conv2.bias,
     )
-    return features
+    return features.permute(0, 3, 1, 2)
 
 
 def arithmetic_type(values: Tensor) -> torch.dtype:
@@ -42,21 +42,20 @@ def arithmetic_type(values: Tensor) -> torch.dtype:
 
 
 class _WindowFeatures(torch.autograd.Function):
+    """Windows (N, 1, 28, width) to features (N, 14, width // 2, F)."""
+
     @staticmethod
     def forward(ctx: Any, windows: Tensor, *parameters: Tensor) -> Tensor:
         weight1, bias1, weight2, bias2 = _as(windows.dtype, parameters)
-        pooled, places = [], []
-        for chunk in torch.split(windows, CHUNK):
+        count, _, height, width = windows.shape
+        features = windows.new_empty(count, height // 2, width // 2, len(weight2))
+        ctx.places = []
+        for chunk, pooled in zip(torch.split(windows, CHUNK), torch.split(features, CHUNK), strict=True):
             hidden = rectify_(nn.functional.conv2d(chunk, weight1, bias1, padding=1))
-            # Pooling before the ReLU gives the same values as the lecture's order, on a quarter of the pixels.
-            values, place = torch.ops.aten.max_pool2d_with_indices(
-                nn.functional.conv2d(hidden, weight2, bias2, padding=1), _CELL
-            )
-            pooled.append(rectify_(values))
-            places.append(place.to(torch.int32))
-        features = torch.cat(pooled)
+            # The ReLU before pooling, as the lecture has it: numbers that are not negative compare as integers.
+            convolved = rectify_(nn.functional.conv2d(hidden, weight2, bias2, padding=1))
+            ctx.places.append(_pool(convolved.permute(0, 2, 3, 1), pooled))
         ctx.save_for_backward(windows, features, *parameters)
-        ctx.places = places
         return features
 
     @staticmethod
@@ -64,12 +63,12 @@ class _WindowFeatures(torch.autograd.Function):
         windows, features, *parameters = ctx.saved_tensors
         weight1, bias1, weight2, _ = _as(windows.dtype, parameters)
         sums = [torch.zeros_like(parameter) for parameter in parameters]
-        chunks = (torch.split(values, CHUNK) for values in (windows, features, channels_last(gradient)))
-        for chunk, values, of_values, place in zip(*chunks, ctx.places, strict=True):
+        chunks = (torch.split(values, CHUNK) for values in (windows, features, gradient.contiguous()))
+        for chunk, values, of_values, places in zip(*chunks, ctx.places, strict=True):
             hidden = rectify_(nn.functional.conv2d(chunk, weight1, bias1, padding=1))
-            of_convolved = _unpool(torch.ops.aten.threshold_backward(of_values, values, 0), place.long(), hidden)
-            of_hidden, *second = _conv_backward(of_convolved, hidden, weight2, to_input=True)
-            of_hidden = torch.ops.aten.threshold_backward(of_hidden, hidden, 0)
+            of_convolved = _unpool(times_mask(of_values, bits_of(values).clamp(max=1)), places, chunk.shape)
+            of_hidden, *second = _conv_backward(of_convolved.permute(0, 3, 1, 2), hidden, weight2, to_input=True)
+            times_mask(of_hidden, bits_of(hidden).clamp_(max=1), of_hidden)
             _, *first = _conv_backward(of_hidden, chunk, weight1, to_input=False)
             for total, part in zip(sums, (*first, *second), strict=True):
                 total += part
@@ -80,12 +79,46 @@ def _as(dtype: torch.dtype, parameters: tuple[Tensor, ...] | list[Tensor]) -> li
     return [parameter.detach().to(dtype) for parameter in parameters]
 
 
-def _unpool(gradient: Tensor, places: Tensor, pixels: Tensor) -> Tensor:
-    """The gradient of max-pooling over `pixels`, of which only shape, type and layout count."""
-    spread: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(
-        gradient, pixels, _CELL, _CELL, _NONE, _ONE, False, places
+def _pool(values: Tensor, pooled: Tensor) -> tuple[Tensor, Tensor]:
+    """The maximum of each 2 x 2 pixels of `values` (N, H, W, F), none negative, written to `pooled`.
+
+    Returns where it comes from, as integers 1 or 0: (N, H, W / 2, F) whether the right one of two pixels is larger than
+    the left one, and (N, H / 2, W / 2, F) whether the lower pair has a larger one than the upper. The first of equal
+    pixels counts.
+    """
+    bits, pooled = bits_of(values), bits_of(pooled)
+    height, width = pooled.shape[1] * 2, pooled.shape[2] * 2
+    left, right = bits[:, :height, 0:width:2], bits[:, :height, 1:width:2]
+    pairs = torch.maximum(left, right)
+    upper, lower = pairs[:, 0::2], pairs[:, 1::2]
+    torch.maximum(upper, lower, out=pooled)
+    return _exceeds(right, left), _exceeds(lower, upper)
+
+
+def _unpool(gradient: Tensor, places: tuple[Tensor, Tensor], shape: torch.Size) -> Tensor:
+    """The gradient (N, H, W, F) of what was pooled; `shape` is (N, 1, H, W)."""
+    count, _, height, width = shape
+    spread = (torch.zeros if height % 2 or width % 2 else torch.empty)(
+        (count, height, width, gradient.shape[3]), dtype=gradient.dtype
     )
+    from_right, from_lower = places
+    bits, given = bits_of(spread), bits_of(gradient)
+    of_pairs = torch.empty(from_right.shape, dtype=given.dtype)
+    _share(given, from_lower, of_pairs[:, 0::2], of_pairs[:, 1::2])
+    height, width = of_pairs.shape[1], of_pairs.shape[2] * 2
+    _share(of_pairs, from_right, bits[:, :height, 0:width:2], bits[:, :height, 1:width:2])
     return spread
+
+
+def _exceeds(one: Tensor, other: Tensor) -> Tensor:
+    """1 where `one` is larger, else 0: of their type, which is far faster to compute and to multiply by than bool."""
+    return torch.gt(one, other, out=torch.empty(one.shape, dtype=one.dtype))
+
+
+def _share(given: Tensor, to_second: Tensor, first: Tensor, second: Tensor) -> None:
+    """Write each number to `second` where `to_second` is 1, to `first` where it is 0, and zero to the other."""
+    torch.mul(given, to_second, out=second)
+    torch.bitwise_xor(given, second, out=first)
 
 
 def _conv_backward(gradient: Tensor, inputs: Tensor, weight: Tensor, *, to_input: bool) -> tuple[Tensor, ...]:
