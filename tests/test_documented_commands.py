@@ -1,7 +1,6 @@
 """Every command that README.md and docs/ show is typed in a small workspace, or has a reason not to be."""
 
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -16,8 +15,8 @@ from ruamel.yaml import YAML
 from pipeline.settings.base import read_params
 from pipeline.workspace import make_workspace
 from tests.imports import ROOT
+from tests.pages import PAGES, commands, walk
 
-PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))]
 KEPT = (
     "cnn_ctc_variable",
     "lstm_ctc_variable",
@@ -33,6 +32,7 @@ ELSEWHERE = {
     "dvc queue start": "takes minutes; end_to_end/test_runs_apart.py runs a queue to its end",
     "dvc exp run -S '+decoding.matched": "names an experiment that is left out here; settings in test_readme.py",
     "dvc exp run -S '+experiments.": "end_to_end/test_changes.py runs such experiments to their end",
+    "dvc exp run -S experiments.lstm_ctc_variable": "end_to_end/test_changes.py changes the same experiment",
     "dvc exp run -S decoding.": "tests/stages/test_decode.py has other settings",
     "python -m reliability": "runs everything again; tests/reliability",
     "python -m pipeline.ablations": "trains sixteen times; test_ablations.py runs a small plan, and checks this",
@@ -45,15 +45,9 @@ ELSEWHERE = {
 IDENTITY = {f"GIT_{who}_{what}": "tests@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 
-def commands(page: str) -> list[str]:
-    """Lines of code blocks, in the order of the page, without comments and those with a place to fill in."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    blocks = re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    lines = [line.split("   ")[0].split(" #")[0].strip() for block in blocks for line in block.splitlines()]
-    return [line for line in dict.fromkeys(lines) if line and not re.search("[<…]", line)]
-
-
 def reason(command: str) -> str | None:
+    if command in walk():
+        return "end_to_end/test_changes.py walks through the change"
     return next((why for start, why in ELSEWHERE.items() if command.startswith(start)), None)
 
 
@@ -100,7 +94,7 @@ def all_commands() -> Iterator[str]:
 def test_every_command_can_be_typed(root: Path) -> None:
     typed = {}
     for command in all_commands():
-        if command.startswith("dvc exp run"):  # a command may stand alone on its page
+        if typed and command.startswith(("dvc exp run", "dvc repro")):  # a command may stand alone on its page
             run(root, "git checkout --quiet params.yaml dvc.lock reports && dvc checkout --quiet")
         typed[command] = run(root, command)
     (shown,) = [output for command, output in typed.items() if command.startswith("python -m pipeline.runs")]

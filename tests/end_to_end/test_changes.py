@@ -1,7 +1,6 @@
 """Changed settings and code run what they concern and nothing else."""
 
 import json
-import re
 import shlex
 import shutil
 import sys
@@ -24,7 +23,7 @@ from tests.end_to_end.workspace import (
     assert_whole_run,
     stages_run,
 )
-from tests.imports import ROOT
+from tests.pages import walk
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -131,15 +130,9 @@ def test_an_experiment_of_ones_own_is_trained_and_compared(
 
 
 def test_the_walk_through_a_change_can_be_walked(workspace: Workspace) -> None:
-    page = (ROOT / "docs/experimenting.md").read_text(encoding="utf-8")
     before = {path: (workspace.root / path).read_bytes() for path in ("params.yaml", "dvc.lock", *REPORTS)}
-    for title in ("Try it", "Look at it", "Keep it, or go back"):
-        section = page.split(f"\n## {title}\n")[1].split("\n## ")[0]
-        for block in re.findall(r"^```bash\n(.*?)^```", section, re.MULTILINE | re.DOTALL):
-            for command in block.splitlines():
-                result = workspace.run(*shlex.split(command))
-                if command == "dvc params diff":
-                    assert LSTM_DIM in result.stdout
+    typed = {command: workspace.run(*shlex.split(command)).stdout for command in walk()}
+    assert LSTM_DIM in typed["dvc params diff"]
     assert {path: (workspace.root / path).read_bytes() for path in before} == before
     assert workspace.status() == set()
     assert "narrow-lstm" in workspace.git("branch")
