@@ -55,7 +55,7 @@ def test_every_stage_has_a_file_and_every_file_is_a_stage() -> None:
 def test_no_work_begins_before_the_settings_are_checked() -> None:
     assert STAGES["check"]["outs"] == [SETTINGS_OK]
     waiting = {name for name, stage in STAGES.items() if SETTINGS_OK in stage["deps"]}
-    assert waiting == {"download", "corpus", "language_model", "synthesize", "train", "decode"}
+    assert waiting == {"download", "corpus", "language_model", "synthesize", "train", "decode", "compare_decodings"}
     assert "params.yaml" in STAGES["check"]["deps"]
     # Only the check may depend on the whole file: a stage of its own section re-runs for that section.
     assert [name for name, stage in STAGES.items() if "params.yaml" in stage["deps"]] == ["check"]
