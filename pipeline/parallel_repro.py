@@ -12,6 +12,7 @@ import math
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
@@ -174,11 +175,13 @@ def main() -> None:
         parser.error(f"--jobs: {arguments.jobs}: at least 1")
     take_children_along()
     order = stages_to_run(arguments.targets)
-    threads = max(1, count_cores() // arguments.jobs)
+    threads, start = max(1, count_cores() // arguments.jobs), time.monotonic()
     if order:
         print(f"parallel_repro: {len(order)} stages, up to {arguments.jobs} at once with {threads} threads each")
     if failed := run(order, arguments.jobs, threads):
         raise InputError(f"{', '.join(failed)}: failed, see above; `dvc repro {failed[0]}` runs it again")
+    if order:
+        print(f"parallel_repro: {len(order)} stages done in {(time.monotonic() - start) / 60:.1f} minutes")
     sys.exit(subprocess.run([*DVC, "--quiet", *arguments.targets], check=False).returncode)
 
 

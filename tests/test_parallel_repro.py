@@ -1,5 +1,6 @@
 """Stages side by side, in a small DVC project of its own."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -62,6 +63,7 @@ def test_stages_that_do_not_need_each_other_run_at_once_and_dvc_finds_all_done(p
     assert run.returncode == 0, run.stderr
     assert (project / "both").read_text() == "herehere"
     assert "l met r" in run.stdout
+    assert re.search(r"^parallel_repro: 5 stages done in \d+\.\d minutes$", run.stdout, re.MULTILINE)
     status = subprocess.run([sys.executable, "-m", "dvc", "status"], capture_output=True, encoding="utf-8", check=True)
     assert "up to date" in status.stdout
     assert stages_to_run() == {}

@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import project_times
+from pipeline.report.lecture import RESULTS
 
 
 def rows_of(monkeypatch: pytest.MonkeyPatch, runs: dict[str, tuple[float, float, float]]) -> dict[str, float]:
@@ -24,3 +25,13 @@ def test_trainings_side_by_side_also_have_a_time_together(monkeypatch: pytest.Mo
 def test_those_of_another_day_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = rows_of(monkeypatch, {"one": (0, 120, 130), "other": (90_000, 90_060, 90_070)})
     assert rows == {"all 2 trainings": 3.0, "training of one": 2.0, "training of other": 1.0}
+
+
+def test_the_lectures_experiments_have_a_time_of_their_own_beside_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    lecture: dict[str, tuple[float, float, float]] = dict.fromkeys(RESULTS, (0, 60, 90))
+    together = "from the first training's start to the last evaluation's end"
+    assert rows_of(monkeypatch, lecture)[together] == 1.5
+    rows = rows_of(monkeypatch, {**lecture, "mine": (0, 240, 270)})
+    assert (rows[together], rows[f"of the lecture's, {together}"]) == (4.5, 1.5)
+    lecture.popitem()
+    assert f"of the lecture's, {together}" not in rows_of(monkeypatch, {**lecture, "mine": (0, 240, 270)})

@@ -19,6 +19,8 @@ from tests.end_to_end.workspace import (
     LSTM_DIM,
     LSTM_STAGES,
     REPORTS,
+    SHORT,
+    SHORT_STAGES,
     Workspace,
     assert_whole_run,
     stages_run,
@@ -102,12 +104,12 @@ def test_a_changed_setting_runs_its_experiment_alone(workspace: Workspace, new_r
 def test_several_seeds_of_one_experiment_are_trained_and_compared(
     workspace: Workspace, new_runs: "Callable[[], list[Run]]"
 ) -> None:
-    change = f"+experiments.{LSTM}.training.seeds=[42,43]"
-    assert set(stages_run(workspace.dvc("exp", "run", "--name", "twice", "-S", change))) == LSTM_STAGES
-    row = workspace.table().set_index("experiment").loc[LSTM]
+    change = f"+experiments.{SHORT}.training.seeds=[42,43]"
+    assert set(stages_run(workspace.dvc("exp", "run", "--name", "twice", "-S", change))) == SHORT_STAGES
+    row = workspace.table().set_index("experiment").loc[SHORT]
     assert (row["seeds"], row["test_cer_std"] != "") == (2, True)
-    assert sorted(run.info.run_name for run in new_runs()) == [f"{LSTM} (seed {seed}, twice)" for seed in (42, 43)]
-    shown = json.loads(workspace.dvc("plots", "show", f"history/{LSTM}.csv", "--show-vega"))
+    assert sorted(run.info.run_name for run in new_runs()) == [f"{SHORT} (seed {seed}, twice)" for seed in (42, 43)]
+    shown = json.loads(workspace.dvc("plots", "show", f"history/{SHORT}.csv", "--show-vega"))
     assert [point["seed"] for point in shown["data"]["values"]] == ["42"] * EPOCHS + ["43"] * EPOCHS
     assert shown["encoding"]["detail"] == {"field": "seed", "type": "nominal"}
 

@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.end_to_end.workspace import Workspace, assert_whole_run
+from tests.end_to_end.workspace import CONV_DIM, SHORT, Workspace, assert_whole_run
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 QUEUE_SECONDS = 300
-KEY = "cnn_ce_matched"
-"""Nothing is decoded of it but once, so its runs are short."""
-CONV_DIM = f"experiments.{KEY}.model.conv_dim"
 
 
 def test_a_temporary_copy_keeps_its_run_in_the_main_store(
@@ -29,7 +26,7 @@ def test_a_temporary_copy_keeps_its_run_in_the_main_store(
     assert_whole_run(workspace, run)
     row = workspace.shown()["apart"]
     assert row[CONV_DIM] == "5"
-    assert float(row[f"{KEY}.cer"]) == pytest.approx(run.data.metrics["test_cer"], abs=1e-4)
+    assert float(row[f"{SHORT}.cer"]) == pytest.approx(run.data.metrics["test_cer"], abs=1e-4)
     assert list(workspace.root.rglob("mlflow.db")) == [workspace.root / "mlflow.db"]
 
 
@@ -52,4 +49,4 @@ def test_the_queue_keeps_its_runs_in_the_main_store(workspace: Workspace, new_ru
     assert_whole_run(workspace, run)
     row = workspace.shown()["waiting"]
     assert (row[CONV_DIM], row["State"]) == ("6", "Success")
-    assert float(row[f"{KEY}.cer"]) == pytest.approx(run.data.metrics["test_cer"], abs=1e-4)
+    assert float(row[f"{SHORT}.cer"]) == pytest.approx(run.data.metrics["test_cer"], abs=1e-4)

@@ -37,6 +37,10 @@ LINES = list(PARAMS["lines"])
 LSTM = "lstm_ctc_variable"
 LSTM_DIM = f"experiments.{LSTM}.model.lstm_dim"
 LSTM_STAGES = {"check", f"train@{LSTM}", f"evaluate@{LSTM}", f"decode@{LSTM}_beam", "compare", "compare_decodings"}
+SHORT = "cnn_ce_matched"
+"""An experiment of which nothing is decoded but once, so that its runs are short."""
+CONV_DIM = f"experiments.{SHORT}.model.conv_dim"
+SHORT_STAGES = {"check", f"train@{SHORT}", f"evaluate@{SHORT}", "compare"}
 REPORTS = [
     f"reports/{name}"
     for name in (
