@@ -17,6 +17,8 @@ WIDTH_INCHES, IMAGE_INCHES, ROW_INCHES = 8.0, 0.42, 0.17
 NAME_LETTERS = 22
 """Width of the column of names, unless one is longer."""
 WRONG, RIGHT = "#b3261e", "#1b6e3c"
+BLANK = "␣"
+"""How a space is written that nothing would show."""
 
 
 def draw_first_readings(path: Path, lines: Lines, readings: Sequence[str]) -> None:
@@ -34,7 +36,7 @@ def draw_readings(
 ) -> None:
     """Write a PNG: each line's image (28, W), below it its text, and its readings as (name, reading).
 
-    A reading is red where it differs from the text.
+    A reading is red where it differs from the text, and spaces at its ends are then written as `BLANK`.
     """
     text_rows = [1 + len(lines) for lines in readings]
     heights = [IMAGE_INCHES + ROW_INCHES * count for count in text_rows]
@@ -52,9 +54,17 @@ def draw_readings(
         axis.axis("off")
         for number, (name, reading) in enumerate([("text", text), *lines]):
             colour = "black" if number == 0 else RIGHT if reading == text else WRONG
+            written = with_visible_ends(reading) if reading != text else reading
             x, y, _, _ = _place(figure, 0.1, bottom + rows - ROW_INCHES * (number + 1) + 0.05, 0, 0)
-            figure.text(x, y, f"{name:<{names}} {reading}", color=colour, family="monospace", size=8, parse_math=False)
+            figure.text(x, y, f"{name:<{names}} {written}", color=colour, family="monospace", size=8, parse_math=False)
     save_figure(figure, path)
+
+
+def with_visible_ends(reading: str) -> str:
+    """The reading with `BLANK` for each space at its ends."""
+    inner = reading.strip(" ")
+    before = len(reading) - len(reading.lstrip(" "))
+    return f"{BLANK * before}{inner}{BLANK * (len(reading) - before - len(inner))}"
 
 
 def _place(

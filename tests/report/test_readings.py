@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from pipeline.report.readings import draw_readings
+from pipeline.report.readings import draw_readings, with_visible_ends
 from pipeline.vocabulary import CHARACTERS
 from tests.report.pictures import read_png
 
@@ -71,8 +71,17 @@ def test_any_text_is_written_as_it_is(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(Figure, "text", spy)
     draw(tmp_path / "a.png", [text], [[("lstm_ctc_variable", text), ("other", "x" + text)]])
-    columns = [("text", text), ("lstm_ctc_variable", text), ("other", "x" + text)]
+    wrong = "x␣" if text == " " else "x" + text
+    columns = [("text", text), ("lstm_ctc_variable", text), ("other", wrong)]
     assert written == [(name + " " * (23 - len(name)) + line, False) for name, line in columns]
+
+
+@pytest.mark.parametrize(
+    ("reading", "written"),
+    [("among ", "among␣"), ("  life among", "␣␣life among"), (" a ", "␣a␣"), ("  ", "␣␣"), ("", ""), ("a b", "a b")],
+)
+def test_spaces_at_the_ends_can_be_seen(reading: str, written: str) -> None:
+    assert with_visible_ends(reading) == written
 
 
 def test_readings_stand_beneath_each_other_whatever_their_names(
