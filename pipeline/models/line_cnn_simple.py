@@ -49,9 +49,8 @@ class LineCNNSimple(LineModel):
         """(N, fc_dim) of (N, 28, width) windows, the convolutions of blank paper computed once.
 
         Half the windows of a batch of lines are blank. Dropout comes after and is drawn for every window anew.
-        On a GPU each is computed: counting those with ink would cost more.
         """
-        if windows.is_cuda:
+        if not tells_paper(windows):
             return self.dropout.before(self.fc1, *self._features(windows))
         distinct, which = paper_once(windows)
         features, weight = self._features(distinct)
@@ -81,6 +80,11 @@ class LineCNNSimple(LineModel):
 def in_chunks(values: Tensor) -> bool:
     """Whether a few windows at a time go through the model, which pays on a CPU; other numbers are for tests of it."""
     return values.device.type == "cpu" and arithmetic_type(values) in (torch.bfloat16, torch.float32)
+
+
+def tells_paper(windows: Tensor) -> bool:
+    """Whether windows are looked at for ink: a GPU convolves them all before it would have counted those."""
+    return not windows.is_cuda
 
 
 def paper_once(windows: Tensor) -> tuple[Tensor, Tensor]:

@@ -55,6 +55,15 @@ def test_it_is_the_cnn_on_each_window(width: int, stride: int) -> None:
     torch.testing.assert_close(model(images), one_by_one(model, images, steps), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_computing_every_window_as_a_gpu_does_is_the_same(training: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, images = make().train(training), noise_images([200, 60, 131])
+    model.dropout.p = 0.0
+    counted = model(images)
+    monkeypatch.setattr("pipeline.models.line_cnn_simple.tells_paper", lambda windows: False)
+    torch.testing.assert_close(model(images), counted, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("steps", [1, 5, 9, 40])
 def test_lengths_say_how_many_windows(steps: int) -> None:
     model = make()
