@@ -9,16 +9,22 @@ from pathlib import Path
 
 from benchmarks.growth import by_batch, by_lines, by_width
 from benchmarks.harness import compare
-from benchmarks.inputs import EXPERIMENTS
+from benchmarks.inputs import EXPERIMENTS, Inputs
 from benchmarks.peak import measure_peak
 from benchmarks.project_times import of_last_run, to_lab_cer, with_nothing_to_do
 from benchmarks.report import Measured, write_report
 from benchmarks.roofline import measure_share
+from pipeline import paths
+from pipeline.data.line_store import read_attributes
+from pipeline.errors import exit_on_input_error
 
 COMPARED = [*EXPERIMENTS, "synthesis", "decode and cer", "evaluate"]
 ALONE = ["decode and all rates"]
 """Compared with nobody, as only we compute it."""
 WARMUPS = {"ours": 4, "lab": 1, "baseline": 1}
+READ = "cnn_ctc_variable"
+"""The experiment of all that decodes and evaluates, and of what grows."""
+NO_EXPERIMENT = ("synthesis", "last run", "project")
 OTHERS = ("growth", "last run", "project")
 """What is measured of our code alone."""
 
@@ -68,6 +74,14 @@ def measure(steps: Iterator[tuple[str, Callable[[], None]]], measured: Measured,
     return failed
 
 
+def check_inputs(chosen: Sequence[str]) -> None:
+    """`InputError` where params.yaml lacks an experiment that is to be measured, or `data/` its lines."""
+    for what in chosen:
+        if what not in NO_EXPERIMENT:
+            lines = Inputs().experiment(EXPERIMENTS.get(what, READ)).lines
+            read_attributes(paths.lines(lines))
+
+
 def main() -> None:
     """Parse the command line and measure."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
@@ -81,6 +95,7 @@ def main() -> None:
     chosen = arguments.what or known
     if unknown := set(chosen) - set(known):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
+    check_inputs(chosen)
     implementations = {"ours": "ours", "baseline": "baseline"} | ({"lab": arguments.lab} if arguments.lab else {})
     measured = Measured(arguments.device, measure_peak(arguments.device))
     failed = measure(measurements(measured, chosen, implementations, arguments.rounds), measured, arguments.output)
@@ -90,4 +105,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    exit_on_input_error(main)

@@ -4,10 +4,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
-from benchmarks.__main__ import main, measure, measurements
+from benchmarks.__main__ import check_inputs, main, measure, measurements
 from benchmarks.peak import Peak
 from benchmarks.report import Measured
+from pipeline.errors import InputError
+from pipeline.settings.base import read_params
+from tests.imports import ROOT
 
 
 def nothing_yet() -> Measured:
@@ -47,3 +51,15 @@ def test_an_unknown_measurement_is_refused(monkeypatch: pytest.MonkeyPatch, caps
     with pytest.raises(SystemExit):
         main()
     assert "unknown: trian; choose from train line_cnn ctc" in capsys.readouterr().err
+
+
+def test_what_is_missing_is_said_before_anything_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = read_params(ROOT / "params.yaml")
+    del params["experiments"]["lstm_ctc_variable"]
+    YAML().dump(params, tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    check_inputs(["synthesis", "last run", "project"])
+    with pytest.raises(InputError, match=re.escape("params.yaml: experiments.lstm_ctc_variable: unknown")):
+        check_inputs(["train line_cnn_lstm ctc"])
+    with pytest.raises(InputError, match=re.escape("data/lines/variable.h5: ")):
+        check_inputs(["growth"])
