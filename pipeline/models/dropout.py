@@ -32,6 +32,9 @@ class Dropout(nn.Dropout):
 
         The scale goes to the weights, which are far fewer than the values.
         """
+        if weight is None and not self._masks(values):
+            dense: Tensor = layer(self(values))  # a call of the module, for whoever listens to it
+            return dense
         weight = layer.weight if weight is None else weight
         if not self._masks(values):
             return nn.functional.linear(self(values), weight, layer.bias)
