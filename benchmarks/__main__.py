@@ -5,11 +5,12 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks.growth import by_batch, by_lines, by_width
 from benchmarks.harness import compare
-from benchmarks.inputs import EXPERIMENTS, Inputs
+from benchmarks.inputs import EXPERIMENTS, READ, Inputs
 from benchmarks.peak import measure_peak
 from benchmarks.project_times import of_last_run, to_lab_cer, with_nothing_to_do
 from benchmarks.report import Measured, write_report
@@ -22,8 +23,6 @@ COMPARED = [*EXPERIMENTS, "synthesis", "decode and cer", "evaluate"]
 ALONE = ["decode and all rates"]
 """Compared with nobody, as only we compute it."""
 WARMUPS = {"ours": 4, "lab": 1, "baseline": 1}
-READ = "cnn_ctc_variable"
-"""The experiment of all that decodes and evaluates, and of what grows."""
 NO_EXPERIMENT = ("synthesis", "last run", "project")
 OTHERS = ("growth", "last run", "project")
 """What is measured of our code alone."""
@@ -52,9 +51,9 @@ def measurements(
         "project": add_project,
     }
     for what in (what for what in [*COMPARED, *ALONE] if what in chosen):
-        yield what, lambda what=what: time_all(what)  # type: ignore[misc]
+        yield what, partial(time_all, what)
     for what in (what for what in EXPERIMENTS if what in chosen):
-        yield f"{what}, share of the machine's rate", lambda what=what: share_of(what)  # type: ignore[misc]
+        yield f"{what}, share of the machine's rate", partial(share_of, what)
     yield from ((what, alone[what]) for what in OTHERS if what in chosen)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.inputs import BATCH, Inputs
+from benchmarks.inputs import BATCH, READ, Inputs
 from pipeline import vocabulary
 
 CELL = 28
@@ -175,7 +175,7 @@ def decode_and_cer(inputs: Inputs) -> Run:
     labels = torch.from_numpy(inputs.labels(lines))
     with torch.no_grad():
         blank = torch.zeros(1, 1, CELL, lines.images.shape[2], device=inputs.device)
-        steps = make_model(inputs, "cnn_ctc_variable")(blank).shape[-1]
+        steps = make_model(inputs, READ)(blank).shape[-1]
     logits = inputs.ctc_logits(lines, steps)
 
     def run(number: int) -> int:
@@ -186,7 +186,7 @@ def decode_and_cer(inputs: Inputs) -> Run:
 
 
 def evaluate(inputs: Inputs) -> Run:
-    lines, model = inputs.lines("variable", "test"), make_model(inputs, "cnn_ctc_variable").eval()
+    lines, model = inputs.lines("variable", "test"), make_model(inputs, READ).eval()
     labels = torch.from_numpy(inputs.labels(lines))
 
     @torch.no_grad()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from benchmarks.inputs import BATCH, EXPERIMENTS, Inputs
+from benchmarks.inputs import BATCH, READ, Inputs
 from benchmarks.ours import arithmetic_on, make_reader, train, training_step
 from benchmarks.peak import wait_for
 from pipeline.data.batches import LineDataset
@@ -17,7 +17,6 @@ from pipeline.trainer import make_adam
 
 Row = tuple[str, str, float]
 """What, unit, value."""
-KEY = EXPERIMENTS["train line_cnn ctc"]
 SYNTHESIS = (
     "import time; import numpy as np; from benchmarks.inputs import Inputs; "
     "from pipeline.data.synthesis import synthesize; from pipeline.memory import peak_memory; "
@@ -40,7 +39,7 @@ def by_width(device: str = "cpu", repeats: int = 4) -> Iterator[Row]:
     """Training steps of one batch of the narrowest, middle and widest lines."""
     prepare_cpu()
     inputs, arithmetic = Inputs(device=device), arithmetic_on(device)
-    reader, lines = make_reader(inputs, KEY), inputs.lines("variable", "train")
+    reader, lines = make_reader(inputs, READ), inputs.lines("variable", "train")
     optimizer = make_adam(reader.model.parameters(), 1e-3)
     order = np.argsort(lines.widths, kind="stable")
     for place in (0.05, 0.5, 0.95):
@@ -58,7 +57,7 @@ def by_width(device: str = "cpu", repeats: int = 4) -> Iterator[Row]:
 def by_batch(device: str = "cpu", rounds: int = 2) -> Iterator[Row]:
     """Training steps with other batch sizes."""
     for size in (32, 64, 128, 256):
-        run = train(Inputs(device=device), KEY, size)
+        run = train(Inputs(device=device), READ, size)
         run(0)
         start = time.perf_counter()
         done = sum(run(number) for number in range(rounds))

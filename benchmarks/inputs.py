@@ -25,6 +25,8 @@ EXPERIMENTS = {
     "train line_cnn_lstm ctc": "lstm_ctc_variable",
     "train line_cnn_simple ce": "simple_ce_aligned",
 }
+READ = EXPERIMENTS["train line_cnn ctc"]
+"""The experiment of all that decodes and evaluates, and of what grows."""
 
 
 @dataclass(frozen=True)

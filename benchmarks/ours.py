@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.inputs import BATCH, Inputs
+from benchmarks.inputs import BATCH, READ, Inputs
 from benchmarks.peak import wait_for
 from pipeline import vocabulary
 from pipeline.checkpoint import ReaderSettings
@@ -108,7 +108,7 @@ def decode_and_all_rates(inputs: Inputs) -> Run:
 def _decode_and(compare: Callable[[Reader, list[str], list[str], Tensor], object], inputs: Inputs) -> Run:
     """Logits to texts, then what `compare` makes of reader, readings, texts and class indices."""
     prepare_cpu()
-    reader, lines = make_reader(inputs, "cnn_ctc_variable"), inputs.lines("variable", "test")
+    reader, lines = make_reader(inputs, READ), inputs.lines("variable", "test")
     lengths = reader.objective.lengths(reader.model.windows, lines.widths.tolist())
     logits = inputs.ctc_logits(lines, reader.model.windows.steps(lines.images.shape[2]))
 
@@ -123,7 +123,7 @@ def _decode_and(compare: Callable[[Reader, list[str], list[str], Tensor], object
 def evaluate(inputs: Inputs) -> Run:
     """All test lines, from pixels in memory to rates."""
     prepare_cpu()
-    reader, lines = make_reader(inputs, "cnn_ctc_variable"), inputs.lines("variable", "test")
+    reader, lines = make_reader(inputs, READ), inputs.lines("variable", "test")
     arithmetic = arithmetic_on(inputs.device)
 
     def run(_round: int) -> int:

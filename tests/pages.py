@@ -1,7 +1,6 @@
 """The commands that README.md and docs/ show."""
 
 import re
-from collections.abc import Sequence
 
 from tests.imports import ROOT
 
@@ -24,6 +23,16 @@ def walk() -> list[str]:
 
 def commands_in(text: str) -> list[str]:
     """As `commands`, of the text of a page or a section."""
-    blocks: Sequence[str] = re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    lines = [line.split("   ")[0].split(" #")[0].strip() for block in blocks for line in block.splitlines()]
+    lines = map(without_comment, lines_in_blocks(text))
     return [line for line in dict.fromkeys(lines) if line and not re.search("[<…]", line)]
+
+
+def lines_in_blocks(text: str) -> list[str]:
+    """The lines of all code blocks."""
+    blocks: list[str] = re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+def without_comment(line: str) -> str:
+    """The command of a line."""
+    return line.split("   ")[0].split(" #")[0].strip()

@@ -11,6 +11,7 @@ from dvc.utils.hydra import apply_overrides, get_hydra_sweeps
 from pipeline.settings.base import read_params
 from pipeline.settings.project import check_project
 from tests.imports import ROOT
+from tests.pages import lines_in_blocks, without_comment
 
 PAGES = ("README.md", "CONTRIBUTING.md", "docs/experimenting.md", "docs/decoding.md", "docs/recipes.md")
 
@@ -20,11 +21,10 @@ def commands() -> list[str]:
     found = []
     for page in PAGES:
         text = (ROOT / page).read_text(encoding="utf-8")
-        blocks = re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-        lines = [line for block in blocks for line in block.splitlines()]
+        lines = lines_in_blocks(text)
         lines += re.findall(r"^    (make .*)$", text, re.MULTILINE)
         lines += [" ".join(code.split()) for code in re.findall(r"`((?:dvc|make|python) [^`]+)`", text)]
-        found += [line.split("   ")[0].split(" #")[0].strip() for line in lines]
+        found += map(without_comment, lines)
     return list(dict.fromkeys(filter(None, found)))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.relu import INTEGERS
+from pipeline.models.bits import INTEGERS, times_mask
 
 _LEVELS = 2**15
 
@@ -85,9 +85,3 @@ class _Mask(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return times_mask(gradient, ctx.mask), None
-
-
-def times_mask(values: Tensor, mask: Tensor, out: Tensor | None = None) -> Tensor:
-    """Floating-point `values` where the integer `mask`, as wide as they, is 1, and 0 where it is 0, even of a NaN."""
-    bits = torch.mul(values.view(mask.dtype), mask, out=None if out is None else out.view(mask.dtype))
-    return bits.view(values.dtype)

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.models.dropout import Dropout, random_masks, times_mask
-from pipeline.models.relu import bits_of
+from pipeline.models.bits import times_mask, where_positive
+from pipeline.models.dropout import Dropout, random_masks
 
 CHUNK = 256
 """Rows at a time, to stay within the caches."""
@@ -45,8 +45,7 @@ class _MaskedProduct(torch.autograd.Function):
         chunks = (torch.split(values, CHUNK) for values in (gradient, masked, of_rows))
         for of_products, kept, out in zip(*chunks, strict=True):
             torch.mm(of_products, weight, out=out)
-            # What is above 0 was neither dropped nor stopped by the ReLU; as integers, such numbers are at least 1.
-            times_mask(out, bits_of(kept).clamp(max=1), out)
+            where_positive(out, kept, out)  # what was neither dropped nor stopped by the ReLU
         return of_rows, gradient.t() @ masked, None
 
 

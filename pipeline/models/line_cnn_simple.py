@@ -59,7 +59,7 @@ class LineCNNSimple(LineModel):
         if not in_chunks(features):
             return self.dropout.before(self.fc1, features.index_select(0, which), weight)
         order = which.argsort(stable=True)
-        products = dropped_out_linear(self.dropout, weight, features, int((which == len(distinct) - 1).sum()))
+        products = dropped_out_linear(self.dropout, weight, features, len(which) - (len(distinct) - 1))
         return products.index_select(0, order.argsort()) + self.fc1.bias.to(products.dtype)
 
     def _features(self, windows: Tensor) -> tuple[Tensor, Tensor]:

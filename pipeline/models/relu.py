@@ -5,8 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
-"""Integers as wide as a floating-point number of so many bytes."""
+from pipeline.models.bits import bits_of
 
 
 class ReLU(nn.ReLU):
@@ -35,11 +34,6 @@ def rectify_(values: Tensor) -> Tensor:
     """
     bits_of(values).clamp_(min=0)
     return values
-
-
-def bits_of(values: Tensor) -> Tensor:
-    """Floating-point `values` read as integers of their size: of numbers that are not negative, in the same order."""
-    return values.view(INTEGERS[values.itemsize])
 
 
 class _IntegerReLU(torch.autograd.Function):

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.dropout import times_mask
+from pipeline.models.bits import bits_of, where_positive
 from pipeline.models.layout import channels_last
-from pipeline.models.relu import bits_of, rectify_
+from pipeline.models.relu import rectify_
 
 CHUNK = 32
 """Windows at a time."""
@@ -66,9 +66,9 @@ class _WindowFeatures(torch.autograd.Function):
         chunks = (torch.split(values, CHUNK) for values in (windows, features, gradient.contiguous()))
         for chunk, values, of_values, places in zip(*chunks, ctx.places, strict=True):
             hidden = rectify_(nn.functional.conv2d(chunk, weight1, bias1, padding=1))
-            of_convolved = _unpool(times_mask(of_values, bits_of(values).clamp(max=1)), places, chunk.shape)
+            of_convolved = _unpool(where_positive(of_values, values), places, chunk.shape)
             of_hidden, *second = _conv_backward(of_convolved.permute(0, 3, 1, 2), hidden, weight2, to_input=True)
-            times_mask(of_hidden, bits_of(hidden).clamp_(max=1), of_hidden)
+            where_positive(of_hidden, hidden, of_hidden)
             _, *first = _conv_backward(of_hidden, chunk, weight1, to_input=False)
             for total, part in zip(sums, (*first, *second), strict=True):
                 total += part
