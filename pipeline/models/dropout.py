@@ -9,14 +9,15 @@ from torch import Tensor, nn
 
 from pipeline.models.bits import INTEGERS, times_mask
 
-_LEVELS = 2**15
+_BITS = 15
+_LEVELS = 1 << _BITS
 
 
 class Dropout(nn.Dropout):
-    """Dropout as PyTorch's, with 15 random bits for each value.
+    """Dropout as PyTorch's, with up to 15 random bits for each value.
 
     PyTorch draws one Bernoulli value after another on a CPU, which for the features of LineCNNSimple
-    takes longer than its convolutions. Here each 64-bit draw serves four values, and their bits are multiplied
+    takes longer than its convolutions. Here each 64-bit draw serves four values or more, and their bits are multiplied
     by 0 or 1 as integers. The probability is `p` rounded to a multiple of 1/32768. On other devices it is
     PyTorch's own.
     """
@@ -68,9 +69,24 @@ def random_masks(shape: tuple[int, int], kept: int, dtype: torch.dtype, chunk: i
     draws = np.random.SFC64(int(torch.randint(2**63 - 1, ())))
     for start in range(0, max(rows, 1), chunk):  # one empty mask of no rows, as torch.split has it
         here = min(chunk, rows - start)
-        bits = torch.from_numpy(draws.random_raw(-(-here * columns // 4)).view(np.int16))[: here * columns]
-        mask = bits.bitwise_and_(_LEVELS - 1).le_(kept - 1).view(here, columns)
+        mask = _draw(draws, here * columns, kept).view(here, columns)
         yield mask.to(INTEGERS[dtype.itemsize])
+
+
+def _draw(draws: np.random.SFC64, count: int, kept: int) -> Tensor:
+    """`count` int16 that are 1 with probability `kept` / 32768, else 0.
+
+    Where 1 in 2, 4, 8 … is dropped, it takes 1, 2, 3 … bits that are all 0, and what is drawn is used several times.
+    """
+    dropped = _LEVELS - kept
+    bits = _BITS - (dropped.bit_length() - 1) if dropped.bit_count() == 1 else _BITS
+    shared = _BITS // max(bits, 1)
+    drawn = -(-count // shared)
+    numbers = torch.from_numpy(draws.random_raw(-(-drawn // 4)).view(np.int16))[:drawn]
+    if shared == 1:
+        return numbers.bitwise_and_(_LEVELS - 1).le_(kept - 1)
+    places = torch.tensor([(2**bits - 1) << (i * bits) for i in range(shared)], dtype=torch.int16)
+    return (numbers & places.unsqueeze(1)).flatten()[:count].clamp_(max=1)
 
 
 class _Mask(torch.autograd.Function):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.models.bits import bits_of, where_positive
-from pipeline.models.layout import channels_last
+from pipeline.models.first_conv import convolve, gradients_of, taps_of, weights_and_bias
 from pipeline.models.relu import rectify_
 
 CHUNK = 32
@@ -27,7 +27,7 @@ def window_features(windows: Tensor, conv1: nn.Conv2d, conv2: nn.Conv2d) -> Tens
     last in memory. The gradient reaches the weights, summed up in fp32, and not the windows.
     """
     features: Tensor = _WindowFeatures.apply(  # type: ignore[no-untyped-call]
-        channels_last(windows.to(arithmetic_type(windows))),
+        windows.to(arithmetic_type(windows)),
         conv1.weight,
         conv1.bias,
         conv2.weight,
@@ -47,30 +47,32 @@ class _WindowFeatures(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, windows: Tensor, *parameters: Tensor) -> Tensor:
         weight1, bias1, weight2, bias2 = _as(windows.dtype, parameters)
+        first = weights_and_bias(weight1, bias1)
         count, _, height, width = windows.shape
         features = windows.new_empty(count, height // 2, width // 2, len(weight2))
-        ctx.places = []
+        ctx.taps, ctx.places = [], []
         for chunk, pooled in zip(torch.split(windows, CHUNK), torch.split(features, CHUNK), strict=True):
-            hidden = rectify_(nn.functional.conv2d(chunk, weight1, bias1, padding=1))
+            ctx.taps.append(taps_of(chunk))
+            hidden = rectify_(convolve(ctx.taps[-1], first))
             # The ReLU before pooling, as the lecture has it: numbers that are not negative compare as integers.
             convolved = rectify_(nn.functional.conv2d(hidden, weight2, bias2, padding=1))
             ctx.places.append(_pool(convolved.permute(0, 2, 3, 1), pooled))
-        ctx.save_for_backward(windows, features, *parameters)
+        ctx.save_for_backward(features, *parameters)
         return features
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        windows, features, *parameters = ctx.saved_tensors
-        weight1, bias1, weight2, _ = _as(windows.dtype, parameters)
+        features, *parameters = ctx.saved_tensors
+        weight1, bias1, weight2, _ = _as(features.dtype, parameters)
+        first = weights_and_bias(weight1, bias1)
         sums = [torch.zeros_like(parameter) for parameter in parameters]
-        chunks = (torch.split(values, CHUNK) for values in (windows, features, gradient.contiguous()))
-        for chunk, values, of_values, places in zip(*chunks, ctx.places, strict=True):
-            hidden = rectify_(nn.functional.conv2d(chunk, weight1, bias1, padding=1))
-            of_convolved = _unpool(where_positive(of_values, values), places, chunk.shape)
-            of_hidden, *second = _conv_backward(of_convolved.permute(0, 3, 1, 2), hidden, weight2, to_input=True)
+        chunks = (torch.split(values, CHUNK) for values in (features, gradient.contiguous()))
+        for taps, places, values, of_values in zip(ctx.taps, ctx.places, *chunks, strict=True):
+            hidden = rectify_(convolve(taps, first))
+            of_convolved = _unpool(where_positive(of_values, values), places, taps.shape[2:])
+            of_hidden, *second = _conv_backward(of_convolved.permute(0, 3, 1, 2), hidden, weight2)
             where_positive(of_hidden, hidden, of_hidden)
-            _, *first = _conv_backward(of_hidden, chunk, weight1, to_input=False)
-            for total, part in zip(sums, (*first, *second), strict=True):
+            for total, part in zip(sums, (*gradients_of(taps, of_hidden), *second), strict=True):
                 total += part
         return None, *sums
 
@@ -95,11 +97,11 @@ def _pool(values: Tensor, pooled: Tensor) -> tuple[Tensor, Tensor]:
     return _exceeds(right, left), _exceeds(lower, upper)
 
 
-def _unpool(gradient: Tensor, places: tuple[Tensor, Tensor], shape: torch.Size) -> Tensor:
-    """The gradient (N, H, W, F) of what was pooled; `shape` is (N, 1, H, W)."""
-    count, _, height, width = shape
+def _unpool(gradient: Tensor, places: tuple[Tensor, Tensor], size: torch.Size) -> Tensor:
+    """The gradient (N, H, W, F) of what was pooled; `size` is (H, W)."""
+    height, width = size
     spread = (torch.zeros if height % 2 or width % 2 else torch.empty)(
-        (count, height, width, gradient.shape[3]), dtype=gradient.dtype
+        (len(gradient), height, width, gradient.shape[3]), dtype=gradient.dtype
     )
     from_right, from_lower = places
     bits, given = bits_of(spread), bits_of(gradient)
@@ -121,10 +123,10 @@ def _share(given: Tensor, to_second: Tensor, first: Tensor, second: Tensor) -> N
     torch.bitwise_xor(given, second, out=first)
 
 
-def _conv_backward(gradient: Tensor, inputs: Tensor, weight: Tensor, *, to_input: bool) -> tuple[Tensor, ...]:
+def _conv_backward(gradient: Tensor, inputs: Tensor, weight: Tensor) -> tuple[Tensor, ...]:
     """Gradients of a 3 x 3 convolution with padding 1: of its inputs, weight and bias."""
     sides = (_ONE, _ONE, _ONE, False, _NONE, 1)
     gradients: tuple[Tensor, ...] = torch.ops.aten.convolution_backward(
-        gradient, inputs, weight, [len(weight)], *sides, [to_input, True, True]
+        gradient, inputs, weight, [len(weight)], *sides, [True, True, True]
     )
     return gradients

@@ -17,12 +17,15 @@ def test_the_asked_share_is_dropped_and_the_rest_scaled(p: float) -> None:
     torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - p)), rtol=2**-15 / (1 - p), atol=0)
 
 
-def test_neighbours_are_dropped_independently() -> None:
+@pytest.mark.parametrize(("p", "shared"), [(0.5, 15), (0.25, 7), (0.125, 5), (0.2, 1)])
+def test_values_are_dropped_independently_also_those_that_share_a_draw(p: float, shared: int) -> None:
     torch.manual_seed(0)
-    dropped = (Dropout(0.5)(torch.ones(100_000)) == 0).float()
-    for distance in (1, 2, 3, 4, 5, 8):
+    count = 100_000
+    dropped = (Dropout(p)(torch.ones(count)) == 0).float()
+    draws = -(-count // shared)
+    for distance in (1, 2, 3, 4, 5, 8, *(draws * i for i in range(1, shared))):
         both = float((dropped[distance:] * dropped[:-distance]).mean())
-        assert both == pytest.approx(0.25, abs=0.01)
+        assert both == pytest.approx(p**2, abs=5 * p / (count - distance) ** 0.5)
 
 
 @pytest.mark.parametrize("shape", [(0,), (1,), (5,), (3, 7), (2, 3, 5)])

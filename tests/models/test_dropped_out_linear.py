@@ -13,8 +13,9 @@ DTYPES = [torch.float32, torch.bfloat16]
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several chunks, the last one not full."""
-    monkeypatch.setattr(module, "CHUNK", 5)
+    """Several chunks, the last one continued by zeros."""
+    monkeypatch.setattr(module, "CHUNK", 6)
+    monkeypatch.setattr(module, "RASTER", 3)
 
 
 def features(dtype: torch.dtype) -> Tensor:

@@ -128,7 +128,8 @@ def test_a_training_step_on_a_cpu_has_the_gradients_of_the_plain_path(
     In bf16 pixels of a pool that differ little change places, so the convolutions' gradients go elsewhere.
     """
     monkeypatch.setattr("pipeline.models.window_features.CHUNK", 4)
-    monkeypatch.setattr("pipeline.models.dropped_out_linear.CHUNK", 5)
+    monkeypatch.setattr("pipeline.models.dropped_out_linear.CHUNK", 6)
+    monkeypatch.setattr("pipeline.models.dropped_out_linear.RASTER", 3)
     model, plain = make().float().train(), make().float()
     model.dropout.p = 0.0
     images, slope = noise_images(widths).float(), torch.randn(len(widths), 7, 12)
