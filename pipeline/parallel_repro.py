@@ -31,8 +31,10 @@ DVC = (sys.executable, "-m", "pipeline.dvc_command", "--wait-for-lock", "repro")
 Process = subprocess.CompletedProcess[str]
 Order = Mapping[str, set[str]]
 """Of each stage that is to run: those among them that must run before it."""
-Work = tuple[float, int]
-"""Seconds, and lines that new trainings, of which nobody knows the seconds, pass over."""
+Work = tuple[float, float]
+"""Seconds, and what new trainings, of which nobody knows the seconds, have to do as `work_of_new` counts it."""
+TIME_OF_A_LINE = {"line_cnn_simple": 1.7, "line_cnn_lstm": 1.2, "line_resnet_lstm": 2.0, "line_resnet_lookalikes": 5.0}
+"""Roughly how long models train on a line on two processor cores, LineCNN and those not named here taking 1."""
 
 
 def stages_to_run(targets: Sequence[str] = ()) -> Order:
@@ -102,9 +104,9 @@ def ways_to_the_end(order: Order) -> dict[str, Work]:
             after[one].append(stage)
     ways: dict[str, Work] = {}
     for stage in reversed([*TopologicalSorter(order).static_order()]):
-        seconds, lines = expected_work(stage)
-        later_seconds, later_lines = max((ways[one] for one in after[stage]), default=(0.0, 0))
-        ways[stage] = seconds + later_seconds, lines + later_lines
+        seconds, of_new = expected_work(stage)
+        later_seconds, later_of_new = max((ways[one] for one in after[stage]), default=(0.0, 0.0))
+        ways[stage] = seconds + later_seconds, of_new + later_of_new
     return ways
 
 
@@ -112,22 +114,26 @@ def expected_work(stage: str) -> Work:
     """Seconds that a training took the last time, endless for a new one; 0 for all other stages, which are short."""
     name, _, key = stage.partition("@")
     if name != "train":
-        return 0.0, 0
+        return 0.0, 0.0
     try:
-        return sum(read_timing(key, "train").by_seed.values()), 0
+        return sum(read_timing(key, "train").by_seed.values()), 0.0
     except InputError:
-        return math.inf, lines_passed(key)
+        return math.inf, work_of_new(key)
 
 
-def lines_passed(key: str) -> int:
-    """Lines that all trainings of an experiment pass over; 0 where its settings are not valid, as its stage says."""
+def work_of_new(key: str) -> float:
+    """Lines that all trainings of an experiment pass over, times `TIME_OF_A_LINE`.
+
+    0 where its settings are not valid, as its stage says.
+    """
     try:
         experiment, training = read_experiment(key)
         endless = training.endless
         per_epoch = endless.lines_per_epoch if endless else read_section(LinesSettings, "lines", experiment.lines).train
     except InputError:
-        return 0
-    return len(training.seeds) * training.max_epochs * per_epoch
+        return 0.0
+    lines = len(training.seeds) * training.max_epochs * per_epoch
+    return lines * TIME_OF_A_LINE.get(experiment.model.name, 1.0)
 
 
 def processes_of(stage: str) -> int:

@@ -136,7 +136,7 @@ def test_what_took_longest_begins_first_and_new_trainings_before_it(
     ]
 
 
-def test_of_new_trainings_that_of_most_lines_begins_first_and_what_it_waits_for_before_all(
+def test_of_new_trainings_that_of_most_work_begins_first_and_what_it_waits_for_before_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -146,8 +146,9 @@ def test_of_new_trainings_that_of_most_lines_begins_first_and_what_it_waits_for_
     params["experiments"][first]["training"] = {"max_epochs": 3, "seeds": [1, 2]}
     params["experiments"][last]["training"] = {"max_epochs": 2, "endless": {"lines_per_epoch": 4 * lines}}
     YAML().dump(params, Path("params.yaml"))
-    assert (module.lines_passed(first), module.lines_passed(last)) == (2 * 3 * lines, 2 * 4 * lines)
-    assert module.lines_passed("nobody") == 0
+    monkeypatch.setattr(module, "TIME_OF_A_LINE", {params["experiments"][first]["model"]["name"]: 1.25})
+    assert (module.work_of_new(first), module.work_of_new(last)) == (1.25 * 2 * 3 * lines, 2 * 4 * lines)
+    assert module.work_of_new("nobody") == 0
     write_timing("timed", "train", {1: 1e6}, "32-true")
     order = {
         "train@timed": set(),

@@ -2,7 +2,7 @@
 
 PyTorch runs each operation over all windows of a batch before the next one, and keeps every result: the
 machine spends its time moving gigabytes. Here a chunk of windows goes through all operations at once;
-what the backward pass needs of it is computed again, but for where each maximum of a pool comes from.
+what the backward pass needs of it is computed again, but for the taps and where each maximum of a pool comes from.
 """
 
 from typing import Any
