@@ -38,7 +38,7 @@ def source(count: int = 12) -> EndlessLines:
 
 @pytest.mark.parametrize(
     ("name", "rate", "epochs"),
-    [("line_resnet_lstm", 0.005, 60), ("line_resnet_transformer", 0.003, 60), ("line_resnet_conformer", 0.003, 60)],
+    [("line_resnet_lstm", 0.005, 40), ("line_resnet_transformer", 0.003, 40), ("line_resnet_conformer", 0.003, 40)],
 )
 def test_four_lines_are_learned_by_heart(name: str, rate: float, epochs: int) -> None:
     texts = ["AB", "CCA", "hi B", "A"]

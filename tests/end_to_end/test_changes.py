@@ -78,25 +78,33 @@ def test_a_misspelt_key_stops_everything_at_once(workspace: Workspace, new_runs:
     assert new_runs() == []
 
 
-def test_a_changed_setting_runs_its_experiment_alone(workspace: Workspace, new_runs: "Callable[[], list[Run]]") -> None:
+def test_the_documented_change_runs_its_experiment_alone_and_is_undone(
+    workspace: Workspace, new_runs: "Callable[[], list[Run]]"
+) -> None:
+    kept = {path: (workspace.root / path).read_bytes() for path in ("params.yaml", "dvc.lock", *REPORTS)}
     before = {key: workspace.metrics(key) for key in KEYS}
-    output = workspace.dvc("exp", "run", "--name", "wider", "-S", f"{LSTM_DIM}=16")
+    change, *others = walk()
+    assert change == f"dvc exp run --name narrow -S {LSTM_DIM}=256"
+    output = workspace.run(*shlex.split(change)).stdout
     assert set(stages_run(output)) == LSTM_STAGES
     after = {key: workspace.metrics(key) for key in KEYS}
     assert [key for key in KEYS if after[key] != before[key]] == [LSTM]
     assert after[LSTM]["parameters"] > before[LSTM]["parameters"]
     (run,) = new_runs()
-    assert run.info.run_name == f"{LSTM} (wider)"
-    assert run.data.params["model.lstm_dim"] == "16"
-    assert run.data.tags["dvc.exp_name"] == "wider"
+    assert run.info.run_name == f"{LSTM} (narrow)"
+    assert run.data.params["model.lstm_dim"] == "256"
+    assert run.data.tags["dvc.exp_name"] == "narrow"
     assert run.data.metrics["test_cer"] == after[LSTM]["test_cer"]
     assert_whole_run(workspace, run)
-    row = workspace.shown()["wider"]
-    assert row[LSTM_DIM] == "16"
+    row = workspace.shown()["narrow"]
+    assert row[LSTM_DIM] == "256"
     assert float(row[f"{LSTM}.cer"]) == pytest.approx(after[LSTM]["test_cer"], abs=1e-4)
 
-    # Back again, nothing is trained: DVC has the outputs, and MLflow the run.
-    workspace.restore()
+    typed = {command: workspace.run(*shlex.split(command)).stdout for command in others}
+    assert LSTM_DIM in typed["dvc params diff"]
+    assert "narrow-lstm" in workspace.git("branch")
+    # Back again, nothing is to be trained: DVC has the outputs, and MLflow the run.
+    assert {path: (workspace.root / path).read_bytes() for path in kept} == kept
     assert workspace.metrics(LSTM) == before[LSTM]
     assert stages_run(workspace.dvc("repro")) == []
 
@@ -129,12 +137,3 @@ def test_an_experiment_of_ones_own_is_trained_and_compared(
     # What the best experiment confuses stays, unless the new one is the best.
     assert {*changed, "reports/confusions.csv"} == {"dvc.lock", "params.yaml", *COMPARED}
     assert workspace.git("ls-files", "--others", "--exclude-standard") == ""
-
-
-def test_the_walk_through_a_change_can_be_walked(workspace: Workspace) -> None:
-    before = {path: (workspace.root / path).read_bytes() for path in ("params.yaml", "dvc.lock", *REPORTS)}
-    typed = {command: workspace.run(*shlex.split(command)).stdout for command in walk()}
-    assert LSTM_DIM in typed["dvc params diff"]
-    assert {path: (workspace.root / path).read_bytes() for path in before} == before
-    assert workspace.status() == set()
-    assert "narrow-lstm" in workspace.git("branch")
