@@ -113,3 +113,23 @@ def test_the_same_seed_drops_the_same() -> None:
         outputs.append(dropped_out_linear(Dropout(0.5), weight, rows, COUNT))
     assert torch.equal(outputs[0], outputs[1])
     assert not torch.equal(outputs[0], outputs[2])
+
+
+@pytest.mark.parametrize("own", [0, 1, 127, 128, 129])
+@pytest.mark.parametrize("count", [0, 1, 128, 130])
+def test_rows_that_fill_a_raster_or_not_give_what_plain_rows_give(
+    own: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHUNK", 256)
+    monkeypatch.setattr(module, "RASTER", 128)
+    torch.manual_seed(0)
+    rows = torch.randn(own + 1, 300).relu().requires_grad_()
+    weight = torch.randn(OUTPUTS, 300, requires_grad=True)
+    slope = torch.randn(own + count, OUTPUTS)
+    products = dropped_out_linear(Dropout(0), weight, rows, count)
+    plain = torch.cat((rows[:-1], rows[-1:].expand(count, -1))) @ weight.t()
+    torch.testing.assert_close(products, plain, rtol=0, atol=1e-4)
+    ours = torch.autograd.grad((products * slope).sum(), (rows, weight))
+    theirs = torch.autograd.grad((plain * slope).sum(), (rows, weight))
+    torch.testing.assert_close(ours[0], theirs[0] * (rows > 0), rtol=0, atol=1e-4)
+    torch.testing.assert_close(ours[1], theirs[1], rtol=0, atol=1e-3)
