@@ -16,6 +16,7 @@ from pipeline.errors import InputError
 from pipeline.parallel_repro import stages_to_run
 from pipeline.timings import write_timing
 from tests.projects import profile_params
+from tests.tiny import MODELS
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value will soon:DeprecationWarning")  # DVC's own
 
@@ -160,6 +161,10 @@ def test_of_new_trainings_that_of_most_work_begins_first_and_what_it_waits_for_b
     }
     assert module.run(order, jobs=1, threads=1) == []
     assert begun == ["corpus", "synthesize", f"train@{last}", f"train@{first}", "train@timed", "compare"]
+
+
+def test_times_of_a_line_are_of_models_that_there_are() -> None:
+    assert set(module.TIME_OF_A_LINE) < set(MODELS)
 
 
 def test_a_stage_that_is_not_there_is_refused(project: Path) -> None:

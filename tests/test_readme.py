@@ -10,10 +10,11 @@ from dvc.utils.hydra import apply_overrides, get_hydra_sweeps
 
 from pipeline.settings.base import read_params
 from pipeline.settings.project import check_project
+from tests import pages
 from tests.imports import ROOT
 from tests.pages import lines_in_blocks, without_comment
 
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/experimenting.md", "docs/decoding.md", "docs/recipes.md")
+PAGES = (*pages.PAGES, "CONTRIBUTING.md")
 
 
 def commands() -> list[str]:

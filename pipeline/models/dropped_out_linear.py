@@ -58,18 +58,19 @@ class _MaskedProduct(torch.autograd.Function):
 class _RepeatedProduct(torch.autograd.Function):
     """One row (I,), masked `count` times anew, times the transposed weights (O, I).
 
-    Where all rows are one, its numbers go into the weights, and the masks themselves are multiplied by these:
-    of the features of blank paper, half are 0 and need no mask.
+    Where all rows are one, its numbers go into the weights, and the masks themselves are multiplied by these: features
+    of blank paper that are 0 need no mask.
     """
 
     @staticmethod
     def forward(ctx: Any, row: Tensor, weight: Tensor, kept: int, count: int) -> Tensor:
         inputs = _above_zero(row)
         values, weights = row[inputs].float(), weight.index_select(1, inputs)
-        masks, ones = _with_room(count, len(inputs), row.dtype), int(bits_of(row.new_ones(1)))
+        masks = _with_room(count, len(inputs), row.dtype)
+        one = int(bits_of(row.new_ones(1)))  # as integers, since copying these as numbers takes longer
         drawn = random_masks((count, len(inputs)), kept, row.dtype, CHUNK)
         for mask, out in zip(drawn, torch.split(masks[:count], CHUNK), strict=True):
-            torch.mul(mask, ones, out=bits_of(out))
+            torch.mul(mask, one, out=bits_of(out))
         ctx.save_for_backward(row, inputs, values, weights, masks)
         return (masks @ (weights * values).to(row.dtype).t())[:count]
 
