@@ -22,7 +22,8 @@ from pipeline.errors import exit_on_input_error
 COMPARED = [*EXPERIMENTS, "synthesis", "decode and cer", "evaluate"]
 ALONE = ["decode and all rates"]
 """Compared with nobody, as only we compute it."""
-WARMUPS = {"ours": 4, "lab": 1, "baseline": 1}
+WARMUPS = {"ours": 8, "lab": 1, "baseline": 1}
+"""Rounds before; a GPU plans and records what ours computes for each width of lines."""
 NO_EXPERIMENT = ("synthesis", "last run", "project")
 OTHERS = ("growth", "last run", "project")
 """What is measured of our code alone."""

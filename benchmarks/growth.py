@@ -9,12 +9,14 @@ import numpy as np
 import torch
 
 from benchmarks.inputs import BATCH, READ, Inputs
-from benchmarks.ours import arithmetic_on, make_reader, train, training_step
+from benchmarks.ours import arithmetic_on, graphed, make_reader, train, training_step
 from benchmarks.peak import wait_for
 from pipeline.data.batches import LineDataset
 from pipeline.hardware import prepare_cpu
 from pipeline.trainer import make_adam
 
+WARMUPS = {"cpu": 1, "cuda": 40}
+"""Rounds before; a GPU has most shapes of batches recorded by then."""
 Row = tuple[str, str, float]
 """What, unit, value."""
 SYNTHESIS = (
@@ -39,7 +41,7 @@ def by_width(device: str = "cpu", repeats: int = 4) -> Iterator[Row]:
     """Training steps of one batch of the narrowest, middle and widest lines."""
     prepare_cpu()
     inputs, arithmetic = Inputs(device=device), arithmetic_on(device)
-    reader, lines = make_reader(inputs, READ), inputs.lines("variable", "train")
+    reader, lines = graphed(make_reader(inputs, READ)), inputs.lines("variable", "train")
     optimizer = make_adam(reader.model.parameters(), 1e-3)
     order = np.argsort(lines.widths, kind="stable")
     for place in (0.05, 0.5, 0.95):
@@ -58,7 +60,8 @@ def by_batch(device: str = "cpu", rounds: int = 2) -> Iterator[Row]:
     """Training steps with other batch sizes."""
     for size in (32, 64, 128, 256):
         run = train(Inputs(device=device), READ, size)
-        run(0)
+        for number in range(WARMUPS[device]):
+            run(number)
         start = time.perf_counter()
         done = sum(run(number) for number in range(rounds))
         yield f"train line_cnn ctc, batch {size}", "lines/s", done / (time.perf_counter() - start)

@@ -11,6 +11,7 @@ from benchmarks.inputs import BATCH, READ, Inputs
 from benchmarks.peak import wait_for
 from pipeline import vocabulary
 from pipeline.checkpoint import ReaderSettings
+from pipeline.cuda_graphs import GraphedReader
 from pipeline.data.batches import Batch, WidthBatches, line_loader
 from pipeline.data.synthesis import synthesize
 from pipeline.evaluation import evaluate as evaluate_reader
@@ -45,17 +46,22 @@ def arithmetic_on(device: str) -> Arithmetic:
 def training_step(reader: Reader, optimizer: torch.optim.Optimizer, batch: Batch, arithmetic: Arithmetic) -> None:
     """Forward, loss, backward and update, on the device that `batch` and reader are on."""
     with arithmetic.autocast():
-        logits, lengths = reader.logits(batch.images, batch.widths)
+        (*_, logits), lengths = reader.logits_by_depth(batch.images, batch.widths)
         loss = reader.objective.loss(logits, lengths, batch.texts)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
 
 
-def train(inputs: Inputs, key: str, batch_size: int = BATCH) -> Run:
-    """Training steps on the shuffled batches of successive epochs."""
+def graphed(reader: Reader) -> Reader:
+    """The same, as it trains: a GPU replays its steps."""
+    return GraphedReader(reader.model, reader.objective)
+
+
+def train(inputs: Inputs, key: str, batch_size: int = BATCH, prepare: Callable[[Reader], Reader] = graphed) -> Run:
+    """Training steps on the shuffled batches of successive epochs, of what `prepare` makes of the reader."""
     prepare_cpu()
-    reader = make_reader(inputs, key)
+    reader = prepare(make_reader(inputs, key))
     lines = inputs.lines(inputs.experiment(key).lines, "train")
     optimizer = make_adam(reader.model.parameters(), 1e-3)
     reader.model.train()

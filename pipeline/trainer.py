@@ -14,6 +14,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.tuner.tuning import Tuner
 from torch import nn
 
+from pipeline.cuda_graphs import GraphedReader
 from pipeline.data.datamodule import LinesDataModule
 from pipeline.hardware import choose_precision, uses_gpu
 from pipeline.local_steps import AverageWeights, LocalSteps
@@ -38,6 +39,9 @@ def make_trainer(training: TrainingSettings, folder: Path, callbacks: list[pl.Ca
     averaging = []
     if training.local_steps > 1 and (training.trainer.devices, training.trainer.num_nodes) != (1, 1):
         passed["strategy"], averaging = LocalSteps(), [AverageWeights(training.local_steps)]
+    if on_gpu := uses_gpu(training.trainer.accelerator):
+        # With deterministic algorithms PyTorch fills all memory that it is given with NaN first, a tenth of the time.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     passed["precision"] = choose_precision(training.trainer.precision, training.trainer.accelerator)
     return pl.Trainer(
         **passed,
@@ -51,14 +55,15 @@ def make_trainer(training: TrainingSettings, folder: Path, callbacks: list[pl.Ca
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
-        deterministic="warn" if uses_gpu(training.trainer.accelerator) else None,
+        deterministic="warn" if on_gpu else None,
     )
 
 
 def recognizer_of(reader: Reader, training: TrainingSettings, learning_rate: float) -> Recognizer:
     """The Lightning module that trains the reader as the settings say, but for its learning rate."""
+    replayed = uses_gpu(training.trainer.accelerator) and training.trainer.accumulate_grad_batches == 1
     return Recognizer(
-        reader,
+        GraphedReader(reader.model, reader.objective) if replayed else reader,
         optimizer_of(training),
         learning_rate,
         one_cycle=training.one_cycle,

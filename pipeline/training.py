@@ -117,7 +117,8 @@ def _fit(
     if is_main_process():
         weights = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
         module.load_state_dict(weights)
-    return Trained(module.reader, pd.DataFrame(history.rows).rename_axis("epoch").reset_index(), history.seconds)
+    reader = Reader(module.reader.model, module.reader.objective)  # without what is kept for training
+    return Trained(reader, pd.DataFrame(history.rows).rename_axis("epoch").reset_index(), history.seconds)
 
 
 def start_reader(settings: ReaderSettings, load: str | None) -> Reader:

@@ -2,11 +2,13 @@ from pathlib import Path
 
 import pytest
 import pytorch_lightning as pl
+import torch
 
 from pipeline import trainer as trainer_module
+from pipeline.cuda_graphs import GraphedReader
 from pipeline.local_steps import AverageWeights, LocalSteps
-from pipeline.trainer import make_trainer
-from tests.tiny import tiny_training
+from pipeline.trainer import make_trainer, recognizer_of
+from tests.tiny import tiny_settings, tiny_training
 
 
 def test_settings_reach_lightnings_trainer(tmp_path: Path) -> None:
@@ -26,6 +28,31 @@ def test_auto_precision_is_chosen_by_the_machine(tmp_path: Path, monkeypatch: py
     trainer = make_trainer(tiny_training({"precision": "auto"}), tmp_path, [])
     assert asked == [("auto", "cpu")]
     assert trainer.precision == "bf16-mixed"
+
+
+def test_on_a_gpu_memory_is_not_filled_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer_module, "uses_gpu", lambda accelerator: True)
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+    try:
+        make_trainer(tiny_training(), tmp_path, [])
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert not torch.utils.deterministic.fill_uninitialized_memory
+
+
+@pytest.mark.parametrize(("gpu", "accumulated", "graphed"), [(True, 1, True), (True, 2, False), (False, 1, False)])
+def test_steps_on_a_gpu_are_replayed_where_each_batch_is_a_step(
+    gpu: bool, accumulated: int, graphed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer_module, "uses_gpu", lambda accelerator: gpu)
+    reader = tiny_settings("line_cnn").build()
+    training = tiny_training({"accumulate_grad_batches": accumulated})
+    module = recognizer_of(reader, training, training.learning_rate)
+    assert isinstance(module.reader, GraphedReader) == graphed
+    assert module.reader.model is reader.model
+    assert module.reader.objective is reader.objective
 
 
 def test_a_terminal_sees_a_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

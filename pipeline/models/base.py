@@ -1,10 +1,9 @@
 """What every line model has in common."""
 
-from collections.abc import Sequence
-
 from torch import Tensor, nn
 
 from pipeline.geometry import Windows
+from pipeline.models.lengths import Lengths
 
 
 class LineModel(nn.Module):
@@ -12,8 +11,13 @@ class LineModel(nn.Module):
 
     windows: Windows
     """Where the steps look; decides S."""
+    raster: int | None = None
+    """Pixels between the widths that a GPU records a training's passes for (`pipeline.cuda_graphs`).
 
-    def __call__(self, images: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+    None where they cannot be: what is computed depends on values, or is awaited by the program.
+    """
+
+    def __call__(self, images: Tensor, lengths: Lengths | None = None) -> Tensor:
         """Logits at every step of the image, or at `max(lengths)` steps as if blank paper went on.
 
         With `lengths`, B numbers of steps, each line is read as if it were alone: the steps of a line
@@ -22,7 +26,7 @@ class LineModel(nn.Module):
         logits: Tensor = super().__call__(images, lengths)
         return logits
 
-    def logits_by_depth(self, images: Tensor, lengths: Sequence[int] | None = None) -> list[Tensor]:
+    def logits_by_depth(self, images: Tensor, lengths: Lengths | None = None) -> list[Tensor]:
         """Logits for training: the model's own last, before them any that its later layers read on from.
 
         Models whose settings have `intermediate` override it. Source: Lee and Watanabe, "Intermediate Loss

@@ -1,11 +1,10 @@
 """A bidirectional LSTM over sequences of unequal length."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
 from pipeline.models.dropout import Dropout
+from pipeline.models.lengths import Lengths, lengths_on
 
 
 class BidirectionalLSTM(nn.Module):
@@ -23,10 +22,10 @@ class BidirectionalLSTM(nn.Module):
         self.backwards = nn.ModuleList(nn.LSTM(size, hidden, batch_first=True) for size in sizes)
         self.dropout = Dropout(dropout)
 
-    def forward(self, sequences: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+    def forward(self, sequences: Tensor, lengths: Lengths | None = None) -> Tensor:
         """Run both directions over the first `lengths` steps, or over all; the steps after them mean nothing."""
         ends = [sequences.shape[1]] * len(sequences) if lengths is None else lengths
-        reverse = reversing_index(ends, sequences.shape[1]).to(sequences.device)
+        reverse = reversing_index(lengths_on(ends, sequences.device), sequences.shape[1])
         states = sequences
         for layer, (forwards, backwards) in enumerate(zip(self.forwards, self.backwards, strict=True)):
             inputs = self.dropout(states) if layer else states
@@ -69,8 +68,8 @@ def _take(states: Tensor, steps: Tensor) -> Tensor:
     return states.flatten(0, 1).index_select(0, (steps + lines).flatten()).view_as(states)
 
 
-def reversing_index(lengths: Sequence[int], steps: int) -> Tensor:
+def reversing_index(lengths: Tensor, steps: int) -> Tensor:
     """(B, S) int64: which step takes each place when the first `lengths` steps of a line turn around."""
-    places = torch.arange(steps).expand(len(lengths), -1)
-    ends = torch.tensor(lengths)[:, None]
+    places = torch.arange(steps, device=lengths.device).expand(len(lengths), -1)
+    ends = lengths[:, None]
     return torch.where(places < ends, ends - 1 - places, places)

@@ -1,19 +1,20 @@
 """The lecture's second line model: one convolutional network over the whole line."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
 from pipeline.geometry import CELL, Windows
 from pipeline.models.base import LineModel
 from pipeline.models.dropout import Dropout
-from pipeline.models.layout import planned_width
+from pipeline.models.layout import PLANNED_WIDTHS, planned_width
+from pipeline.models.lengths import Lengths, longest
 from pipeline.models.relu import ReLU
 
 
 class LineCNN(LineModel):
     """A fully convolutional network, images (B, 1, 28, W) float in [0, 1] to logits (B, C, S)."""
+
+    raster = PLANNED_WIDTHS["cuda"]
 
     def __init__(self, num_classes: int, windows: Windows, conv_dim: int = 32, fc_dim: int = 512) -> None:
         super().__init__()
@@ -38,9 +39,9 @@ class LineCNN(LineModel):
         self.fc2 = nn.Linear(fc_dim, num_classes)
         self._initialize()
 
-    def forward(self, images: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+    def forward(self, images: Tensor, lengths: Lengths | None = None) -> Tensor:
         """See `LineModel`."""
-        features = self._features(images) if lengths is None else self._on_endless_paper(images, max(lengths))
+        features = self._features(images) if lengths is None else self._on_endless_paper(images, longest(lengths))
         hidden = self.relu(self.fc1(features.transpose(1, 2)))
         return self.dropout.before(self.fc2, hidden).transpose(1, 2)
 

@@ -1,16 +1,17 @@
 """The lecture's third line model: a LineCNN whose logits a bidirectional LSTM reads on."""
 
-from collections.abc import Sequence
-
 from torch import Tensor, nn
 
 from pipeline.models.base import LineModel
 from pipeline.models.bidirectional_lstm import BidirectionalLSTM
+from pipeline.models.lengths import Lengths
 from pipeline.models.line_cnn import LineCNN
 
 
 class LineCNNLSTM(LineModel):
     """LineCNN, LSTM, linear: images (B, 1, 28, W) float in [0, 1] to logits (B, C, S)."""
+
+    raster = LineCNN.raster
 
     def __init__(
         self,
@@ -29,16 +30,16 @@ class LineCNNLSTM(LineModel):
         self.fc = nn.Linear(lstm_dim, num_classes)
         self.intermediate = intermediate
 
-    def forward(self, images: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+    def forward(self, images: Tensor, lengths: Lengths | None = None) -> Tensor:
         """See `LineModel`. Both directions of the LSTM end with a line's own length."""
         return self._read_on(self.line_cnn(images, lengths), lengths)
 
-    def logits_by_depth(self, images: Tensor, lengths: Sequence[int] | None = None) -> list[Tensor]:
+    def logits_by_depth(self, images: Tensor, lengths: Lengths | None = None) -> list[Tensor]:
         """See `LineModel`; those of the LineCNN come first if they are wanted."""
         inner = self.line_cnn(images, lengths)
         return [*([inner] if self.intermediate else []), self._read_on(inner, lengths)]
 
-    def _read_on(self, inner: Tensor, lengths: Sequence[int] | None) -> Tensor:
+    def _read_on(self, inner: Tensor, lengths: Lengths | None) -> Tensor:
         states = self.lstm(inner.transpose(1, 2), lengths)
         forwards, backwards = states.chunk(2, dim=-1)
         logits: Tensor = self.fc(forwards + backwards)

@@ -1,7 +1,5 @@
 """The lecture's first line model: one small CNN, applied to each window of the line."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
@@ -9,7 +7,8 @@ from pipeline.geometry import CELL, Windows
 from pipeline.models.base import LineModel
 from pipeline.models.dropout import Dropout
 from pipeline.models.dropped_out_linear import dropped_out_linear
-from pipeline.models.layout import channels_last
+from pipeline.models.layout import PLANNED_WIDTHS, channels_last
+from pipeline.models.lengths import Lengths, longest
 from pipeline.models.relu import ReLU
 from pipeline.models.window_features import arithmetic_type, window_features
 
@@ -19,6 +18,8 @@ class LineCNNSimple(LineModel):
 
     The CNN is the lecture's lab 2: two 3 x 3 convolutions, max-pooling, dropout, two linear layers.
     """
+
+    raster = PLANNED_WIDTHS["cuda"]
 
     def __init__(self, num_classes: int, windows: Windows, conv_dim: int = 64, fc_dim: int = 128) -> None:
         super().__init__()
@@ -31,9 +32,9 @@ class LineCNNSimple(LineModel):
         self.fc1 = nn.Linear(conv_dim * (CELL // 2) * (windows.width // 2), fc_dim)
         self.fc2 = nn.Linear(fc_dim, num_classes)
 
-    def forward(self, images: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+    def forward(self, images: Tensor, lengths: Lengths | None = None) -> Tensor:
         """See `LineModel`."""
-        steps = self.windows.steps(images.shape[-1]) if lengths is None else max(lengths)
+        steps = self.windows.steps(images.shape[-1]) if lengths is None else longest(lengths)
         windows = self._cut(images, steps)
         hidden = self.relu(self._hidden(windows.flatten(0, 1)))
         logits: Tensor = self.fc2(hidden)

@@ -1,10 +1,9 @@
 """A residual network over a whole line: features for the models that read on from them."""
 
-from collections.abc import Sequence
-
 from torch import Tensor, nn
 
 from pipeline.geometry import Windows, round_up
+from pipeline.models.lengths import Lengths, longest
 from pipeline.models.relu import ReLU
 from pipeline.models.residual import BLOCKS, PatchMerging, patches
 
@@ -46,9 +45,9 @@ class LineResNet(nn.Module):
             PatchMerging(third, features, 4, windows.stride // last_stride),
         )
 
-    def forward(self, images: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+    def forward(self, images: Tensor, lengths: Lengths | None = None) -> Tensor:
         """Features at every step of the image, or at `max(lengths)` steps as if blank paper went on."""
-        steps = self.windows.steps(images.shape[-1]) if lengths is None else max(lengths)
+        steps = self.windows.steps(images.shape[-1]) if lengths is None else longest(lengths)
         pixels = images.shape[-1] if lengths is None else max(images.shape[-1], self.windows.width_for(steps))
         paper = nn.functional.pad(images, (0, round_up(pixels, RASTER) - images.shape[-1]))
         halved = patches(paper, 2, 2).permute(0, 3, 1, 2)

@@ -1,11 +1,10 @@
 """Residual convolutions whose features conformer blocks read on."""
 
-from collections.abc import Sequence
-
 from torch import Tensor, nn
 
 from pipeline.models.attention import placed, steps_beyond
 from pipeline.models.conformer import ConformerBlock
+from pipeline.models.lengths import Lengths
 from pipeline.models.line_resnet import LineResNet
 from pipeline.models.line_resnet_model import LineResNetModel
 
@@ -29,7 +28,7 @@ class LineResNetConformer(LineResNetModel):
         self.blocks = nn.ModuleList(ConformerBlock(width, heads, kernel, dropout) for _ in range(layers))
         self.add_logits(num_classes, width, intermediate=intermediate)
 
-    def read_on(self, features: Tensor, lengths: Sequence[int] | None) -> Tensor:
+    def read_on(self, features: Tensor, lengths: Lengths | None) -> Tensor:
         """See `LineResNetModel`. No step takes note of one past its line's own length."""
         beyond = steps_beyond(lengths, features)
         features = self.dropout(placed(features))

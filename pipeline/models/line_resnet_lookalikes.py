@@ -1,11 +1,10 @@
 """Residual convolutions whose features LSTM layers read on, with what the same shapes were elsewhere in the line."""
 
-from collections.abc import Sequence
-
 from torch import Tensor
 
 from pipeline.models.attention import steps_beyond
 from pipeline.models.bidirectional_lstm import BidirectionalLSTM
+from pipeline.models.lengths import Lengths
 from pipeline.models.line_resnet import LineResNet
 from pipeline.models.line_resnet_model import LineResNetModel
 from pipeline.models.lookalikes import Lookalikes
@@ -34,7 +33,7 @@ class LineResNetLookalikes(LineResNetModel):
         self.second = BidirectionalLSTM(2 * lstm_dim, lstm_dim)
         self.add_logits(num_classes, 2 * lstm_dim, intermediate=intermediate)
 
-    def read_on(self, features: Tensor, lengths: Sequence[int] | None) -> Tensor:
+    def read_on(self, features: Tensor, lengths: Lengths | None) -> Tensor:
         """See `LineResNetModel`. Both directions of the LSTMs end with a line's own length."""
         states = self.first(self.dropout(features), lengths)
         states = states + self.lookalikes(features, states, steps_beyond(lengths, features))

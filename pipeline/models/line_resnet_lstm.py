@@ -1,10 +1,9 @@
 """Residual convolutions whose features bidirectional LSTM layers read on."""
 
-from collections.abc import Sequence
-
 from torch import Tensor
 
 from pipeline.models.bidirectional_lstm import BidirectionalLSTM
+from pipeline.models.lengths import Lengths
 from pipeline.models.line_resnet import LineResNet
 from pipeline.models.line_resnet_model import LineResNetModel
 
@@ -26,7 +25,7 @@ class LineResNetLSTM(LineResNetModel):
         self.lstm = BidirectionalLSTM(line_resnet.features, lstm_dim, lstm_layers, dropout)
         self.add_logits(num_classes, 2 * lstm_dim, intermediate=intermediate)
 
-    def read_on(self, features: Tensor, lengths: Sequence[int] | None) -> Tensor:
+    def read_on(self, features: Tensor, lengths: Lengths | None) -> Tensor:
         """See `LineResNetModel`. Both directions of the LSTM end with a line's own length."""
         states = self.lstm(self.dropout(features), lengths)
         logits: Tensor = self.fc(self.dropout(states))

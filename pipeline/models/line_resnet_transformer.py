@@ -1,10 +1,9 @@
 """Residual convolutions whose features a transformer encoder reads on."""
 
-from collections.abc import Sequence
-
 from torch import Tensor, nn
 
 from pipeline.models.attention import placed, steps_beyond
+from pipeline.models.lengths import Lengths
 from pipeline.models.line_resnet import LineResNet
 from pipeline.models.line_resnet_model import LineResNetModel
 
@@ -31,7 +30,7 @@ class LineResNetTransformer(LineResNetModel):
         self.encoder = nn.TransformerEncoder(layer, layers, nn.LayerNorm(width), enable_nested_tensor=False)
         self.add_logits(num_classes, width, intermediate=intermediate)
 
-    def read_on(self, features: Tensor, lengths: Sequence[int] | None) -> Tensor:
+    def read_on(self, features: Tensor, lengths: Lengths | None) -> Tensor:
         """See `LineResNetModel`. No step attends to one past its line's own length."""
         beyond = steps_beyond(lengths, features)
         logits: Tensor = self.fc(self.encoder(self.dropout(placed(features)), src_key_padding_mask=beyond))

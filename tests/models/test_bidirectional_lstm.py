@@ -81,4 +81,4 @@ def test_dropout_stands_between_layers_alone(layers: int, random: bool) -> None:
 
 
 def test_only_the_steps_of_a_line_turn_around() -> None:
-    assert reversing_index([3, 5, 1], 5).tolist() == [[2, 1, 0, 3, 4], [4, 3, 2, 1, 0], [0, 1, 2, 3, 4]]
+    assert reversing_index(torch.tensor([3, 5, 1]), 5).tolist() == [[2, 1, 0, 3, 4], [4, 3, 2, 1, 0], [0, 1, 2, 3, 4]]
