@@ -23,6 +23,20 @@ def said(project: Path, *arguments: str) -> list[str]:
     return subprocess.run(command, cwd=project, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
+@pytest.mark.parametrize(("set_before", "found"), [({}, "1"), ({"THP_MEM_ALLOC_ENABLE": "0"}, "0")])
+def test_a_stage_asks_for_large_pages_before_pytorch_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set_before: dict[str, str], found: str
+) -> None:
+    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE", raising=False)
+    for name, value in set_before.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "stages").mkdir()
+    shutil.copy(ROOT / "stages/__init__.py", tmp_path / "stages")
+    probe = "import os, sys\nprint(os.environ.get('THP_MEM_ALLOC_ENABLE'), 'torch' in sys.modules)\n"
+    (tmp_path / "stages/probe.py").write_text(probe)
+    assert said(tmp_path, "-m", "stages.probe") == [f"{found} False"]
+
+
 def test_no_garbage_is_looked_for_until_all_is_imported(tmp_path: Path) -> None:
     (tmp_path / "stages").mkdir()
     shutil.copy(ROOT / "stages/__init__.py", tmp_path / "stages")
