@@ -54,6 +54,7 @@ class GraphedReader(Reader):
     """A reader whose training steps on a GPU are replayed; it computes what a `Reader` does.
 
     One process on one device, and the gradients of one batch at a time: those of a batch lie where the next one's will.
+    While a pass is recorded, no loss or logits of an earlier step may be left: PyTorch would wait for their stream.
     """
 
     graphs: "Graphs" = field(init=False, repr=False, compare=False)
