@@ -20,6 +20,13 @@ def make(width: int = 24, stride: int = 16) -> LineCNN:
     return LineCNN(7, windows(width, stride), conv_dim=2, fc_dim=6).double().eval()
 
 
+def widths_computed(model: LineCNN) -> list[int]:
+    """A list that the widths of images are added to which the convolutions are run on."""
+    widths: list[int] = []
+    model.convs.register_forward_hook(lambda _module, inputs, _output: widths.append(inputs[0].shape[-1]))
+    return widths
+
+
 def test_it_has_the_lectures_parameters() -> None:
     # Width 28 counts as 24: 3 columns of 8 pixels.
     assert sum(p.numel() for p in LineCNN(83, windows(24, 16)).parameters()) == 1_200_499
@@ -113,11 +120,29 @@ def test_reach_is_what_a_step_depends_on(side: str) -> None:
 
 def test_far_right_of_the_ink_nothing_is_computed_twice() -> None:
     model = make()
-    widths: list[int] = []
-    model.convs.register_forward_hook(lambda _module, inputs, _output: widths.append(inputs[0].shape[-1]))
+    widths = widths_computed(model)
     model(noise_images([50]), [120])
     # The first blank step is ceil((50 + 23) / 16) = 5; six steps need 5 * 16 + 24 + 16 pixels of 2,000.
     assert widths == [120]
+
+
+def test_lines_at_random_are_computed_in_parts_and_learn_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    images = noise_images([130, 28, 57, 300, 83, 222, 40, 299])
+    for size in (len(images), 3):
+        monkeypatch.setattr("pipeline.models.line_cnn.PART", size)
+        model = make()
+        widths = widths_computed(model)
+        logits = model(images, [25] * len(images))
+        (logits * noise_images([25 * 7] * len(images), 1)[:, 0, 0].view_as(logits)).sum().backward()
+        found.append((logits, [parameter.grad for parameter in model.parameters()], widths))
+    (whole, of_whole, one), (parts, of_parts, several) = found
+    torch.testing.assert_close(parts, whole, rtol=0, atol=1e-9)
+    torch.testing.assert_close(of_parts, of_whole, rtol=0, atol=1e-7)
+    # Lines of 28, 40, 57; of 83, 130, 222; of 299, 300. Each sees a step and its paper after the ink, up to 25 steps.
+    first_blank = [math.ceil((width + 23) / 16) for width in (57, 222, 300)]
+    assert several == [min(blank, 24) * 16 + 24 + 16 for blank in first_blank]
+    assert one == several[-1:]
 
 
 @pytest.mark.parametrize("steps", [1, 4, 8])
@@ -127,8 +152,7 @@ def test_on_a_gpu_few_widths_are_computed_and_the_answers_are_the_same(
     model, images = make(), noise_images([101, 50])
     plain = model(images, [steps, 1])
     monkeypatch.setitem(PLANNED_WIDTHS, "cpu", PLANNED_WIDTHS["cuda"])
-    widths: list[int] = []
-    model.convs.register_forward_hook(lambda _module, inputs, _output: widths.append(inputs[0].shape[-1]))
+    widths = widths_computed(model)
     torch.testing.assert_close(model(images, [steps, 1]), plain, rtol=0, atol=1e-9)
     (width,) = widths
     assert width % PLANNED_WIDTHS["cuda"] == 0
