@@ -20,8 +20,8 @@ def parts_by_ink(images: Tensor, size: int) -> tuple[list[Tensor], Tensor]:
     order, where parts would spare little, as they do of lines that a loader sorted by width.
     """
     widths, order = ink_widths(images).sort(stable=True)
-    parts = list(zip(torch.split(order, size), (max(1, int(part[-1])) for part in torch.split(widths, size)), strict=True))
-    widest = parts[-1][1]
-    if sum(len(rows) * width for rows, width in parts) > WORTH * len(images) * widest:
-        return [images[..., :widest]], torch.arange(len(images))
+    widest_of = [max(1, int(part[-1])) for part in torch.split(widths, size)]
+    parts = list(zip(torch.split(order, size), widest_of, strict=True))
+    if sum(len(rows) * width for rows, width in parts) > WORTH * len(images) * widest_of[-1]:
+        return [images[..., : widest_of[-1]]], torch.arange(len(images))
     return [images[rows, ..., :width] for rows, width in parts], order.argsort()
