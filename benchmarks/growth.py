@@ -9,14 +9,13 @@ import numpy as np
 import torch
 
 from benchmarks.inputs import BATCH, READ, Inputs
-from benchmarks.ours import arithmetic_on, graphed, make_reader, train, training_step
+from benchmarks.ours import GPU_WARMUPS, arithmetic_on, graphed, make_reader, train, training_step
 from benchmarks.peak import wait_for
 from pipeline.data.batches import LineDataset
 from pipeline.hardware import prepare_cpu
 from pipeline.trainer import make_adam
 
-WARMUPS = {"cpu": 1, "cuda": 40}
-"""Rounds before; a GPU has most shapes of batches recorded by then."""
+WARMUPS = {"cpu": 1, "cuda": GPU_WARMUPS}
 Row = tuple[str, str, float]
 """What, unit, value."""
 SYNTHESIS = (

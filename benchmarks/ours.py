@@ -25,6 +25,8 @@ from pipeline.trainer import make_adam
 BATCHES = 8
 SYNTHESIS_BLOCKS = 40
 """Of 1,000 lines each."""
+GPU_WARMUPS = 40
+"""Rounds of training after which a GPU has most shapes of batches recorded."""
 Run = Callable[[int], int]
 
 

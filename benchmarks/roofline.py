@@ -17,11 +17,10 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from benchmarks.inputs import Inputs
-from benchmarks.ours import arithmetic_on, train
+from benchmarks.ours import GPU_WARMUPS, arithmetic_on, train
 from benchmarks.peak import Peak
 
-WARMUPS = {"cpu": 3, "cuda": 40}
-"""Rounds before; a GPU has most shapes of batches recorded by then."""
+WARMUPS = {"cpu": 3, "cuda": GPU_WARMUPS}
 ROUNDS = {"cpu": 2, "cuda": 20}
 UNTOUCHED = ("_unsafe_view", "is_same_size")
 """Operations that move no bytes though they do not say that they are views."""

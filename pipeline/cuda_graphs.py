@@ -5,15 +5,15 @@ GPU to compute. A CUDA graph launches all of a forward pass at once, and all of 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from pipeline.geometry import Windows, round_up
+from pipeline.geometry import CELL, Windows, round_up
 from pipeline.models.base import LineModel
 from pipeline.models.lengths import DeviceLengths
 from pipeline.reader import Reader, to_pixels
@@ -119,7 +119,7 @@ class Inputs:
     """Where a recorded pass finds its batch."""
 
     def __init__(self, planned: Plan, device: torch.device) -> None:
-        self.images = torch.zeros(planned.lines, 28, planned.width, dtype=torch.uint8, device=device)
+        self.images = torch.zeros(planned.lines, CELL, planned.width, dtype=torch.uint8, device=device)
         self.lengths = DeviceLengths(torch.zeros(planned.lines, dtype=torch.int64, device=device), planned.steps)
 
     def fill(self, images: Tensor, lengths: Sequence[int]) -> None:
@@ -151,11 +151,9 @@ class Recording:
         self.outputs = [output.detach() for output in outputs]
 
 
-@contextmanager
-def _recording(graph: torch.cuda.CUDAGraph, pool: Any) -> Iterator[None]:
+def _recording(graph: torch.cuda.CUDAGraph, pool: Any) -> AbstractContextManager[object]:
     """Record what is launched; other threads, such as one that watches the machine, may do as they like meanwhile."""
-    with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
-        yield
+    return torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local")
 
 
 def _uncached_autocast() -> AbstractContextManager[object]:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from pipeline.geometry import CELL, Windows
 from pipeline.models.base import LineModel
 from pipeline.models.dropout import Dropout
-from pipeline.models.ink import parts_by_ink
+from pipeline.models.ink import parts_by_ink, tells_paper
 from pipeline.models.layout import PLANNED_WIDTHS, planned_width
 from pipeline.models.lengths import Lengths, longest
 from pipeline.models.relu import ReLU
@@ -57,10 +57,9 @@ class LineCNN(LineModel):
     def _on_endless_paper(self, images: Tensor, steps: int) -> Tensor:
         """(B, fc_dim, steps) of images whose ink ends where they do, or before.
 
-        Lines at random, which cross-entropy has, are on average half as wide as the widest of them. A GPU would have to
-        be waited for to know which are.
+        Lines at random, which cross-entropy has, are on average half as wide as the widest of them.
         """
-        if images.is_cuda:
+        if not tells_paper(images):
             return self._of_part(images, steps)
         parts, places = parts_by_ink(images, PART)
         features = [self._of_part(part, steps) for part in parts]

@@ -7,6 +7,7 @@ from pipeline.geometry import CELL, Windows
 from pipeline.models.base import LineModel
 from pipeline.models.dropout import Dropout
 from pipeline.models.dropped_out_linear import dropped_out_linear
+from pipeline.models.ink import tells_paper
 from pipeline.models.layout import PLANNED_WIDTHS, channels_last
 from pipeline.models.lengths import Lengths, longest
 from pipeline.models.relu import ReLU
@@ -81,11 +82,6 @@ class LineCNNSimple(LineModel):
 def in_chunks(values: Tensor) -> bool:
     """Whether a few windows at a time go through the model, which pays on a CPU; other numbers are for tests of it."""
     return values.device.type == "cpu" and arithmetic_type(values) in (torch.bfloat16, torch.float32)
-
-
-def tells_paper(windows: Tensor) -> bool:
-    """Whether windows are looked at for ink: a GPU convolves them all before it would have counted those."""
-    return not windows.is_cuda
 
 
 def paper_once(windows: Tensor) -> tuple[Tensor, Tensor]:
