@@ -20,5 +20,7 @@ def times_mask(values: Tensor, mask: Tensor, out: Tensor | None = None) -> Tenso
 
 def where_positive(values: Tensor, rectified: Tensor, out: Tensor | None = None) -> Tensor:
     """`values` where `rectified` is above 0, else 0: what a ReLU that left `rectified` lets pass of a gradient."""
-    # None is negative, and as integers those above 0 are at least 1.
-    return times_mask(values, bits_of(rectified).clamp(max=1), out)
+    written = torch.empty_like(values) if out is None else out
+    # PyTorch's own gradient of a ReLU, but of integers.
+    torch.ops.aten.threshold_backward.grad_input(bits_of(values), bits_of(rectified), 0, grad_input=bits_of(written))
+    return written

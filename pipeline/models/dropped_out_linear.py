@@ -24,64 +24,82 @@ def dropped_out_linear(dropout: Dropout, weight: Tensor, rows: Tensor, count: in
     The last row stands for `count` rows, each with a mask of its own; these come last. The rows are those of a ReLU:
     none is negative, and the gradient stays 0 where they are 0, as the ReLU would stop it.
     """
-    scaled = weight * dropout.scale
-    own: Tensor = _MaskedProduct.apply(rows[:-1], scaled, dropout.kept)  # type: ignore[no-untyped-call]
-    repeated: Tensor = _RepeatedProduct.apply(rows[-1], scaled, dropout.kept, count)  # type: ignore[no-untyped-call]
-    return torch.cat((own, repeated))
+    products: Tensor = _DroppedOutProduct.apply(  # type: ignore[no-untyped-call]
+        rows, weight * dropout.scale, dropout.kept, count
+    )
+    return products
 
 
-class _MaskedProduct(torch.autograd.Function):
-    """Rows (N, I), each masked, times the transposed weights (O, I)."""
+class _DroppedOutProduct(torch.autograd.Function):
+    """Rows (N, I), each masked and the last one `count` times, times the transposed weights (O, I).
+
+    One function for both kinds of rows: PyTorch would put together the gradient of `rows` of two whole copies.
+    """
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, weight: Tensor, kept: int) -> Tensor:
-        masked, weight = _with_room(len(rows), rows.shape[1], rows.dtype), weight.to(rows.dtype)
-        masks = random_masks((len(rows), rows.shape[1]), kept, rows.dtype, CHUNK)
-        products = []
-        for chunk, mask, out in zip(torch.split(rows, CHUNK), masks, torch.split(masked, CHUNK), strict=True):
-            times_mask(chunk, mask, out[: len(chunk)])
-            products.append(out @ weight.t())
-        ctx.save_for_backward(masked, weight)
-        return torch.cat(products)[: len(rows)]
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, kept: int, count: int) -> Tensor:
+        own, of_own = _masked_products(rows[:-1], weight, kept)
+        repeated, of_repeated = _repeated_products(rows[-1], weight, kept, count)
+        ctx.count = count
+        ctx.save_for_backward(*of_own, *of_repeated)
+        return torch.cat((own, repeated))
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        masked, weight = ctx.saved_tensors
-        of_rows, continued = torch.empty_like(masked), _continued(gradient)
-        chunks = (torch.split(values, CHUNK) for values in (continued, masked, of_rows))
-        for of_products, kept, out in zip(*chunks, strict=True):
-            torch.mm(of_products, weight, out=out)
-            where_positive(out, kept, out)  # what was neither dropped nor stopped by the ReLU
-        return of_rows[: len(gradient)], continued.t() @ masked, None
+        masked, weight, *of_repeated = ctx.saved_tensors
+        own = len(gradient) - ctx.count
+        of_rows = masked.new_empty(own + 1, masked.shape[1])
+        of_weight = _masked_gradients(gradient[:own], masked, weight, of_rows[:-1])
+        of_rows[-1], of_weight_repeated = _repeated_gradients(gradient[own:], *of_repeated)
+        return of_rows, of_weight_repeated.add_(of_weight), None, None
 
 
-class _RepeatedProduct(torch.autograd.Function):
-    """One row (I,), masked `count` times anew, times the transposed weights (O, I).
+def _masked_products(rows: Tensor, weight: Tensor, kept: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Rows (N, I), each masked, times weights (O, I), and what their gradients need."""
+    masked, weight = _with_room(len(rows), rows.shape[1], rows.dtype), weight.to(rows.dtype)
+    masks = random_masks((len(rows), rows.shape[1]), kept, rows.dtype, CHUNK)
+    products = []
+    for chunk, mask, out in zip(torch.split(rows, CHUNK), masks, torch.split(masked, CHUNK), strict=True):
+        times_mask(chunk, mask, out[: len(chunk)])
+        products.append(out @ weight.t())
+    return torch.cat(products)[: len(rows)], (masked, weight)
+
+
+def _masked_gradients(gradient: Tensor, masked: Tensor, weight: Tensor, of_rows: Tensor) -> Tensor:
+    """That of the weights (O, I); that of the rows is written to `of_rows` (N, I)."""
+    continued = _continued(gradient)
+    for of_products, kept, out in zip(
+        *(torch.split(values, CHUNK) for values in (continued, masked, of_rows)), strict=True
+    ):
+        product = of_products @ weight
+        where_positive(product[: len(out)], kept[: len(out)], out)  # what was neither dropped nor stopped by the ReLU
+    return continued.t() @ masked
+
+
+def _repeated_products(row: Tensor, weight: Tensor, kept: int, count: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """One row (I,), masked `count` times anew, times weights (O, I), and what its gradients need.
 
     Where all rows are one, its numbers go into the weights, and the masks themselves are multiplied by these: features
     of blank paper that are 0 need no mask.
     """
+    inputs = _above_zero(row)
+    values, weights = row[inputs].float(), weight.index_select(1, inputs)
+    masks = _with_room(count, len(inputs), row.dtype)
+    one = int(bits_of(row.new_ones(1)))  # as integers, since copying these as numbers takes longer
+    drawn = random_masks((count, len(inputs)), kept, row.dtype, CHUNK)
+    for mask, out in zip(drawn, torch.split(masks[:count], CHUNK), strict=True):
+        torch.mul(mask, one, out=bits_of(out))
+    return (masks @ (weights * values).to(row.dtype).t())[:count], (row, inputs, values, weights, masks)
 
-    @staticmethod
-    def forward(ctx: Any, row: Tensor, weight: Tensor, kept: int, count: int) -> Tensor:
-        inputs = _above_zero(row)
-        values, weights = row[inputs].float(), weight.index_select(1, inputs)
-        masks = _with_room(count, len(inputs), row.dtype)
-        one = int(bits_of(row.new_ones(1)))  # as integers, since copying these as numbers takes longer
-        drawn = random_masks((count, len(inputs)), kept, row.dtype, CHUNK)
-        for mask, out in zip(drawn, torch.split(masks[:count], CHUNK), strict=True):
-            torch.mul(mask, one, out=bits_of(out))
-        ctx.save_for_backward(row, inputs, values, weights, masks)
-        return (masks @ (weights * values).to(row.dtype).t())[:count]
 
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        row, inputs, values, weights, masks = ctx.saved_tensors
-        of_products = (_continued(gradient).t() @ masks).float()
-        of_weight = torch.zeros(len(weights), len(row)).index_copy_(1, inputs, of_products * values)
-        of_values = (of_products * weights).sum(0).where(values > 0, 0)
-        of_row = torch.zeros(len(row)).index_copy_(0, inputs, of_values)
-        return of_row.to(row.dtype), of_weight, None, None
+def _repeated_gradients(
+    gradient: Tensor, row: Tensor, inputs: Tensor, values: Tensor, weights: Tensor, masks: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Those of the row (I,) and the weights (O, I)."""
+    of_products = (_continued(gradient).t() @ masks).float()
+    of_weight = torch.zeros(len(weights), len(row)).index_copy_(1, inputs, of_products * values)
+    of_values = (of_products * weights).sum(0).where(values > 0, 0)
+    return torch.zeros(len(row)).index_copy_(0, inputs, of_values).to(row.dtype), of_weight
 
 
 def _with_room(rows: int, columns: int, dtype: torch.dtype) -> Tensor:

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.bits import bits_of
+from pipeline.models.bits import bits_of, where_positive
 
 
 class ReLU(nn.ReLU):
@@ -47,5 +47,4 @@ class _IntegerReLU(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (rectified,) = ctx.saved_tensors
-        passed: Tensor = torch.ops.aten.threshold_backward(gradient, rectified, 0)
-        return passed
+        return where_positive(gradient, rectified)

@@ -54,8 +54,7 @@ class _WindowFeatures(torch.autograd.Function):
         for chunk, pooled in zip(torch.split(windows, CHUNK), torch.split(features, CHUNK), strict=True):
             ctx.taps.append(taps_of(chunk))
             hidden = rectify_(convolve(ctx.taps[-1], first))
-            # The ReLU before pooling, as the lecture has it: numbers that are not negative compare as integers.
-            convolved = rectify_(nn.functional.conv2d(hidden, weight2, bias2, padding=1))
+            convolved = nn.functional.conv2d(hidden, weight2, bias2, padding=1)
             ctx.places.append(_pool(convolved.permute(0, 2, 3, 1), pooled))
         ctx.save_for_backward(features, *parameters)
         return features
@@ -82,18 +81,20 @@ def _as(dtype: torch.dtype, parameters: tuple[Tensor, ...] | list[Tensor]) -> li
 
 
 def _pool(values: Tensor, pooled: Tensor) -> tuple[Tensor, Tensor]:
-    """The maximum of each 2 x 2 pixels of `values` (N, H, W, F), none negative, written to `pooled`.
+    """The rectified maximum of each 2 x 2 pixels of `values` (N, H, W, F), written to `pooled`.
 
     Returns where it comes from, as integers 1 or 0: (N, H, W / 2, F) whether the right one of two pixels is larger than
     the left one, and (N, H / 2, W / 2, F) whether the lower pair has a larger one than the upper. The first of equal
-    pixels counts.
+    pixels counts; where all are negative, any may, as the ReLU lets no gradient pass.
     """
+    # As integers, the numbers that are not negative are in their order, and above all negative ones: so the ReLU can
+    # wait until a quarter of the values is left.
     bits, pooled = bits_of(values), bits_of(pooled)
     height, width = pooled.shape[1] * 2, pooled.shape[2] * 2
     left, right = bits[:, :height, 0:width:2], bits[:, :height, 1:width:2]
     pairs = torch.maximum(left, right)
     upper, lower = pairs[:, 0::2], pairs[:, 1::2]
-    torch.maximum(upper, lower, out=pooled)
+    torch.maximum(upper, lower, out=pooled).clamp_(min=0)
     return _exceeds(right, left), _exceeds(lower, upper)
 
 
