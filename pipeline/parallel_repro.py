@@ -8,12 +8,11 @@ processor cores: two trainings with a core each are done sooner than one after t
 """
 
 import argparse
-import math
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
 
@@ -21,20 +20,12 @@ from tqdm import tqdm
 
 from pipeline.cores import count_cores
 from pipeline.errors import InputError, exit_on_input_error
-from pipeline.settings.base import read_section
+from pipeline.schedule import Order, schedule
 from pipeline.settings.experiment import read_experiment
-from pipeline.settings.lines import LinesSettings
 from pipeline.termination import take_children_along
-from pipeline.timings import read_timing
 
 DVC = (sys.executable, "-m", "pipeline.dvc_command", "--wait-for-lock", "repro")
 Process = subprocess.CompletedProcess[str]
-Order = Mapping[str, set[str]]
-"""Of each stage that is to run: those among them that must run before it."""
-Work = tuple[float, float]
-"""Seconds, and what new trainings, of which nobody knows the seconds, have to do as `work_of_new` counts it."""
-TIME_OF_A_LINE = {"line_cnn_simple": 1.7, "line_cnn_lstm": 1.2, "line_resnet_lstm": 2.0, "line_resnet_lookalikes": 5.0}
-"""Roughly how long models train on a line on two processor cores, LineCNN and those not named here taking 1."""
 
 
 def stages_to_run(targets: Sequence[str] = ()) -> Order:
@@ -68,11 +59,9 @@ def stages_to_run(targets: Sequence[str] = ()) -> Order:
 def run(order: Order, jobs: int, threads: int) -> list[str]:
     """Run all stages, at most `jobs` at once with `threads` threads each; those that failed.
 
-    Of those that can begin, the one with the longest way to the end does: begun last, it would leave all cores but its
-    own with nothing to do.
-    After a failure those that run are waited for, and no other begins.
+    They begin in the order of `schedule`. After a failure those that run are waited for, and no other begins.
     """
-    sorter, to_the_end = TopologicalSorter(order), ways_to_the_end(order)
+    sorter, ranked = TopologicalSorter(order), schedule(order, jobs)
     sorter.prepare()
     waiting = [*sorter.get_ready()]
     running: dict[Future[Process], str] = {}
@@ -80,7 +69,7 @@ def run(order: Order, jobs: int, threads: int) -> list[str]:
     with ThreadPoolExecutor(jobs) as workers, tqdm(total=len(order), unit="stage", disable=None) as bar:
         while running or (waiting and not failed):
             while waiting and len(running) < jobs and not failed:
-                stage = max(waiting, key=to_the_end.__getitem__)  # the first of equals
+                stage = min(waiting, key=ranked.index)
                 waiting.remove(stage)
                 running[workers.submit(reproduce, stage, threads)] = stage
             bar.set_postfix_str(", ".join(running.values()))
@@ -94,46 +83,6 @@ def run(order: Order, jobs: int, threads: int) -> list[str]:
                     sorter.done(stage)
             waiting += sorter.get_ready()
     return failed
-
-
-def ways_to_the_end(order: Order) -> dict[str, Work]:
-    """Of each stage, the work of the longest chain of stages that begins with it: the critical path (Kelley, 1961)."""
-    after: dict[str, list[str]] = {stage: [] for stage in order}
-    for stage, needed in order.items():
-        for one in needed:
-            after[one].append(stage)
-    ways: dict[str, Work] = {}
-    for stage in reversed([*TopologicalSorter(order).static_order()]):
-        seconds, of_new = expected_work(stage)
-        later_seconds, later_of_new = max((ways[one] for one in after[stage]), default=(0.0, 0.0))
-        ways[stage] = seconds + later_seconds, of_new + later_of_new
-    return ways
-
-
-def expected_work(stage: str) -> Work:
-    """Seconds that a training took the last time, endless for a new one; 0 for all other stages, which are short."""
-    name, _, key = stage.partition("@")
-    if name != "train":
-        return 0.0, 0.0
-    try:
-        return sum(read_timing(key, "train").by_seed.values()), 0.0
-    except InputError:
-        return math.inf, work_of_new(key)
-
-
-def work_of_new(key: str) -> float:
-    """Lines that all trainings of an experiment pass over, times `TIME_OF_A_LINE`.
-
-    0 where its settings are not valid, as its stage says.
-    """
-    try:
-        experiment, training = read_experiment(key)
-        endless = training.endless
-        per_epoch = endless.lines_per_epoch if endless else read_section(LinesSettings, "lines", experiment.lines).train
-    except InputError:
-        return 0.0
-    lines = len(training.seeds) * training.max_epochs * per_epoch
-    return lines * TIME_OF_A_LINE.get(experiment.model.name, 1.0)
 
 
 def processes_of(stage: str) -> int:

@@ -17,14 +17,16 @@ from pipeline.workspace import make_workspace
 from tests.imports import ROOT
 from tests.pages import PAGES, commands, walk
 
-TRAINED = ("lstm_ctc_variable", "resnet_lookalikes_ctc_variable")
-QUEUED = ("cnn_ctc_variable", "resnet_lstm_ctc_variable_short")
-"""Experiments that commands put into the queue and no more: training them before that would only take time."""
+TRAINED = "lstm_ctc_variable"
+"""The experiment that the workspace has."""
+NAMED = ("cnn_ctc_variable", "resnet_lstm_ctc_variable_short", "resnet_lookalikes_ctc_variable")
+"""Experiments that commands queue, or draw the lines of, and do not train: it would only take time."""
 MAKE = "make is tried with --dry-run in test_readme.py; what it calls runs in other tests"
 ELSEWHERE = {
     ". .venv/bin/activate": "of the environment that the tests run in already",
     "dvc exp run -S emnist.source=archive": "needs the archives; settings in test_readme.py, archives in tests/data",
     "dvc exp run -S training.trainer.accelerator=gpu": "needs two GPUs; settings in test_readme.py",
+    "dvc exp run -S training.trainer.accelerator=cpu": "stages/test_several_devices.py trains so; settings likewise",
     "dvc queue start": "takes minutes; end_to_end/test_runs_apart.py runs a queue to its end",
     "dvc exp run -S '+decoding.matched": "names an experiment that is left out here; settings in test_readme.py",
     "dvc exp run -S '+experiments.": "end_to_end/test_changes.py runs such experiments to their end",
@@ -53,9 +55,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("documented") / "workspace"
     make_workspace(ROOT, root, read_params(ROOT / "profiles/tiny.yaml"))
     params = YAML().load(root / "params.yaml")
-    params["experiments"] = {key: params["experiments"][key] for key in TRAINED}
+    params["experiments"] = {TRAINED: params["experiments"][TRAINED]}
     params["lines"] = {"variable": params["lines"]["variable"]}
-    params["decoding"] = {key: search for key, search in params["decoding"].items() if search["experiment"] in TRAINED}
+    params["decoding"] = {key: search for key, search in params["decoding"].items() if search["experiment"] == TRAINED}
     YAML().dump(params, root / "params.yaml")
     for name in (".gitignore", ".dvc/config", ".dvc/.gitignore"):
         (root / name).write_bytes((ROOT / name).read_bytes())
@@ -78,7 +80,7 @@ def run(root: Path, command: str) -> str:
 
 def type_in(root: Path, command: str) -> str:
     """Run a documented command, with the experiments that it names in the settings."""
-    if not (named := [key for key in QUEUED if key in command]):
+    if not (named := [key for key in NAMED if key in command]):
         return run(root, command)
     params = YAML().load(root / "params.yaml")
     params["experiments"] |= {key: read_params(ROOT / "params.yaml")["experiments"][key] for key in named}
@@ -106,7 +108,7 @@ def test_every_command_can_be_typed(root: Path) -> None:
             run(root, "git checkout --quiet params.yaml dvc.lock reports && dvc checkout --quiet")
         typed[command] = type_in(root, command)
     (shown,) = [output for command, output in typed.items() if command.startswith("python -m pipeline.runs")]
-    assert [line.split()[0] for line in shown.splitlines()][: 1 + len(TRAINED)] == ["experiment", *TRAINED]
+    assert [line.split()[0] for line in shown.splitlines()][:2] == ["experiment", TRAINED]
     (predicted,) = [output for command, output in typed.items() if command.startswith("mlflow models predict")]
     assert '{"predictions": [' in predicted
 

@@ -14,9 +14,7 @@ from ruamel.yaml import YAML
 from pipeline import parallel_repro as module
 from pipeline.errors import InputError
 from pipeline.parallel_repro import stages_to_run
-from pipeline.timings import write_timing
 from tests.projects import profile_params
-from tests.tiny import MODELS
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value will soon:DeprecationWarning")  # DVC's own
 
@@ -104,67 +102,17 @@ def test_why_dvc_cannot_begin_a_stage_is_said(project: Path) -> None:
     assert "never_made" in run.stdout
 
 
-@pytest.fixture
-def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The stages that were begun, in order; none of them runs."""
-    stages: list[str] = []
+def test_stages_begin_as_scheduled(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
 
     def reproduce(stage: str, _threads: int) -> subprocess.CompletedProcess[str]:
-        stages.append(stage)
+        begun.append(stage)
         return subprocess.CompletedProcess([], 0, stdout="")
 
     monkeypatch.setattr(module, "reproduce", reproduce)
-    return stages
-
-
-def test_what_took_longest_begins_first_and_new_trainings_before_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: list[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for key, by_seed in {"short": {1: 10.0}, "long": {1: 20.0, 2: 15.0}, "middle": {1: 30.0}}.items():
-        write_timing(key, "train", by_seed, "32-true")
-    Path("timings/damaged_train.json").write_text("{")
-    stages = ["evaluate@long", *(f"train@{key}" for key in ("short", "new", "middle", "long", "damaged")), "compare"]
-    assert module.run({stage: set() for stage in stages}, jobs=1, threads=1) == []
-    assert begun == [
-        "train@new",
-        "train@damaged",
-        "train@long",
-        "train@middle",
-        "train@short",
-        "evaluate@long",
-        "compare",
-    ]
-
-
-def test_of_new_trainings_that_of_most_work_begins_first_and_what_it_waits_for_before_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: list[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    params = profile_params("tiny")
-    first, *_, last = params["experiments"]
-    lines = params["lines"][params["experiments"][first]["lines"]]["train"]
-    params["experiments"][first]["training"] = {"max_epochs": 3, "seeds": [1, 2]}
-    params["experiments"][last]["training"] = {"max_epochs": 2, "endless": {"lines_per_epoch": 4 * lines}}
-    YAML().dump(params, Path("params.yaml"))
-    monkeypatch.setattr(module, "TIME_OF_A_LINE", {params["experiments"][first]["model"]["name"]: 1.25})
-    assert (module.work_of_new(first), module.work_of_new(last)) == (1.25 * 2 * 3 * lines, 2 * 4 * lines)
-    assert module.work_of_new("nobody") == 0
-    write_timing("timed", "train", {1: 1e6}, "32-true")
-    order = {
-        "train@timed": set(),
-        f"train@{first}": set(),
-        f"train@{last}": {"synthesize"},
-        "synthesize": {"corpus"},
-        "corpus": set(),
-        "compare": {"train@timed", f"train@{first}", f"train@{last}"},
-    }
-    assert module.run(order, jobs=1, threads=1) == []
-    assert begun == ["corpus", "synthesize", f"train@{last}", f"train@{first}", "train@timed", "compare"]
-
-
-def test_times_of_a_line_are_of_models_that_there_are() -> None:
-    assert set(module.TIME_OF_A_LINE) < set(MODELS)
+    monkeypatch.setattr(module, "schedule", lambda _order, _jobs: ["d", "c", "b", "a"])
+    assert module.run({"a": set(), "b": set(), "c": {"a"}, "d": {"b"}}, jobs=1, threads=1) == []
+    assert begun == ["b", "d", "a", "c"]
 
 
 def test_a_stage_that_is_not_there_is_refused(project: Path) -> None:

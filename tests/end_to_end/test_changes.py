@@ -19,8 +19,6 @@ from tests.end_to_end.workspace import (
     LSTM_DIM,
     LSTM_STAGES,
     REPORTS,
-    SHORT,
-    SHORT_STAGES,
     Workspace,
     assert_whole_run,
     stages_run,
@@ -109,30 +107,22 @@ def test_the_documented_change_runs_its_experiment_alone_and_is_undone(
     assert stages_run(workspace.dvc("repro")) == []
 
 
-def test_several_seeds_of_one_experiment_are_trained_and_compared(
+def test_an_experiment_of_ones_own_is_trained_with_each_seed_and_compared(
     workspace: Workspace, new_runs: "Callable[[], list[Run]]"
 ) -> None:
-    change = f"+experiments.{SHORT}.training.seeds=[42,43]"
-    assert set(stages_run(workspace.dvc("exp", "run", "--name", "twice", "-S", change))) == SHORT_STAGES
-    row = workspace.table().set_index("experiment").loc[SHORT]
-    assert (row["seeds"], row["test_cer_std"] != "") == (2, True)
-    assert sorted(run.info.run_name for run in new_runs()) == [f"{SHORT} (seed {seed}, twice)" for seed in (42, 43)]
-    shown = json.loads(workspace.dvc("plots", "show", f"history/{SHORT}.csv", "--show-vega"))
-    assert [point["seed"] for point in shown["data"]["values"]] == ["42"] * EPOCHS + ["43"] * EPOCHS
-    assert shown["encoding"]["detail"] == {"field": "seed", "type": "nominal"}
-
-
-def test_an_experiment_of_ones_own_is_trained_and_compared(
-    workspace: Workspace, new_runs: "Callable[[], list[Run]]"
-) -> None:
-    block = "{lines: variable, loss: ctc, model: {name: line_cnn, conv_dim: 4, fc_dim: 8}}"
-    output = workspace.dvc("exp", "run", "-S", f"+experiments.mine={block}")
+    block = "{lines: variable, loss: ctc, model: {name: line_cnn, conv_dim: 4, fc_dim: 8}, training: {seeds: [42, 43]}}"
+    output = workspace.dvc("exp", "run", "--name", "twice", "-S", f"+experiments.mine={block}")
     assert stages_run(output) == ["check", "train@mine", "evaluate@mine", "compare"]
     assert workspace.table()["experiment"].tolist() == [*KEYS, "mine"]
-    assert workspace.table()["lecture"].tolist()[-1] == ""
-    (run,) = new_runs()
-    assert run.data.tags["experiment_key"] == "mine"
-    assert run.data.params["model.window_width"] == "16"
+    row = workspace.table().iloc[-1]
+    assert (row["lecture"], row["seeds"], row["test_cer_std"] != "") == ("", 2, True)
+    runs = sorted(new_runs(), key=lambda run: run.info.run_name)
+    assert [run.info.run_name for run in runs] == [f"mine (seed {seed}, twice)" for seed in (42, 43)]
+    assert [run.data.tags["experiment_key"] for run in runs] == ["mine"] * 2
+    assert [run.data.params["model.window_width"] for run in runs] == ["16"] * 2
+    shown = json.loads(workspace.dvc("plots", "show", "history/mine.csv", "--show-vega"))
+    assert [point["seed"] for point in shown["data"]["values"]] == ["42"] * EPOCHS + ["43"] * EPOCHS
+    assert shown["encoding"]["detail"] == {"field": "seed", "type": "nominal"}
     changed = workspace.git("diff", "--name-only", "HEAD").split()
     # What the best experiment confuses stays, unless the new one is the best.
     assert {*changed, "reports/confusions.csv"} == {"dvc.lock", "params.yaml", *COMPARED}

@@ -40,7 +40,6 @@ LSTM_STAGES = {"check", f"train@{LSTM}", f"evaluate@{LSTM}", f"decode@{LSTM}_bea
 SHORT = "cnn_ce_matched"
 """An experiment of which nothing is decoded but once, so that its runs are short."""
 CONV_DIM = f"experiments.{SHORT}.model.conv_dim"
-SHORT_STAGES = {"check", f"train@{SHORT}", f"evaluate@{SHORT}", "compare"}
 REPORTS = [
     f"reports/{name}"
     for name in (

@@ -17,7 +17,7 @@ from tests.tiny import tiny_lines
 
 OUTPUTS = (Path("models/own/seed_42.ckpt"), Path("history/own.csv"))
 SECONDS = 120
-EPOCHS = 150
+EPOCHS = 80
 """Enough that a signal comes while the training is at work."""
 
 
