@@ -21,8 +21,9 @@ $(VENV)/installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev]'
-	@# On all cores, where pip compiles on one. Some packages have files of Python's past, which do not compile.
-	@$(BIN)/python -m compileall -qq --workers 0 $(VENV)/lib || true
+	@# On all cores, where pip compiles on one, and without packages' own tests. Some have files of Python's past, which
+	@# do not compile.
+	@$(BIN)/python -m compileall -qq --workers 0 -x /tests/ $(VENV)/lib || true
 	@touch $@
 
 demo: setup  ## Run the whole pipeline on built-in characters and text, in build/demo.
