@@ -19,7 +19,7 @@ from pipeline.timings import read_timing
 Order = Mapping[str, set[str]]
 """Of each stage that is to run: those among them that must run before it."""
 Seconds = Mapping[str, float]
-TIME_OF_A_LINE = {"line_cnn_simple": 1.5, "line_cnn_lstm": 1.5, "line_resnet_lstm": 2.0, "line_resnet_lookalikes": 5.0}
+TIME_OF_A_LINE = {"line_cnn_simple": 1.2, "line_cnn_lstm": 1.2, "line_resnet_lstm": 2.0, "line_resnet_lookalikes": 5.0}
 """Roughly how long models train on a line on a processor core, LineCNN with CTC and those not named here taking 1."""
 AT_RANDOM = 1.3
 """How much longer it takes with cross-entropy, whose batches are not of lines of like width."""
