@@ -7,8 +7,8 @@ one of them idle at the end, so pairs of trainings change places while that brin
 
 from collections.abc import Mapping, Sequence
 from graphlib import TopologicalSorter
-from heapq import heapify, heappop, heappush
-from itertools import combinations
+from heapq import heappop, heappush
+from itertools import combinations, islice
 
 from pipeline.errors import InputError
 from pipeline.settings.base import read_section
@@ -23,8 +23,8 @@ TIME_OF_A_LINE = {"line_cnn_simple": 1.2, "line_cnn_lstm": 1.2, "line_resnet_lst
 """Roughly how long models train on a line on a processor core, LineCNN with CTC and those not named here taking 1."""
 AT_RANDOM = 1.3
 """How much longer it takes with cross-entropy, whose batches are not of lines of like width."""
-TRIED = 5_000
-"""Lists that are tried at most: less than a second."""
+TRIED = 500
+"""Lists that are tried at most, which takes a second for a hundred trainings."""
 
 
 def schedule(order: Order, jobs: int) -> list[str]:
@@ -40,11 +40,11 @@ def improved(ranked: Sequence[str], order: Order, seconds: Seconds, jobs: int) -
     best = list(ranked)
     end = end_of(best, order, seconds, jobs)
     places = [place for place, stage in enumerate(best) if seconds[stage]]
-    tried, before = 0, float("inf")
-    while end < before and tried < TRIED:
+    left, before = TRIED, float("inf")
+    while end < before and left:
         before = end
-        for one, other in combinations(places, 2):
-            tried += 1
+        for one, other in islice(combinations(places, 2), left):
+            left -= 1
             candidate = best.copy()
             candidate[one], candidate[other] = best[other], best[one]
             if (earlier := end_of(candidate, order, seconds, jobs)) < end:
@@ -55,39 +55,29 @@ def improved(ranked: Sequence[str], order: Order, seconds: Seconds, jobs: int) -
 def end_of(ranked: Sequence[str], order: Order, seconds: Seconds, jobs: int) -> float:
     """Seconds until all stages have run, at most `jobs` at once, the first of the list that can begin first."""
     rank = {stage: place for place, stage in enumerate(ranked)}
-    missing, after = {stage: len(needed) for stage, needed in order.items()}, followers(order)
-    ready = [(rank[stage], stage) for stage, count in missing.items() if not count]
-    heapify(ready)
+    sorter = TopologicalSorter(order)
+    sorter.prepare()
+    waiting: list[tuple[int, str]] = []
     running: list[tuple[float, str]] = []
     now = 0.0
-    while ready or running:
-        while ready and len(running) < jobs:
-            _, stage = heappop(ready)
+    while sorter:
+        for stage in sorter.get_ready():
+            heappush(waiting, (rank[stage], stage))
+        while waiting and len(running) < jobs:
+            _, stage = heappop(waiting)
             heappush(running, (now + seconds[stage], stage))
         now, ended = heappop(running)
-        for stage in after[ended]:
-            missing[stage] -= 1
-            if not missing[stage]:
-                heappush(ready, (rank[stage], stage))
+        sorter.done(ended)
     return now
 
 
 def ways_to_the_end(order: Order, seconds: Seconds) -> dict[str, float]:
     """Of each stage, the seconds of the longest chain of stages that begins with it."""
-    after = followers(order)
-    ways: dict[str, float] = {}
+    ways = dict(seconds)
     for stage in reversed([*TopologicalSorter(order).static_order()]):
-        ways[stage] = seconds[stage] + max((ways[one] for one in after[stage]), default=0.0)
+        for needed in order[stage]:
+            ways[needed] = max(ways[needed], seconds[needed] + ways[stage])
     return ways
-
-
-def followers(order: Order) -> dict[str, list[str]]:
-    """Of each stage, those that wait for it."""
-    after: dict[str, list[str]] = {stage: [] for stage in order}
-    for stage, needed in order.items():
-        for one in needed:
-            after[one].append(stage)
-    return after
 
 
 def expected_seconds(order: Order) -> dict[str, float]:

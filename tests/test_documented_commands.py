@@ -26,7 +26,7 @@ ELSEWHERE = {
     ". .venv/bin/activate": "of the environment that the tests run in already",
     "dvc exp run -S emnist.source=archive": "needs the archives; settings in test_readme.py, archives in tests/data",
     "dvc exp run -S training.trainer.accelerator=gpu": "needs two GPUs; settings in test_readme.py",
-    "dvc exp run -S training.trainer.accelerator=cpu": "stages/test_several_devices.py trains so; settings likewise",
+    "dvc exp run -S training.trainer.accelerator=cpu": "trained so in tests/stages; settings in test_readme.py",
     "dvc queue start": "takes minutes; end_to_end/test_runs_apart.py runs a queue to its end",
     "dvc exp run -S '+decoding.matched": "names an experiment that is left out here; settings in test_readme.py",
     "dvc exp run -S '+experiments.": "end_to_end/test_changes.py runs such experiments to their end",

@@ -68,9 +68,8 @@ def _masked_products(rows: Tensor, weight: Tensor, kept: int) -> tuple[Tensor, t
 def _masked_gradients(gradient: Tensor, masked: Tensor, weight: Tensor, of_rows: Tensor) -> Tensor:
     """That of the weights (O, I); that of the rows is written to `of_rows` (N, I)."""
     continued = _continued(gradient)
-    for of_products, kept, out in zip(
-        *(torch.split(values, CHUNK) for values in (continued, masked, of_rows)), strict=True
-    ):
+    chunks = (torch.split(values, CHUNK) for values in (continued, masked, of_rows))
+    for of_products, kept, out in zip(*chunks, strict=True):
         product = of_products @ weight
         where_positive(product[: len(out)], kept[: len(out)], out)  # what was neither dropped nor stopped by the ReLU
     return continued.t() @ masked
