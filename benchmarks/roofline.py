@@ -30,6 +30,9 @@ LSTMS: Mapping[str, Callable[[Any], Sequence[Tensor]]] = {
 }
 """Where these have their weights; their backward operations have them in the same place."""
 
+RECTIFIED_CONV = "_convolution_pointwise"
+"""A convolution with what follows it, which PyTorch's counter does not know."""
+
 
 @dataclass(frozen=True)
 class Share:
@@ -75,6 +78,8 @@ def operations_of(func: Any, args: Any, kwargs: Any, result: Any) -> float:
         sequence, matrices = args[0], [weight for weight in LSTMS[forward](args) if weight.ndim == 2]
         of_each_step = 2.0 * sum(weight.numel() for weight in matrices)
         return (1 if name == forward else 2) * math.prod(sequence.shape[:2]) * of_each_step
+    if name == RECTIFIED_CONV:
+        return 2.0 * result.numel() * args[1][0].numel()
     counter = flop_registry.get(func.overloadpacket)
     return float(counter(*args, **kwargs, out_val=result)) if counter else 0.0
 

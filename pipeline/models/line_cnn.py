@@ -9,6 +9,7 @@ from pipeline.models.dropout import Dropout
 from pipeline.models.ink import parts_by_ink, tells_paper
 from pipeline.models.layout import PLANNED_WIDTHS, planned_width
 from pipeline.models.lengths import Lengths, longest
+from pipeline.models.rectified_convs import RectifiedConvs, rectified_convs
 from pipeline.models.relu import ReLU
 
 PART = 16
@@ -24,15 +25,15 @@ class LineCNN(LineModel):
         super().__init__()
         self.windows = windows
         d = conv_dim
-        self.convs = nn.Sequential(
-            *_conv(1, d),
-            *_conv(d, d),
-            *_conv(d, d, stride=2),
-            *_conv(d, d),
-            *_conv(d, 2 * d, stride=2),
-            *_conv(2 * d, 2 * d),
-            *_conv(2 * d, 4 * d, stride=2),
-            *_conv(4 * d, 4 * d),
+        self.convs = RectifiedConvs(
+            _conv(1, d),
+            _conv(d, d),
+            _conv(d, d, stride=2),
+            _conv(d, d),
+            _conv(d, 2 * d, stride=2),
+            _conv(2 * d, 2 * d),
+            _conv(2 * d, 4 * d, stride=2),
+            _conv(4 * d, 4 * d),
         )
         rows = CELL // 8
         kernel, stride = (rows, windows.width // 8), (rows, windows.stride // 8)
@@ -51,8 +52,7 @@ class LineCNN(LineModel):
 
     def _features(self, images: Tensor) -> Tensor:
         """(B, fc_dim, S)."""
-        features: Tensor = self.relu(self.window_conv(self.convs(images)))
-        return features.squeeze(2)
+        return rectified_convs(self.convs(images), [self.window_conv]).squeeze(2)
 
     def _on_endless_paper(self, images: Tensor, steps: int) -> Tensor:
         """(B, fc_dim, steps) of images whose ink ends where they do, or before.
@@ -85,5 +85,5 @@ class LineCNN(LineModel):
                 nn.init.kaiming_normal_(module.weight, a=0, mode="fan_out", nonlinearity="relu")
 
 
-def _conv(in_channels: int, out_channels: int, stride: int = 1) -> tuple[nn.Module, nn.Module]:
-    return nn.Conv2d(in_channels, out_channels, 3, stride, padding=1), ReLU()
+def _conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, out_channels, 3, stride, padding=1)

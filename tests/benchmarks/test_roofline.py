@@ -4,6 +4,7 @@ from torch import nn
 
 from benchmarks.peak import Peak, measure_peak
 from benchmarks.roofline import Work, operations_of
+from pipeline.models.rectified_convs import RectifiedConvs
 
 PEAK = Peak(fp32=1e9, bf16=4e9, copy=1e6)
 
@@ -32,6 +33,21 @@ def test_a_convolution_costs_three_times_as_much_with_its_gradients() -> None:
         outputs.sum().backward()
     assert forward.flops == 2 * 2 * 8 * 8 * 5 * 3 * 9
     assert backward.flops == 2 * forward.flops
+
+
+@pytest.mark.parametrize("kernel", [(3, 3), (8, 3)])
+def test_rectified_convolutions_cost_what_others_do(kernel: tuple[int, int]) -> None:
+    convs = RectifiedConvs(nn.Conv2d(3, 5, 3, padding=1), nn.Conv2d(5, 4, kernel))
+    images = torch.zeros(2, 3, 8, 8)
+    counted = []
+    for network in (convs, nn.Sequential(*convs)):
+        with Work(PEAK) as forward:
+            outputs = network(images)
+        with Work(PEAK) as backward:
+            outputs.sum().backward()
+        counted.append((forward.flops, backward.flops))
+    assert counted[0] == counted[1]
+    assert min(counted[0]) > 0
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
