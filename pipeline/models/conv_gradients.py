@@ -1,12 +1,14 @@
 """Gradients of a convolution on a CPU."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 Wanted = tuple[bool, bool, bool]
 """Whether the gradients of the images, the weight and the bias are."""
-Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
-"""Those of the images, the weight and the bias; None where they are not wanted."""
+Gradients = tuple[Any, Any, Any]
+"""Those of the images, the weight and the bias: tensors, but None where they are not wanted."""
 
 
 def gradients_of_conv(gradient: Tensor, images: Tensor, weight: Tensor, conv: nn.Conv2d, wanted: Wanted) -> Gradients:

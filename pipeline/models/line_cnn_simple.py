@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.geometry import CELL, Windows
+from pipeline.models.arithmetic import arithmetic_type
 from pipeline.models.base import LineModel
 from pipeline.models.dropout import Dropout
 from pipeline.models.dropped_out_linear import dropped_out_linear
@@ -11,7 +12,7 @@ from pipeline.models.ink import tells_paper
 from pipeline.models.layout import PLANNED_WIDTHS, channels_last
 from pipeline.models.lengths import Lengths, longest
 from pipeline.models.relu import ReLU
-from pipeline.models.window_features import arithmetic_type, window_features
+from pipeline.models.window_features import window_features
 
 
 class LineCNNSimple(LineModel):

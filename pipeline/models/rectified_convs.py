@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pipeline.models.arithmetic import arithmetic_type
 from pipeline.models.bits import where_positive
 from pipeline.models.conv_gradients import gradients_of_conv
 from pipeline.models.relu import ReLU, rectify_
@@ -36,11 +37,10 @@ def rectified_convs(images: Tensor, convs: Sequence[nn.Conv2d]) -> Tensor:
         for conv in convs:
             images = nn.functional.relu(conv(images), inplace=True)
         return images
-    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else images.dtype
-    images = images.to(dtype)
+    images = images.to(arithmetic_type(images))
     if not torch.is_grad_enabled():
         for conv in convs:
-            weight, bias = (parameter.to(dtype) for parameter in conv.parameters())
+            weight, bias = (parameter.to(images.dtype) for parameter in conv.parameters())
             images = _rectified(images, weight, bias, conv)
         return images
     parameters = [parameter for conv in convs for parameter in conv.parameters()]
@@ -73,7 +73,7 @@ class _RectifiedConvs(torch.autograd.Function):
                 gradient, kept[place], weights[place], ctx.convs[place], wanted
             )
             gradients = [*of_parameters, *gradients]
-            if place and of_images is not None:
+            if place:
                 gradient = where_positive(of_images, kept[place], of_images)
         return None, of_images, *gradients
 

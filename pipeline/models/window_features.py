@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pipeline.models.arithmetic import arithmetic_type
 from pipeline.models.bits import bits_of, where_positive
+from pipeline.models.conv_gradients import gradients_of_conv
 from pipeline.models.first_conv import convolve, gradients_of, taps_of, weights_and_bias
 from pipeline.models.relu import rectify_
 
 CHUNK = 32
 """Windows at a time."""
-_ONE = [1, 1]
-_NONE = [0, 0]
 
 
 def window_features(windows: Tensor, conv1: nn.Conv2d, conv2: nn.Conv2d) -> Tensor:
@@ -27,6 +27,7 @@ def window_features(windows: Tensor, conv1: nn.Conv2d, conv2: nn.Conv2d) -> Tens
     last in memory. The gradient reaches the weights, summed up in fp32, and not the windows.
     """
     features: Tensor = _WindowFeatures.apply(  # type: ignore[no-untyped-call]
+        conv2,
         windows.to(arithmetic_type(windows)),
         conv1.weight,
         conv1.bias,
@@ -36,21 +37,16 @@ def window_features(windows: Tensor, conv1: nn.Conv2d, conv2: nn.Conv2d) -> Tens
     return features.permute(0, 3, 1, 2)
 
 
-def arithmetic_type(values: Tensor) -> torch.dtype:
-    """What convolutions of `values` on a CPU are computed in: the type of autocast, or their own."""
-    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else values.dtype
-
-
 class _WindowFeatures(torch.autograd.Function):
     """Windows (N, 1, 28, width) to features (N, 14, width // 2, F)."""
 
     @staticmethod
-    def forward(ctx: Any, windows: Tensor, *parameters: Tensor) -> Tensor:
+    def forward(ctx: Any, conv2: nn.Conv2d, windows: Tensor, *parameters: Tensor) -> Tensor:
         weight1, bias1, weight2, bias2 = _as(windows.dtype, parameters)
         first = weights_and_bias(weight1, bias1)
         count, _, height, width = windows.shape
         features = windows.new_empty(count, height // 2, width // 2, len(weight2))
-        ctx.taps, ctx.places = [], []
+        ctx.conv2, ctx.taps, ctx.places = conv2, [], []
         for chunk, pooled in zip(torch.split(windows, CHUNK), torch.split(features, CHUNK), strict=True):
             ctx.taps.append(taps_of(chunk))
             hidden = rectify_(convolve(ctx.taps[-1], first))
@@ -69,11 +65,12 @@ class _WindowFeatures(torch.autograd.Function):
         for taps, places, values, of_values in zip(ctx.taps, ctx.places, *chunks, strict=True):
             hidden = rectify_(convolve(taps, first))
             of_convolved = _unpool(where_positive(of_values, values), places, taps.shape[2:])
-            of_hidden, *second = _conv_backward(of_convolved.permute(0, 3, 1, 2), hidden, weight2)
+            of_convolved = of_convolved.permute(0, 3, 1, 2)
+            of_hidden, *second = gradients_of_conv(of_convolved, hidden, weight2, ctx.conv2, (True, True, True))
             where_positive(of_hidden, hidden, of_hidden)
             for total, part in zip(sums, (*gradients_of(taps, of_hidden), *second), strict=True):
                 total += part
-        return None, *sums
+        return None, None, *sums
 
 
 def _as(dtype: torch.dtype, parameters: tuple[Tensor, ...] | list[Tensor]) -> list[Tensor]:
@@ -122,12 +119,3 @@ def _share(given: Tensor, to_second: Tensor, first: Tensor, second: Tensor) -> N
     """Write each number to `second` where `to_second` is 1, to `first` where it is 0, and zero to the other."""
     torch.mul(given, to_second, out=second)
     torch.bitwise_xor(given, second, out=first)
-
-
-def _conv_backward(gradient: Tensor, inputs: Tensor, weight: Tensor) -> tuple[Tensor, ...]:
-    """Gradients of a 3 x 3 convolution with padding 1: of its inputs, weight and bias."""
-    sides = (_ONE, _ONE, _ONE, False, _NONE, 1)
-    gradients: tuple[Tensor, ...] = torch.ops.aten.convolution_backward(
-        gradient, inputs, weight, [len(weight)], *sides, [True, True, True]
-    )
-    return gradients
