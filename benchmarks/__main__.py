@@ -40,7 +40,7 @@ def measurements(
         measured.timings[what] = compare(what, among, WARMUPS, rounds, device)
 
     def share_of(what: str) -> None:
-        measured.shares[what] = measure_share(EXPERIMENTS[what], measured.peak, device)
+        measured.shares[what] = measure_share(EXPERIMENTS[what], device)
 
     def add_project() -> None:
         lab = measured.timings.get("train line_cnn ctc", {}).get("lab")

@@ -1,7 +1,8 @@
 """What the machine can do at best: matrix products and copies of memory."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
+from statistics import harmonic_mean
 
 import torch
 
@@ -43,6 +44,11 @@ def measure_peak(device: str = "cpu", rounds: int = 6) -> Peak:
         bf16=work / seconds(lambda: half @ half),
         copy=2 * COPIED / seconds(lambda: target.copy_(source)),
     )
+
+
+def mean_peak(peaks: Sequence[Peak]) -> Peak:
+    """The rates of a machine that does as much at each of these."""
+    return Peak(*(harmonic_mean(rates) for rates in zip(*map(astuple, peaks), strict=True)))
 
 
 def wait_for(device: str) -> None:

@@ -45,7 +45,10 @@ def table_of(measured: Measured) -> pd.DataFrame:
     rows.append({"what": "machine: memory copy, read and written", "unit": "GB/s", "ours": measured.peak.copy / 1e9})
     for what, share in measured.shares.items():
         rows.append({"what": f"{what}: arithmetic done", "unit": "GFLOP/s", "ours": share.gigaflops})
+        rows.append({"what": f"{what}: matrix product meanwhile", "unit": "GFLOP/s", "ours": share.machine})
         rows.append({"what": f"{what}: of the matrix rate", "unit": "share", "ours": share.of_matrix_rate})
+        if (products := share.of_matrix_rate_in_products) is not None:
+            rows.append({"what": f"{what}: of the matrix rate, in products", "unit": "share", "ours": products})
         rows.append({"what": f"{what}: of the roofline", "unit": "share", "ours": share.of_roofline})
     rows += [{"what": what, "unit": unit, "ours": value} for what, unit, value in measured.others]
     return pd.DataFrame(rows, columns=["what", "unit", *NUMBERS])

@@ -13,12 +13,12 @@ def timing(rate: float) -> Timing:
     return Timing(rate, rate * 0.9, rate * 1.1, 2**30)
 
 
-def measured(**rates: float) -> Measured:
+def measured(in_products: float | None = 0.8, **rates: float) -> Measured:
     return Measured(
         "cpu",
         Peak(fp32=175e9, bf16=700e9, copy=38e9),
         {"train line_cnn ctc": {name: timing(rate) for name, rate in rates.items()}},
-        {"train line_cnn ctc": Share(500.0, 0.714, 0.9)},
+        {"train line_cnn ctc": Share(500.0, 700.0, 0.714, in_products, 0.9)},
         [("dvc repro with nothing to do", "seconds", 2.5)],
     )
 
@@ -43,6 +43,12 @@ def test_both_files_are_written_with_or_without_the_labs_code(tmp_path: Path) ->
     assert "`lab` is the code" not in page
     write_report(measured(ours=400, baseline=50, lab=40), tmp_path)
     assert "| train line_cnn ctc | lines/s | 400 | 40 | 50 | 10 | 8 |" in (tmp_path / "performance.md").read_text()
+
+
+def test_what_no_device_tells_is_no_row() -> None:
+    whole, partly = (set(table_of(measured(in_products, ours=400))["what"]) for in_products in (0.8, None))
+    assert whole - partly == {"train line_cnn ctc: of the matrix rate, in products"}
+    assert not partly - whole
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.peak import Peak, measure_peak
-from benchmarks.roofline import Work, operations_of
+from benchmarks.peak import Peak, mean_peak, measure_peak
+from benchmarks.roofline import Operation, Work, operations_of, share_of
 from pipeline.models.rectified_convs import RectifiedConvs
 
 PEAK = Peak(fp32=1e9, bf16=4e9, copy=1e6)
@@ -11,25 +11,25 @@ PEAK = Peak(fp32=1e9, bf16=4e9, copy=1e6)
 
 def test_a_products_arithmetic_and_bytes() -> None:
     a, b = torch.zeros(3, 5), torch.zeros(5, 7)
-    with Work(PEAK) as work:
+    with Work() as work:
         a @ b
     assert work.flops == 2 * 3 * 5 * 7
     # 15 + 35 + 21 numbers of 4 bytes at 1 MB/s take longer than 210 operations at 1 GFLOP/s.
-    assert work.seconds == pytest.approx(71 * 4 / 1e6)
+    assert work.least_seconds(PEAK) == pytest.approx(71 * 4 / 1e6)
 
 
 def test_arithmetic_bounds_where_memory_is_fast() -> None:
     a = torch.zeros(4, 4, dtype=torch.bfloat16)
-    with Work(Peak(fp32=1.0, bf16=2.0, copy=1e12)) as work:
+    with Work() as work:
         a @ a
-    assert work.seconds == pytest.approx(2 * 4**3 / 2)
+    assert work.least_seconds(Peak(fp32=1.0, bf16=2.0, copy=1e12)) == pytest.approx(2 * 4**3 / 2)
 
 
 def test_a_convolution_costs_three_times_as_much_with_its_gradients() -> None:
     conv, images = nn.Conv2d(3, 5, 3, padding=1), torch.zeros(2, 3, 8, 8, requires_grad=True)
-    with Work(PEAK) as forward:
+    with Work() as forward:
         outputs = conv(images)
-    with Work(PEAK) as backward:
+    with Work() as backward:
         outputs.sum().backward()
     assert forward.flops == 2 * 2 * 8 * 8 * 5 * 3 * 9
     assert backward.flops == 2 * forward.flops
@@ -41,9 +41,9 @@ def test_rectified_convolutions_cost_what_others_do(kernel: tuple[int, int]) -> 
     images = torch.zeros(2, 3, 8, 8)
     counted = []
     for network in (convs, nn.Sequential(*convs)):
-        with Work(PEAK) as forward:
+        with Work() as forward:
             outputs = network(images)
-        with Work(PEAK) as backward:
+        with Work() as backward:
             outputs.sum().backward()
         counted.append((forward.flops, backward.flops))
     assert counted[0] == counted[1]
@@ -53,7 +53,7 @@ def test_rectified_convolutions_cost_what_others_do(kernel: tuple[int, int]) -> 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_an_lstm_is_counted_in_every_precision(dtype: torch.dtype) -> None:
     lstm, sequences = nn.LSTM(6, 10, batch_first=True).to(dtype), torch.zeros(4, 3, 6, dtype=dtype)
-    with Work(PEAK) as work:
+    with Work() as work:
         lstm(sequences)
     # Every step of every line: four gates of 10, from 6 features and 10 states.
     assert work.flops == 2 * 4 * 3 * 40 * (6 + 10)
@@ -68,12 +68,12 @@ def test_an_lstm_on_a_gpu_is_counted_as_on_a_cpu() -> None:
 
 
 def test_views_cost_nothing() -> None:
-    with Work(PEAK) as work:
+    with Work() as work:
         torch.zeros(2, 3).detach().transpose(0, 1).view(3, 2)
     assert work.flops == 0
-    with Work(PEAK) as views:
+    with Work() as views:
         work_on = torch.zeros(0).view(0).detach()
-    assert views.seconds == 0
+    assert views.least_seconds(PEAK) == 0
     assert not work_on.numel()
 
 
@@ -82,3 +82,31 @@ def test_the_machine_has_a_peak(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.peak.COPIED", 2**20)
     peak = measure_peak(rounds=1)
     assert min(peak.fp32, peak.bf16, peak.copy) > 0
+
+
+def test_a_machine_of_two_rates_does_the_mean_of_its_times() -> None:
+    slow, fast = Peak(fp32=1.0, bf16=2.0, copy=4.0), Peak(fp32=3.0, bf16=6.0, copy=4.0)
+    # A unit of work takes 1 and 1/3 seconds, which is 2/3 on average.
+    assert mean_peak([slow, fast]) == Peak(fp32=pytest.approx(1.5), bf16=pytest.approx(3.0), copy=pytest.approx(4.0))
+
+
+@pytest.mark.parametrize("in_bf16", [True, False])
+@pytest.mark.parametrize("is_awaited", [True, False])
+def test_shares_are_of_the_rates_and_times_given(in_bf16: bool, is_awaited: bool) -> None:
+    work = Work()
+    # A product bound by arithmetic, 2 s or 8 s at best, that took 16 s, and 5 s of moving bytes.
+    work.operations += [Operation(8e9, 1e6, in_bf16, 16.0), Operation(0, 5e6, True, 9.0)]
+    share = share_of(work, 32.0, PEAK, in_bf16=in_bf16, is_awaited=is_awaited)
+    least = 2.0 if in_bf16 else 8.0
+    assert share.gigaflops == pytest.approx(8 / 32)
+    assert share.machine == (4.0 if in_bf16 else 1.0)
+    assert share.of_matrix_rate == pytest.approx(least / 32)
+    assert share.of_matrix_rate_in_products == (pytest.approx(least / 16) if is_awaited else None)
+    assert share.of_roofline == pytest.approx((least + 5) / 32)
+
+
+def test_the_time_of_an_operation_is_its_own() -> None:
+    with Work() as work:
+        torch.zeros(300, 300) @ torch.zeros(300, 300)
+    product = next(operation for operation in work.operations if operation.flops)
+    assert 0 < product.seconds == work.seconds_in_products
