@@ -21,7 +21,7 @@ FUSED = "relu"
 
 
 class RectifiedConvs(nn.Sequential):
-    """`convs`, and after each a ReLU. Hooks of single layers are not called on a CPU."""
+    """`convs`, and after each a ReLU. Hooks of the ReLUs, and on a CPU of any layer, are not called."""
 
     def __init__(self, *convs: nn.Conv2d) -> None:
         super().__init__(*(layer for conv in convs for layer in (conv, ReLU())))
