@@ -27,18 +27,10 @@ $(VENV)/installed: pyproject.toml requirements.lock
 	@touch $@
 
 demo: setup  ## Run the whole pipeline on built-in characters and text, in build/demo.
-	@$(BIN)/python -m pipeline.workspace build/demo profiles/demo.yaml
-	@cd build/demo && python -m pipeline.parallel_repro
-	@echo
-	@echo "Comparison:    build/demo/reports/index.html (to look at), comparison.md (table)"
-	@echo "Every run:     make ui, then open $(RUNS)"
-	@echo
-	@$(BIN)/python -m pipeline.demo build/demo
+	@$(BIN)/python -m pipeline demo
 
-demo-report: setup  ## Train the demo's models with several seeds; writes reports/demo.csv and reports/demo.md.
-	@$(BIN)/python -m pipeline.workspace build/demo_seeds profiles/demo.yaml profiles/demo_seeds.yaml
-	@cd build/demo_seeds && python -m pipeline.parallel_repro compare
-	@$(BIN)/python -m pipeline.demo --keep build/demo_seeds
+demo-report: setup  ## Train the demo with several seeds; writes the error rates that `make demo` expects.
+	@$(BIN)/python -m pipeline demo --keep
 
 test: setup  ## Run the tests.
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadscope
@@ -57,7 +49,7 @@ ui: setup  ## Show MLflow's runs: of the project, or of the demo where the proje
 	@cd $$(test -f mlflow.db && echo . || echo build/demo) && MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --host 127.0.0.1 --workers 1
 
 sync: setup  ## Rebuild missing MLflow runs from DVC's outputs.
-	$(BIN)/python -m pipeline.sync
+	$(BIN)/python -m pipeline sync
 
 reliability: setup  ## Inject faults for hours; writes reports/reliability.md. REAL='--archive A --corpus B' for real data.
 	$(BIN)/python -m reliability --minutes $(or $(MINUTES),60) $(REAL)

@@ -15,9 +15,9 @@ from benchmarks.peak import measure_peak
 from benchmarks.project_times import of_last_run, to_lab_cer, with_nothing_to_do
 from benchmarks.report import Measured, write_report
 from benchmarks.roofline import measure_share
-from pipeline import paths
-from pipeline.data.line_store import read_attributes
-from pipeline.errors import exit_on_input_error
+from pipeline.common import paths
+from pipeline.common.errors import exit_on_input_error
+from pipeline.data.storage.line_store import read_attributes
 
 COMPARED = [*EXPERIMENTS, "synthesis", "decode and cer", "evaluate"]
 ALONE = ["decode and all rates"]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.inputs import BATCH, READ, Inputs
-from pipeline import vocabulary
+from pipeline.common import vocabulary
 
 CELL = 28
 Run = Callable[[int], int]

@@ -11,16 +11,16 @@ import torch
 from benchmarks.inputs import BATCH, READ, Inputs
 from benchmarks.ours import GPU_WARMUPS, arithmetic_on, graphed, make_reader, train, training_step
 from benchmarks.peak import wait_for
-from pipeline.data.batches import LineDataset
-from pipeline.hardware import prepare_cpu
-from pipeline.trainer import make_adam
+from pipeline.data.loading.batches import LineDataset
+from pipeline.runtime.hardware import prepare_cpu
+from pipeline.training.trainer import make_adam
 
 WARMUPS = {"cpu": 1, "cuda": GPU_WARMUPS}
 Row = tuple[str, str, float]
 """What, unit, value."""
 SYNTHESIS = (
     "import time; import numpy as np; from benchmarks.inputs import Inputs; "
-    "from pipeline.data.synthesis import synthesize; from pipeline.memory import peak_memory; "
+    "from pipeline.data.synthesis.lines import synthesize; from pipeline.runtime.memory import peak_memory; "
     "i = Inputs(); c, w = i.characters, i.words; s = time.perf_counter(); "
     "n = sum(map(len, synthesize(w, c, i.line_settings('variable'), {count}, np.random.default_rng(0)))); "
     "print(n / (time.perf_counter() - s), peak_memory() / 2**20)"

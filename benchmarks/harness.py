@@ -19,7 +19,7 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks.inputs import EXPERIMENTS, Inputs
-from pipeline.memory import peak_memory
+from pipeline.runtime.memory import peak_memory
 
 SHORTEST_ROUND = 0.5
 """Seconds; what takes less is done several times in a round: the first time after others had their turn is slow."""

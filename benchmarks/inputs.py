@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline import vocabulary
-from pipeline.data.characters import Characters, read_characters
-from pipeline.data.corpus import read_corpus
-from pipeline.data.line_store import read_lines
-from pipeline.data.lines import Lines
+from pipeline.common import vocabulary
+from pipeline.data.storage.characters import Characters, read_characters
+from pipeline.data.storage.corpus import read_corpus
+from pipeline.data.storage.line_store import read_lines
+from pipeline.data.storage.lines import Lines
 from pipeline.settings.base import read_section
 from pipeline.settings.experiment import ExperimentSettings
 from pipeline.settings.lines import LinesSettings

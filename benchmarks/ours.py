@@ -9,18 +9,18 @@ from torch import Tensor
 
 from benchmarks.inputs import BATCH, READ, Inputs
 from benchmarks.peak import wait_for
-from pipeline import vocabulary
-from pipeline.checkpoint import ReaderSettings
-from pipeline.cuda_graphs import GraphedReader
-from pipeline.data.batches import Batch, WidthBatches, line_loader
-from pipeline.data.synthesis import synthesize
-from pipeline.evaluation import evaluate as evaluate_reader
-from pipeline.evaluation import rates
-from pipeline.hardware import Arithmetic, choose_arithmetic, prepare_cpu
-from pipeline.memory import KeptMemory
-from pipeline.metrics import edit_distances
-from pipeline.reader import Reader
-from pipeline.trainer import make_adam
+from pipeline.common import vocabulary
+from pipeline.data.loading.batches import Batch, WidthBatches, line_loader
+from pipeline.data.synthesis.lines import synthesize
+from pipeline.inference.evaluate import evaluate as evaluate_reader
+from pipeline.inference.evaluate import rates
+from pipeline.metrics.error_rates import edit_distances
+from pipeline.models.checkpoint import ReaderSettings
+from pipeline.models.recognizer import Reader
+from pipeline.runtime.hardware import Arithmetic, choose_arithmetic, prepare_cpu
+from pipeline.runtime.memory import KeptMemory
+from pipeline.training.cuda_graphs import GraphedReader
+from pipeline.training.trainer import make_adam
 
 BATCHES = 8
 SYNTHESIS_BLOCKS = 40

@@ -6,7 +6,7 @@ from statistics import harmonic_mean
 
 import torch
 
-from pipeline.hardware import fastest
+from pipeline.runtime.hardware import fastest
 
 SIDE = 4096
 COPIED = 2**28

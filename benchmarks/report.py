@@ -11,8 +11,8 @@ from benchmarks.growth import Row
 from benchmarks.harness import Timing
 from benchmarks.peak import Peak
 from benchmarks.roofline import Share
-from pipeline.files import write_text
-from pipeline.report.machine import describe_machine
+from pipeline.common.files import write_text
+from pipeline.runtime.machine import describe_machine
 
 TEMPLATE = Path(__file__).parent / "performance.md.j2"
 NUMBERS = ["ours", "lab", "baseline", "ratio_lab", "ratio_baseline"]

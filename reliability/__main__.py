@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.errors import exit_on_input_error
+from pipeline.common.errors import exit_on_input_error
 from reliability import bad_input, concurrent, kill, memory, repeat
 from reliability.results import Row, write_report
 from reliability.workspaces import Sources

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.emnist import MEMBERS
-from pipeline.data.glyphs import draw_glyphs
+from pipeline.data.sources.emnist import MEMBERS
+from pipeline.data.sources.glyphs import draw_glyphs
 
 WORDS = "the jury said on Friday an investigation of the election produced no evidence"
 

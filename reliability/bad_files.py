@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import torch
 
-from pipeline.data.emnist import MEMBERS
+from pipeline.data.sources.emnist import MEMBERS
 from reliability import archives
 from reliability.archives import idx, zipped
 from reliability.cases import DIRECTORY, Case

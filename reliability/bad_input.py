@@ -1,7 +1,6 @@
 """Input that cannot be used, given to the commands that read it: each must refuse it in one line."""
 
 import contextlib
-import importlib
 import io
 import os
 import resource
@@ -14,8 +13,9 @@ import numpy as np
 from ruamel.yaml import YAML
 from tqdm import tqdm
 
-from pipeline.errors import InputError, exit_on_input_error
-from pipeline.inference import load_reader, read_images
+from pipeline.command_line import run_module
+from pipeline.common.errors import InputError, exit_on_input_error
+from pipeline.inference.batches import load_reader, read_images
 from reliability.bad_files import file_cases
 from reliability.bad_settings import changed, settings_cases
 from reliability.cases import DIRECTORY, Case
@@ -107,10 +107,9 @@ def _run(stage: str) -> tuple[int, str]:
     """Run a stage in this process; its status, and what it printed on stderr."""
     name, *arguments = stage.split()
     printed = io.StringIO()
-    sys.argv = [f"stages.{name}", *arguments]
     with contextlib.redirect_stderr(printed), contextlib.redirect_stdout(io.StringIO()):
         try:
-            exit_on_input_error(importlib.import_module(f"stages.{name}").main)
+            exit_on_input_error(lambda: run_module(f"stages.{name}", name, arguments))
         except SystemExit as error:
             if error.code == 130:
                 raise KeyboardInterrupt from None

@@ -6,7 +6,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from tqdm import tqdm
 
-from pipeline.memory import peak_memory
+from pipeline.runtime.memory import peak_memory
 from reliability.results import Row
 from reliability.workspaces import EXPERIMENT, LINES, Sources, Workspace, end_session, make, stage_command
 

@@ -11,7 +11,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from tqdm import tqdm
 
-from pipeline.workspace import make_workspace
+from pipeline.orchestration.workspace import make_workspace
 from reliability.results import Row, Tally
 from reliability.workspaces import DVC, OUTPUTS, PROJECT, Sources, Workspace, difference, make
 

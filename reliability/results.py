@@ -8,8 +8,8 @@ from pathlib import Path
 
 from jinja2 import StrictUndefined, Template
 
-from pipeline.files import write_text
-from pipeline.report.machine import describe_machine
+from pipeline.common.files import write_text
+from pipeline.runtime.machine import describe_machine
 
 TEMPLATE = Path(__file__).parent / "reliability.md.j2"
 VERSIONS = ("dvc", "mlflow", "pytorch-lightning", "h5py", "numpy")

@@ -18,16 +18,16 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline.files import sha256_of
+from pipeline.common.files import sha256_of
+from pipeline.orchestration.workspace import make_workspace
 from pipeline.settings.base import PARAMS_FILE
-from pipeline.workspace import make_workspace
 
 PROJECT = Path(__file__).parents[1]
 LINES, EXPERIMENT = "variable", "cnn_ctc_variable"
 OUTPUTS = ("data", "models", "history", "metrics", "predictions", "reports")
 TIMES = ("lines_per_second", "training_seconds")
 """Columns of the comparison that no two runs share."""
-LEFT_OUT = ("index.html", "comparison.md", "language_model.h5", "decoding.md", "decoding.json", "reliability.png")
+LEFT_OUT = ("index.html", "comparison.md", "language_model.h5", "decoding.md", "decoding.json", "calibration.png")
 """Pages that state times among all else, and what comes after the experiments: reading with a language model."""
 UNFINISHED_BY_DVC = ".*.tmp"
 """What a `dvc` that is killed leaves of a copy from its cache; `.dvcignore` sees to it that no stage depends on it."""
@@ -127,14 +127,14 @@ class Workspace:
             path.unlink(missing_ok=True)
 
 
-DVC = (sys.executable, "-m", "pipeline.dvc_command")
+DVC = (sys.executable, "-m", "pipeline.orchestration.dvc_repair")
 """What the command `dvc` of the project's environment runs."""
 
 
 def stage_command(stage: str) -> tuple[str, ...]:
     """The command of a stage, such as `train cnn_ctc_variable`."""
     name, *arguments = stage.split()
-    return (sys.executable, "-m", f"stages.{name}", *arguments)
+    return (sys.executable, "-m", "stages", name, *arguments)
 
 
 def make(root: Path, sources: Sources, changes: Mapping[str, Any] | None = None, **options: Any) -> Workspace:

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from pipeline.errors import exit_on_input_error
-from pipeline.files import write_text
+from pipeline.common.files import write_text
 from pipeline.settings.base import read_params
 from pipeline.settings.project import check_project
 
@@ -25,7 +24,3 @@ def run(params: dict[str, object], output: Path, folders: Iterable[Path]) -> Non
 def main() -> None:
     """Read the settings and run."""
     run(read_params(), OUTPUT, FOLDERS)
-
-
-if __name__ == "__main__":
-    exit_on_input_error(main)

@@ -6,24 +6,23 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from pipeline import paths
-from pipeline.data.line_store import read_attributes, read_lines
-from pipeline.data.lines import Lines
-from pipeline.errors import exit_on_input_error
-from pipeline.experiment_record import comparison_of
-from pipeline.files import write_text
-from pipeline.report.comparison import comparison_page, comparison_table, summary, write_table
-from pipeline.report.confusions import best_result, confusion_table
-from pipeline.report.error_rates import draw_error_rates
-from pipeline.report.machine import describe_machine
-from pipeline.report.page import report_page
-from pipeline.report.rates import Rates, resample_rates
-from pipeline.report.readings import draw_readings
-from pipeline.report.results import Result, read_result
-from pipeline.report.single_changes import find_single_changes
+from pipeline.common import paths
+from pipeline.common.files import write_text
+from pipeline.data.storage.line_store import read_attributes, read_lines
+from pipeline.data.storage.lines import Lines
+from pipeline.plots.predictions import draw_readings
+from pipeline.report.analysis.confusions import best_result, confusion_table
+from pipeline.report.analysis.rates import Rates, resample_rates
+from pipeline.report.analysis.results import Result, read_result
+from pipeline.report.analysis.single_changes import find_single_changes
+from pipeline.report.figures.cer_chart import draw_error_rates
+from pipeline.report.pages.comparison import comparison_page, comparison_table, summary, write_table
+from pipeline.report.pages.html import report_page
+from pipeline.runtime.machine import describe_machine
 from pipeline.settings.base import read_params, read_section
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
-from pipeline.tracking import log_comparison
+from pipeline.tracking.comparisons import log_comparison
+from pipeline.tracking.outputs import comparison_of
 
 OUTPUT = Path("reports")
 SHOWN = 4
@@ -95,7 +94,3 @@ def main() -> None:
         key: read_section(ExperimentSettings, "experiments", key, params=params) for key in params["experiments"]
     }
     run(experiments, read_section(TrainingSettings, "training", params=params), OUTPUT)
-
-
-if __name__ == "__main__":
-    exit_on_input_error(main)

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from pipeline.data.corpus import write_corpus
-from pipeline.data.corpus_sources import load_corpus
-from pipeline.errors import exit_on_input_error
-from pipeline.files import project_root
+from pipeline.common.files import project_root
+from pipeline.data.sources.corpus import load_corpus
+from pipeline.data.storage.corpus import write_corpus
 from pipeline.settings.base import read_section
 from pipeline.settings.sources import CorpusSettings
 
@@ -23,7 +22,3 @@ def run(settings: CorpusSettings, store: Path, output: Path) -> None:
 def main() -> None:
     """Read the settings and run."""
     run(read_section(CorpusSettings, "corpus"), project_root() / ".downloads", OUTPUT)
-
-
-if __name__ == "__main__":
-    exit_on_input_error(main)

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from pipeline.data.character_sources import load_characters
-from pipeline.data.characters import write_characters
-from pipeline.errors import exit_on_input_error
-from pipeline.files import project_root
+from pipeline.common.files import project_root
+from pipeline.data.sources.characters import load_characters
+from pipeline.data.storage.characters import write_characters
 from pipeline.settings.base import read_section
 from pipeline.settings.sources import EmnistSettings
 
@@ -29,7 +28,3 @@ def run(settings: EmnistSettings, store: Path, output: Path) -> None:
 def main() -> None:
     """Read the settings and run."""
     run(read_section(EmnistSettings, "emnist"), project_root() / ".downloads", OUTPUT)
-
-
-if __name__ == "__main__":
-    exit_on_input_error(main)

@@ -5,20 +5,20 @@ import json
 import tempfile
 from pathlib import Path
 
-from pipeline import paths
-from pipeline.checkpoint import load_checkpoint
-from pipeline.data.line_store import read_lines
-from pipeline.data.lines import Lines
-from pipeline.errors import InputError, exit_on_input_error
-from pipeline.evaluation import evaluate, mean_metrics
-from pipeline.experiment_record import evaluation_of
-from pipeline.files import write_text
-from pipeline.hardware import choose_arithmetic, prepare_cpu
-from pipeline.report.readings import draw_first_readings
-from pipeline.seeds import describe_spread, joined_predictions
+from pipeline.common import paths
+from pipeline.common.errors import InputError
+from pipeline.common.files import write_text
+from pipeline.data.storage.line_store import read_lines
+from pipeline.data.storage.lines import Lines
+from pipeline.inference.evaluate import evaluate, mean_metrics
+from pipeline.inference.seeds import describe_spread, joined_predictions
+from pipeline.models.checkpoint import load_checkpoint
+from pipeline.plots.predictions import draw_first_readings
+from pipeline.runtime.hardware import choose_arithmetic, prepare_cpu
+from pipeline.runtime.timings import write_timing
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
-from pipeline.timings import write_timing
-from pipeline.tracking import log_evaluation
+from pipeline.tracking.evaluations import log_evaluation
+from pipeline.tracking.outputs import evaluation_of
 
 EMPTY_ADVICE = "usual for a model in its first few hundred steps: train it longer, see val_blank_share in its history"
 SHOWN = 12
@@ -64,15 +64,12 @@ def track(
         log_evaluation(evaluation_of(key, experiment, training, seed, {picture.name: picture}))
 
 
-def main() -> None:
-    """Parse the command line, read the settings and run."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See `pipeline.command_line`."""
     parser.add_argument("experiment", help="a key of the section `experiments` of params.yaml")
-    key = parser.parse_args().experiment
-    experiment, training = read_experiment(key)
+
+
+def main(experiment: str) -> None:
+    """Read the settings and run."""
     prepare_cpu()
-    run(key, experiment, training)
-
-
-if __name__ == "__main__":
-    exit_on_input_error(main)
+    run(experiment, *read_experiment(experiment))

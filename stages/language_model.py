@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from pipeline.data.corpus import read_corpus
-from pipeline.decoding.language_store import write_language_model
-from pipeline.decoding.places import LANGUAGE_MODEL
-from pipeline.errors import exit_on_input_error
+from pipeline.common.paths import LANGUAGE_MODEL
+from pipeline.data.storage.corpus import read_corpus
+from pipeline.decoding.language_model.store import write_language_model
 from pipeline.settings.base import read_section
 from pipeline.settings.decoding import LanguageModelSettings
 
@@ -23,7 +22,3 @@ def run(settings: LanguageModelSettings, corpus: Path, output: Path) -> None:
 def main() -> None:
     """Read the settings and run."""
     run(read_section(LanguageModelSettings, "language_model"), Path("data/corpus.json"), LANGUAGE_MODEL)
-
-
-if __name__ == "__main__":
-    exit_on_input_error(main)

@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from pipeline.data.characters import describe_source, read_characters
-from pipeline.data.corpus import describe_corpus, read_corpus
-from pipeline.data.line_store import LineWriter
-from pipeline.data.splits import SPLITS
-from pipeline.data.stored import write_hdf5
-from pipeline.data.synthesis import BLOCK, synthesize
-from pipeline.errors import exit_on_input_error
-from pipeline.files import atomic_path
+from pipeline.common.files import atomic_path
+from pipeline.common.splits import SPLITS
+from pipeline.data.storage.characters import describe_source, read_characters
+from pipeline.data.storage.corpus import describe_corpus, read_corpus
+from pipeline.data.storage.hdf5 import write_hdf5
+from pipeline.data.storage.line_store import LineWriter
+from pipeline.data.synthesis.lines import BLOCK, synthesize
 from pipeline.settings.base import read_section
 from pipeline.settings.lines import LinesSettings
 
@@ -51,14 +50,12 @@ def run(name: str, settings: LinesSettings, characters: Path, corpus: Path, outp
     print(f"synthesize: {name}: {counts} lines")
 
 
-def main() -> None:
-    """Parse the command line, read the settings and run."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See `pipeline.command_line`."""
     parser.add_argument("name", help="a key of the section `lines` of params.yaml")
-    name = parser.parse_args().name
+
+
+def main(name: str) -> None:
+    """Read the settings and run."""
     settings = read_section(LinesSettings, "lines", name)
     run(name, settings, Path("data/characters.h5"), Path("data/corpus.json"), Path(f"data/lines/{name}.h5"))
-
-
-if __name__ == "__main__":
-    exit_on_input_error(main)

@@ -4,18 +4,17 @@ import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
-from pipeline import paths
-from pipeline.checkpoint import ReaderSettings
-from pipeline.data.endless import EndlessLines
-from pipeline.data.line_store import read_attributes, read_lines
-from pipeline.errors import exit_on_input_error
-from pipeline.files import md5_of, project_root
-from pipeline.hardware import prepare_cpu
-from pipeline.progress import fingerprint_of, place_of, progress_of
+from pipeline.common import paths
+from pipeline.common.files import md5_of, project_root
+from pipeline.data.loading.streaming import EndlessLines
+from pipeline.data.storage.line_store import read_attributes, read_lines
+from pipeline.models.checkpoint import ReaderSettings
+from pipeline.runtime.hardware import prepare_cpu
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
-from pipeline.tracked_training import train_tracked, write_outputs
-from pipeline.trainer import is_main_process
-from pipeline.training import train
+from pipeline.training.resume import fingerprint_of, place_of, progress_of
+from pipeline.training.tracked import train_tracked, write_outputs
+from pipeline.training.train import train
+from pipeline.training.trainer import is_main_process
 
 SOURCES = (Path("data/characters.h5"), Path("data/corpus.json"))
 """What endless lines are made of."""
@@ -48,17 +47,14 @@ def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) ->
             write_outputs(key, training, ended)
 
 
-def main() -> None:
-    """Parse the command line, read the settings and run."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See `pipeline.command_line`."""
     parser.add_argument("experiment", help="a key of the section `experiments` of params.yaml")
     parser.add_argument("--load", help="checkpoint whose weights to start from; overrides training.load")
-    arguments = parser.parse_args()
-    key = arguments.experiment
-    experiment, training = read_experiment(key, **({"load": arguments.load} if arguments.load else {}))
+
+
+def main(experiment: str, load: str | None) -> None:
+    """Read the settings and run."""
+    overrides = {"load": load} if load else {}
     prepare_cpu()
-    run(key, experiment, training)
-
-
-if __name__ == "__main__":
-    exit_on_input_error(main)
+    run(experiment, *read_experiment(experiment, **overrides))

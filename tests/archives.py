@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.characters import Characters
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
+from pipeline.data.storage.characters import Characters
 
 Result = TypeVar("Result")
 

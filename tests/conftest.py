@@ -6,7 +6,7 @@ import pytest
 import torch
 from xdist.scheduler import LoadScopeScheduling
 
-from pipeline.data import transfer
+from pipeline.data.sources import transfer
 from tests.web import Web, serving
 
 # Tests work on tensors too small to share: on one thread they are quicker, and add up alike everywhere. So do the
@@ -14,7 +14,7 @@ from tests.web import Web, serving
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"
 
-LONGEST = "tests/test_documented_commands.py"
+LONGEST = "tests/docs/test_documented_commands.py"
 """Takes minutes in one piece: begun last, it would leave all workers but one with nothing to do."""
 SHARING = ("tests/end_to_end/", "tests/reliability/test_harnesses.py")
 """Tests that use one workspace: a folder, a file."""

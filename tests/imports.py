@@ -35,6 +35,11 @@ def imports(path: Path) -> set[Path]:
     return found
 
 
+def rooms_of_package() -> list[str]:
+    """The folders of `pipeline/`."""
+    return sorted(path.parent.name for path in (ROOT / "pipeline").glob("*/__init__.py"))
+
+
 def files_of(name: str) -> set[Path]:
     """The file of a module of the project, and the `__init__.py` of each package it is in."""
     parts = name.split(".")

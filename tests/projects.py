@@ -1,7 +1,5 @@
 """Project folders with small settings, in which tests run the stages as a command line would."""
 
-import importlib
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +9,13 @@ import h5py
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.data.line_store import LineWriter
-from pipeline.data.lines import Lines
-from pipeline.data.splits import SPLITS
-from pipeline.errors import exit_on_input_error
+from pipeline.command_line import run_module
+from pipeline.common.errors import exit_on_input_error
+from pipeline.common.splits import SPLITS
+from pipeline.data.storage.line_store import LineWriter
+from pipeline.data.storage.lines import Lines
+from pipeline.orchestration.workspace import override
 from pipeline.settings.base import read_params
-from pipeline.workspace import override
 from tests.imports import ROOT
 
 
@@ -45,8 +44,7 @@ class Project:
 
     def run(self, stage: str, *arguments: str) -> str:
         """Run a stage in this process; return what it prints."""
-        self.monkeypatch.setattr(sys, "argv", [f"stages.{stage}", *arguments])
-        exit_on_input_error(importlib.import_module(f"stages.{stage}").main)
+        exit_on_input_error(lambda: run_module(f"stages.{stage}", stage, arguments))
         return self.capsys.readouterr().out
 
     def refusal(self, stage: str, *arguments: str) -> str:

@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.checkpoint import load_checkpoint, save_checkpoint
-from pipeline.data.line_store import read_attributes, read_lines
+from pipeline.data.storage.line_store import read_attributes, read_lines
+from pipeline.models.checkpoint import load_checkpoint, save_checkpoint
 from pipeline.settings.base import read_params
 from pipeline.settings.project import check_project
 from tests.archives import outcome

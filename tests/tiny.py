@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from pydantic import TypeAdapter
 
-from pipeline.checkpoint import ReaderSettings
-from pipeline.data.characters import Characters
-from pipeline.data.lines import Lines
-from pipeline.data.synthesis import Pen
-from pipeline.hardware import Arithmetic
+from pipeline.common.vocabulary import EMNIST_CHARACTERS
+from pipeline.data.storage.characters import Characters
+from pipeline.data.storage.lines import Lines
+from pipeline.data.synthesis.lines import Pen
+from pipeline.models.checkpoint import ReaderSettings
+from pipeline.runtime.hardware import Arithmetic
 from pipeline.settings.experiment import ModelSettings, TrainingSettings
 from pipeline.settings.lines import LinesSettings
-from pipeline.vocabulary import EMNIST_CHARACTERS
 
 FP32 = Arithmetic("cpu", bf16=False)
 RESNETS = ("line_resnet_lstm", "line_resnet_transformer", "line_resnet_conformer", "line_resnet_lookalikes")

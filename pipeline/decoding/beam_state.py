@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from pipeline.decoding.language_model import START
-from pipeline.vocabulary import BLANK
+from pipeline.common.vocabulary import BLANK
+from pipeline.decoding.language_model.model import START
 
 NEVER = -torch.inf
 MULTIPLIER, ROOT = 6364136223846793005, 1

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.decoding.beam import beam_search
+from pipeline.decoding.beam_search import beam_search
 from pipeline.decoding.hypotheses import Search
+from pipeline.decoding.language_model.cache import RowCache
 from pipeline.decoding.posteriors import Posteriors
-from pipeline.decoding.row_cache import RowCache
 
 
 @dataclass(frozen=True)

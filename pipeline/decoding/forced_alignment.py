@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline import vocabulary
+from pipeline.common import vocabulary
+from pipeline.common.geometry import Windows
+from pipeline.common.vocabulary import BLANK
 from pipeline.decoding.posteriors import Posteriors
-from pipeline.geometry import Windows
-from pipeline.vocabulary import BLANK
 
 
 def align_steps(log_probabilities: Tensor, lengths: Sequence[int], texts: Sequence[str]) -> list[list[int]]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pipeline.vocabulary import decode
+from pipeline.common.vocabulary import decode
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from pipeline.geometry import Windows
-from pipeline.models.lengths import Lengths
+from pipeline.common.geometry import Windows
+from pipeline.models.layers.lengths import Lengths
 
 
 class LineModel(nn.Module):
@@ -12,7 +12,7 @@ class LineModel(nn.Module):
     windows: Windows
     """Where the steps look; decides S."""
     raster: int | None = None
-    """Pixels between the widths that a GPU records a training's passes for (`pipeline.cuda_graphs`).
+    """Pixels between the widths that a GPU records a training's passes for (`pipeline.training.cuda_graphs`).
 
     None where they cannot be: what is computed depends on values, or is awaited by the program.
     """

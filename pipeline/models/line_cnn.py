@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor, nn
 
-from pipeline.geometry import CELL, Windows
+from pipeline.common.geometry import CELL, Windows
+from pipeline.kernels.blank_background import parts_by_ink, tells_paper
+from pipeline.kernels.conv_relu import RectifiedConvs, rectified_convs
+from pipeline.kernels.dropout import Dropout
+from pipeline.kernels.memory_format import PLANNED_WIDTHS, planned_width
+from pipeline.kernels.relu import ReLU
 from pipeline.models.base import LineModel
-from pipeline.models.dropout import Dropout
-from pipeline.models.ink import parts_by_ink, tells_paper
-from pipeline.models.layout import PLANNED_WIDTHS, planned_width
-from pipeline.models.lengths import Lengths, longest
-from pipeline.models.rectified_convs import RectifiedConvs, rectified_convs
-from pipeline.models.relu import ReLU
+from pipeline.models.layers.lengths import Lengths, longest
 
 PART = 16
 """Lines of like width that a CPU computes together."""

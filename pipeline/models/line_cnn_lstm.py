@@ -3,8 +3,8 @@
 from torch import Tensor, nn
 
 from pipeline.models.base import LineModel
-from pipeline.models.bidirectional_lstm import BidirectionalLSTM
-from pipeline.models.lengths import Lengths
+from pipeline.models.layers.bidirectional_lstm import BidirectionalLSTM
+from pipeline.models.layers.lengths import Lengths
 from pipeline.models.line_cnn import LineCNN
 
 

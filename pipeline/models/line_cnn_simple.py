@@ -3,16 +3,16 @@
 import torch
 from torch import Tensor, nn
 
-from pipeline.geometry import CELL, Windows
-from pipeline.models.arithmetic import arithmetic_type
+from pipeline.common.geometry import CELL, Windows
+from pipeline.kernels.arithmetic import arithmetic_type
+from pipeline.kernels.blank_background import tells_paper
+from pipeline.kernels.dropout import Dropout
+from pipeline.kernels.dropout_linear import dropped_out_linear
+from pipeline.kernels.memory_format import PLANNED_WIDTHS, channels_last
+from pipeline.kernels.relu import ReLU
+from pipeline.kernels.window_cnn import window_features
 from pipeline.models.base import LineModel
-from pipeline.models.dropout import Dropout
-from pipeline.models.dropped_out_linear import dropped_out_linear
-from pipeline.models.ink import tells_paper
-from pipeline.models.layout import PLANNED_WIDTHS, channels_last
-from pipeline.models.lengths import Lengths, longest
-from pipeline.models.relu import ReLU
-from pipeline.models.window_features import window_features
+from pipeline.models.layers.lengths import Lengths, longest
 
 
 class LineCNNSimple(LineModel):

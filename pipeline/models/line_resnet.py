@@ -2,10 +2,10 @@
 
 from torch import Tensor, nn
 
-from pipeline.geometry import Windows, round_up
-from pipeline.models.lengths import Lengths, longest
-from pipeline.models.relu import ReLU
-from pipeline.models.residual import BLOCKS, PatchMerging, patches
+from pipeline.common.geometry import Windows, round_up
+from pipeline.kernels.relu import ReLU
+from pipeline.models.layers.lengths import Lengths, longest
+from pipeline.models.layers.residual import BLOCKS, PatchMerging, patches
 
 RASTER = 16
 """Images are computed in widths of so many pixels, as oneDNN compiles its kernels for each width."""

@@ -2,9 +2,9 @@
 
 from torch import Tensor, nn
 
-from pipeline.models.attention import placed, steps_beyond
-from pipeline.models.conformer import ConformerBlock
-from pipeline.models.lengths import Lengths
+from pipeline.models.layers.attention import placed, steps_beyond
+from pipeline.models.layers.conformer import ConformerBlock
+from pipeline.models.layers.lengths import Lengths
 from pipeline.models.line_resnet import LineResNet
 from pipeline.models.line_resnet_model import LineResNetModel
 

@@ -2,12 +2,12 @@
 
 from torch import Tensor
 
-from pipeline.models.attention import steps_beyond
-from pipeline.models.bidirectional_lstm import BidirectionalLSTM
-from pipeline.models.lengths import Lengths
+from pipeline.models.layers.attention import steps_beyond
+from pipeline.models.layers.bidirectional_lstm import BidirectionalLSTM
+from pipeline.models.layers.lengths import Lengths
+from pipeline.models.layers.lookalikes import Lookalikes
 from pipeline.models.line_resnet import LineResNet
 from pipeline.models.line_resnet_model import LineResNetModel
-from pipeline.models.lookalikes import Lookalikes
 
 CHARACTER = 16
 """Pixels within which steps are taken to show the same character; cells begin 19 apart where a third overlaps."""

@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
-from pipeline.models.bidirectional_lstm import BidirectionalLSTM
-from pipeline.models.lengths import Lengths
+from pipeline.models.layers.bidirectional_lstm import BidirectionalLSTM
+from pipeline.models.layers.lengths import Lengths
 from pipeline.models.line_resnet import LineResNet
 from pipeline.models.line_resnet_model import LineResNetModel
 

@@ -4,9 +4,9 @@ from abc import abstractmethod
 
 from torch import Tensor, nn
 
+from pipeline.kernels.dropout import Dropout
 from pipeline.models.base import LineModel
-from pipeline.models.dropout import Dropout
-from pipeline.models.lengths import Lengths
+from pipeline.models.layers.lengths import Lengths
 from pipeline.models.line_resnet import RASTER, LineResNet
 
 

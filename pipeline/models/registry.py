@@ -1,5 +1,6 @@
 """The one place where models are named."""
 
+from pipeline.common.vocabulary import NUM_CLASSES
 from pipeline.models.base import LineModel
 from pipeline.models.line_cnn import LineCNN
 from pipeline.models.line_cnn_lstm import LineCNNLSTM
@@ -15,14 +16,13 @@ from pipeline.settings.experiment import (
     LineCNNSimpleSettings,
     ModelSettings,
 )
-from pipeline.settings.line_resnet import (
+from pipeline.settings.models import (
     LineResNetConformerSettings,
     LineResNetLookalikesSettings,
     LineResNetLSTMSettings,
     LineResNetSettings,
     LineResNetTransformerSettings,
 )
-from pipeline.vocabulary import NUM_CLASSES
 
 
 def build_model(settings: ModelSettings) -> LineModel:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pipeline import vocabulary
-from pipeline.geometry import Windows
-from pipeline.objectives.best_path import counted_steps
+from pipeline.common import vocabulary
+from pipeline.common.geometry import Windows
+from pipeline.decoding.greedy import counted_steps
 
 
 class Objective(ABC):

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pipeline.geometry import Windows
+from pipeline.common.geometry import Windows
+from pipeline.decoding.greedy import best_path
 from pipeline.objectives.base import Objective
-from pipeline.objectives.best_path import best_path
 
 
 class CrossEntropy(Objective):

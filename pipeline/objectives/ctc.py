@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.geometry import Windows
+from pipeline.common.geometry import Windows
+from pipeline.common.vocabulary import BLANK, PADDING
+from pipeline.decoding.greedy import best_path
 from pipeline.objectives.base import Objective
-from pipeline.objectives.best_path import best_path
-from pipeline.vocabulary import BLANK, PADDING
 
 
 class CTC(Objective):

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import ReusedAnchorWarning, YAMLError
 
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
 
 PARAMS_FILE = Path("params.yaml")
 KEY_RULE = "a key must be lower-case letters, digits and _, beginning with a letter"

@@ -15,7 +15,7 @@ class LanguageModelSettings(Settings):
     order: Annotated[int, Field(ge=1, le=10)]
     """Characters that take part in one estimate, the estimated one included."""
     smoothing: Smoothing
-    """How much of the probability is left for what was not seen; see `pipeline/decoding/language_model.py`."""
+    """How much of the probability is left for what was not seen; see `pipeline/decoding/language_model/model.py`."""
 
 
 class DecodingSettings(Settings):

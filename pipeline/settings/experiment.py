@@ -5,15 +5,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pipeline.geometry import Windows
+from pipeline.common.geometry import Windows
+from pipeline.settings.augmentation import EndlessSettings
 from pipeline.settings.base import Seed, Settings, read_params, read_section, validate
-from pipeline.settings.line_resnet import (
+from pipeline.settings.models import (
     LineResNetConformerSettings,
     LineResNetLookalikesSettings,
     LineResNetLSTMSettings,
     LineResNetTransformerSettings,
 )
-from pipeline.settings.variety import EndlessSettings
 
 Dimension = Annotated[int, Field(ge=1, le=65_536)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from pipeline.errors import InputError
-from pipeline.geometry import CELL, densest_width
+from pipeline.common.errors import InputError
+from pipeline.common.geometry import CELL, densest_width
 from pipeline.settings.base import PARAMS_FILE, Settings, unknown_key, validate
 from pipeline.settings.decoding import DecodingSettings, LanguageModelSettings
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, training_of

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import InputError
-from pipeline.files import md5_of
+from pipeline.common.errors import InputError
+from pipeline.common.files import md5_of
 from pipeline.tracking.evaluations import newest_run
 from pipeline.tracking.origin import origin_tags
 from pipeline.tracking.registry import BEST, Candidate, register_best
-from pipeline.tracking.runs import create_run, warn_not_kept
+from pipeline.tracking.run import create_run, warn_not_kept
 from pipeline.tracking.store import Store, open_store
 from pipeline.tracking.writer import RunWriter, status_of_block
 

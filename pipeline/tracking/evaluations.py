@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pipeline.errors import InputError
-from pipeline.files import md5_of
-from pipeline.tracking.runs import create_run, warn_not_kept
+from pipeline.common.errors import InputError
+from pipeline.common.files import md5_of
+from pipeline.tracking.run import create_run, warn_not_kept
 from pipeline.tracking.store import Store, open_store
 from pipeline.tracking.writer import RunWriter, finite, status_of_block
 

@@ -11,8 +11,9 @@ import numpy as np
 import pipeline
 from pipeline.tracking.store import Store
 
-_SERVING_CODE = Path(__file__).with_name("serving.py")
-# What `pipeline.inference` imports.
+_PACKAGE = Path(pipeline.__file__).parent
+_SERVING_CODE = _PACKAGE / "inference/serving.py"
+# What `pipeline.inference.batches` imports.
 _SERVING_PACKAGES = ("h5py", "numpy", "pillow", "pydantic", "pytorch-lightning", "ruamel.yaml", "torch", "tqdm")
 _EXAMPLE_SHAPE = (28, 256)
 
@@ -21,7 +22,7 @@ def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int) -> str:
     """Log the reader in `checkpoint` to a run; `epoch` is the step it is listed at.
 
     The answer is the model's id: `mlflow.pyfunc.load_model(f"models:/{id}")` takes lines as
-    uint8 (B, 28, W) or a table of pictures (`pipeline.picture_input.lines_from`) and gives B texts.
+    uint8 (B, 28, W) or a table of pictures (`pipeline.inference.pictures.lines_from`) and gives B texts.
     """
     import mlflow.pyfunc
     from mlflow.models import Model
@@ -39,7 +40,7 @@ def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int) -> str:
             step=epoch,
             python_model=str(_SERVING_CODE),
             artifacts={"checkpoint": str(checkpoint)},
-            code_paths=[str(Path(pipeline.__file__).parent)],
+            code_paths=[str(_PACKAGE)],
             signature=_signature(),
             input_example=_example(),
             pip_requirements=_requirements(),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
 from pipeline.tracking.store import EXPERIMENT, SYNC_COMMAND, Store, open_store
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ ALIAS = "best"
 BEST = f"models:/{EXPERIMENT}@{ALIAS}"
 _ABOUT = (
     "Reads lines of handwriting. The alias `best` is the model with the lowest test CER on its lines; "
-    "`python -m pipeline.predict picture.png` reads with it."
+    "`python -m pipeline predict picture.png` reads with it."
 )
 
 

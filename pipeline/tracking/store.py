@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from pipeline.errors import InputError
-from pipeline.files import atomic_path, project_root
+from pipeline.common.errors import InputError
+from pipeline.common.files import atomic_path, project_root
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "emnist-lines"
-SYNC_COMMAND = "python -m pipeline.sync"
+SYNC_COMMAND = "python -m pipeline sync"
 _SQLITE = "sqlite:///"
 _LOCK_SECONDS = 120
 

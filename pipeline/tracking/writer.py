@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from pipeline.paths import lines
+from pipeline.common.paths import lines
 from pipeline.tracking.model import log_model
 from pipeline.tracking.store import Store
 

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.baseline import MODELS, edit_distance, error_rate, loss_of
-from pipeline import vocabulary
-from pipeline.geometry import Windows
-from pipeline.metrics import edit_distances
+from pipeline.common import vocabulary
+from pipeline.common.geometry import Windows
+from pipeline.metrics.error_rates import edit_distances
 from pipeline.models.registry import build_model
 from pipeline.objectives.registry import build_objective
 from tests.tiny import tiny_model

@@ -1,9 +1,9 @@
 import numpy as np
 
 from benchmarks.inputs import Inputs
-from pipeline import vocabulary
-from pipeline.data.lines import Lines
-from pipeline.metrics import edit_distances
+from pipeline.common import vocabulary
+from pipeline.data.storage.lines import Lines
+from pipeline.metrics.error_rates import edit_distances
 from pipeline.objectives.ctc import CTC
 
 TEXTS = ["Who's there?", "aardvark", "a", "the book keeper"] * 50

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from benchmarks.__main__ import check_inputs, main, measure, measurements
 from benchmarks.peak import Peak
 from benchmarks.report import Measured
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
 from pipeline.settings.base import read_params
 from tests.imports import ROOT
 

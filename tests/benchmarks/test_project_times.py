@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import project_times
-from pipeline.report.lecture import RESULTS
+from pipeline.report.pages.lecture import RESULTS
 
 
 def rows_of(monkeypatch: pytest.MonkeyPatch, runs: dict[str, tuple[float, float, float]]) -> dict[str, float]:

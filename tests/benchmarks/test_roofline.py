@@ -4,7 +4,7 @@ from torch import nn
 
 from benchmarks.peak import Peak, mean_peak, measure_peak
 from benchmarks.roofline import Operation, Work, operations_of, share_of
-from pipeline.models.rectified_convs import RectifiedConvs
+from pipeline.kernels.conv_relu import RectifiedConvs
 
 PEAK = Peak(fp32=1e9, bf16=4e9, copy=1e6)
 

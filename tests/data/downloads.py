@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.download import fetch_first
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
+from pipeline.data.sources.download import fetch_first
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -7,8 +7,8 @@ from pathlib import Path
 import nltk.downloader
 import pytest
 
-from pipeline.data.brown import brown_documents, download_brown
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
+from pipeline.data.sources.brown import brown_documents, download_brown
 from tests.corpora import brown_members, write_brown_archive
 from tests.web import Web, status, whole
 

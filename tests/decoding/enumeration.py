@@ -7,9 +7,9 @@ from itertools import groupby, product
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.decoding.language_model import discounts
-from pipeline.decoding.ngrams import SYMBOLS
-from pipeline.vocabulary import BLANK, CHARACTERS, NUM_CLASSES, SPECIAL_TOKENS, TOKENS, encode
+from pipeline.common.vocabulary import BLANK, CHARACTERS, NUM_CLASSES, SPECIAL_TOKENS, TOKENS, encode
+from pipeline.decoding.language_model.model import discounts
+from pipeline.decoding.language_model.ngrams import SYMBOLS
 
 NOWHERE = -1e9
 """Log-probability of what these tests rule out: finite, as a model's is."""

@@ -4,10 +4,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.common.geometry import Windows
+from pipeline.common.vocabulary import BLANK, NUM_CLASSES, encode
 from pipeline.decoding.forced_alignment import align_lines, align_steps, columns_of
 from pipeline.decoding.posteriors import Posteriors
-from pipeline.geometry import Windows
-from pipeline.vocabulary import BLANK, NUM_CLASSES, encode
 from tests.decoding.enumeration import all_paths, noise_steps, text_of
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.orchestration.workspace import make_workspace
 from pipeline.settings.base import read_params
-from pipeline.workspace import make_workspace
 from tests.end_to_end.workspace import DECODINGS, EPOCHS, IDENTITY, LEFT_OUT, PARAMS, Workspace
 from tests.imports import ROOT
 from tests.projects import merged

@@ -42,15 +42,15 @@ def test_a_second_run_does_nothing(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     ("path", "stages"),
     [
-        ("pipeline/report/lecture.py", {"compare"}),
+        ("pipeline/report/pages/lecture.py", {"compare"}),
         ("pipeline/report/comparison.md.j2", {"compare"}),
         (  # training synthesizes as well, where lines are endless
-            "pipeline/data/synthesis.py",
+            "pipeline/data/synthesis/lines.py",
             {f"{stage}@{name}" for stage, names in (("synthesize", LINES), ("train", KEYS)) for name in names},
         ),
-        ("pipeline/data/emnist.py", {"download"}),
-        ("pipeline/data/brown.py", {"corpus"}),
-        ("pipeline/decoding/beam.py", {f"decode@{key}" for key in DECODINGS}),
+        ("pipeline/data/sources/emnist.py", {"download"}),
+        ("pipeline/data/sources/brown.py", {"corpus"}),
+        ("pipeline/decoding/beam_search.py", {f"decode@{key}" for key in DECODINGS}),
         (
             "pipeline/settings/experiment.py",
             {

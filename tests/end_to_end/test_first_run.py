@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.report.lecture import RESULTS
+from pipeline.report.pages.lecture import RESULTS
 from pipeline.settings.base import read_params
 from tests.end_to_end.workspace import DECODING_REPORTS, DECODINGS, EPOCHS, KEYS, LINES, REPORTS, Workspace, stages_run
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline.files import md5_of
+from pipeline.common.files import md5_of
 from pipeline.settings.base import read_params
 from tests.end_to_end.workspace import EPOCHS, KEYS, Workspace, assert_whole_run, stages_run
 
@@ -66,7 +66,7 @@ def test_a_lost_store_is_rebuilt_from_what_dvc_keeps(workspace: Workspace, tmp_p
     assert "Data and pipelines are up to date." in output
     assert not (workspace.root / "mlflow.db").exists()
 
-    sync = (sys.executable, "-m", "pipeline.sync")
+    sync = (sys.executable, "-m", "pipeline", "sync")
     assert workspace.run(*sync).stdout == f"made {len(KEYS)} filled 0 same 0\n"
     # MLflow in this process still has the lost file open, so it is shown a copy of the new one.
     copy = shutil.copy(workspace.root / "mlflow.db", tmp_path / "rebuilt.db")

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from pipeline.settings.base import read_params
-from pipeline.tracking import open_store
+from pipeline.tracking.store import open_store
 from tests.imports import ROOT
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ REPORTS = [
         "summary.json",
     )
 ]
-DECODING_REPORTS = ["reports/decoding.json", "reports/decoding.md", "reports/reliability.png"]
+DECODING_REPORTS = ["reports/decoding.json", "reports/decoding.md", "reports/calibration.png"]
 COMPARED = [path for path in REPORTS if "decoding" not in path and "reliability" not in path]
 """What the stage `compare` writes."""
 EPOCHS = 2

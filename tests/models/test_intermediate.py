@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from pipeline.common.vocabulary import NUM_CLASSES
 from pipeline.models.base import LineModel
 from pipeline.models.registry import build_model
-from pipeline.vocabulary import NUM_CLASSES
 from tests.tiny import MODELS, RESNETS, noise_images, tiny_model
 
 DEEP = ("line_cnn_lstm", *RESNETS)

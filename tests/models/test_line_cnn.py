@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.geometry import Windows
-from pipeline.models.layout import PLANNED_WIDTHS
+from pipeline.common.geometry import Windows
+from pipeline.kernels.memory_format import PLANNED_WIDTHS
+from pipeline.kernels.relu import ReLU
 from pipeline.models.line_cnn import LineCNN
-from pipeline.models.relu import ReLU
 from tests.tiny import noise_images
 
 

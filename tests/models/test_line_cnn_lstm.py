@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.geometry import Windows
+from pipeline.common.geometry import Windows
 from pipeline.models.line_cnn import LineCNN
 from pipeline.models.line_cnn_lstm import LineCNNLSTM
-from tests.models.test_bidirectional_lstm import run_direction
+from tests.models.layers.test_bidirectional_lstm import run_direction
 from tests.tiny import noise_images
 
 

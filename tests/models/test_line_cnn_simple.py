@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from pipeline.geometry import Windows
+from pipeline.common.geometry import Windows
 from pipeline.models.line_cnn_simple import LineCNNSimple, paper_once
 from tests.tiny import noise_images
 
@@ -127,9 +127,9 @@ def test_a_training_step_on_a_cpu_has_the_gradients_of_the_plain_path(
 
     In bf16 pixels of a pool that differ little change places, so the convolutions' gradients go elsewhere.
     """
-    monkeypatch.setattr("pipeline.models.window_features.CHUNK", 4)
-    monkeypatch.setattr("pipeline.models.dropped_out_linear.CHUNK", 6)
-    monkeypatch.setattr("pipeline.models.dropped_out_linear.RASTER", 3)
+    monkeypatch.setattr("pipeline.kernels.window_cnn.CHUNK", 4)
+    monkeypatch.setattr("pipeline.kernels.dropout_linear.CHUNK", 6)
+    monkeypatch.setattr("pipeline.kernels.dropout_linear.RASTER", 3)
     model, plain = make().float().train(), make().float()
     model.dropout.p = 0.0
     images, slope = noise_images(widths).float(), torch.randn(len(widths), 7, 12)

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from pipeline.models.line_resnet import RASTER, LineResNet
-from pipeline.settings.line_resnet import LineResNetLSTMSettings
+from pipeline.settings.models import LineResNetLSTMSettings
 from tests.tiny import noise_images
 
 STRIDES = [(4, 4), (8, 4), (8, 8)]

@@ -5,14 +5,14 @@ import torch
 from pydantic import TypeAdapter
 from torch import nn
 
-from pipeline.errors import InputError
-from pipeline.models.conformer import ConformerBlock
+from pipeline.common.errors import InputError
+from pipeline.models.layers.conformer import ConformerBlock
+from pipeline.models.layers.residual import DepthwiseBlock, ResidualBlock
 from pipeline.models.line_resnet_conformer import LineResNetConformer
 from pipeline.models.line_resnet_lookalikes import LineResNetLookalikes
 from pipeline.models.line_resnet_lstm import LineResNetLSTM
 from pipeline.models.line_resnet_transformer import LineResNetTransformer
 from pipeline.models.registry import build_model
-from pipeline.models.residual import DepthwiseBlock, ResidualBlock
 from pipeline.settings.base import validate
 from pipeline.settings.experiment import ExperimentSettings, ModelSettings
 from tests.tiny import RESNETS, noise_images, tiny_model

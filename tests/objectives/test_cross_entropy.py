@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 
-from pipeline.geometry import Windows
+from pipeline.common.geometry import Windows
+from pipeline.common.vocabulary import END, NUM_CLASSES, PADDING, START, encode
 from pipeline.objectives.cross_entropy import CrossEntropy
-from pipeline.vocabulary import END, NUM_CLASSES, PADDING, START, encode
 
 A, B = encode("AB").tolist()
 

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pipeline.geometry import Windows
+from pipeline.common.geometry import Windows
+from pipeline.common.vocabulary import BLANK, END, NUM_CLASSES, PADDING, START, encode
 from pipeline.objectives.base import Objective
 from pipeline.objectives.cross_entropy import CrossEntropy
 from pipeline.objectives.ctc import CTC, collapse, required_steps
 from pipeline.objectives.registry import build_objective
-from pipeline.vocabulary import BLANK, END, NUM_CLASSES, PADDING, START, encode
 
 A, B = encode("AB").tolist()
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from pipeline.report.results import Result
+from pipeline.report.analysis.results import Result
+from pipeline.runtime.timings import Timing
 from pipeline.settings.experiment import ExperimentSettings
-from pipeline.timings import Timing
 from tests.tiny import tiny_model
 
 SEED = 42

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.report.pages.test_html import NASTY, READINGS, TEXTS, render
 from tests.report.results import make_result
-from tests.report.test_page import NASTY, READINGS, TEXTS, render
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")

@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.report.bootstrap import RESAMPLES, resampled_sums
-from pipeline.report.charts import style_of
-from pipeline.report.curves import draw_curves, summarize
-from pipeline.report.page import duration
-from pipeline.report.rates import RATES, SEED, resample_rates
-from pipeline.timings import Timing
+from pipeline.report.analysis.bootstrap import RESAMPLES, resampled_sums
+from pipeline.report.analysis.rates import RATES, SEED, resample_rates
+from pipeline.report.figures.charts import style_of
+from pipeline.report.figures.curves import draw_curves, summarize
+from pipeline.report.pages.html import duration
+from pipeline.runtime.timings import Timing
+from tests.report.figures.test_charts import svg
 from tests.report.results import HISTORY, make_result
-from tests.report.test_charts import svg
 
 TEXTS = ["ab", "Cat sat", "a", "mm nn"]
 FIRST, SECOND = ["ab", "cat", "", "mm nnnn o"], ["b", "Cat sat", "a", "mm"]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
 from pipeline.settings.base import Settings, read_params, read_section, unknown_key
 from pipeline.settings.lines import LinesSettings
 from pipeline.settings.project import ProjectSettings, check_project

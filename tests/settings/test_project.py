@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import InputError
+from pipeline.common.errors import InputError
 from pipeline.settings.base import read_params
 from pipeline.settings.experiment import training_of
 from pipeline.settings.project import check_project

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.tracking import open_store
+from pipeline.tracking.store import open_store
 from tests.projects import Project, profile_params
 
 ENVIRONMENT = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "DVC_STAGE")

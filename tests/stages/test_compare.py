@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline.checkpoint import save_checkpoint
-from pipeline.report import lecture
-from pipeline.timings import write_timing
+from pipeline.models.checkpoint import save_checkpoint
+from pipeline.report.pages import lecture
+from pipeline.runtime.timings import write_timing
 from tests.projects import Project, write_lines
 from tests.tiny import tiny_lines, tiny_settings
 

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data.brown import HINT
-from pipeline.files import sha256_of
+from pipeline.common.files import sha256_of
+from pipeline.data.sources.brown import HINT
 from tests.corpora import write_brown_archive
 from tests.projects import Project
 from tests.web import Web, whole

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline import paths
-from pipeline.checkpoint import ReaderSettings, save_checkpoint
-from pipeline.decoding.language_store import write_language_model
-from pipeline.decoding.places import LANGUAGE_MODEL
+from pipeline.common import paths
+from pipeline.common.paths import LANGUAGE_MODEL
+from pipeline.common.vocabulary import TOKENS
+from pipeline.decoding.language_model.store import write_language_model
+from pipeline.models.checkpoint import ReaderSettings, save_checkpoint
 from pipeline.settings.decoding import LanguageModelSettings
-from pipeline.vocabulary import TOKENS
 from tests.projects import Project, write_lines
 from tests.tiny import tiny_lines, tiny_settings
 
@@ -160,7 +160,7 @@ def test_decodings_are_compared(trained: Project) -> None:
     assert f"| `beam` | `own` | {metrics['test_cer_greedy'] * 100:.2f} % (" in page
     assert f" | {metrics['test_cer'] * 100:.2f} % (" in page
     assert json.loads(Path("reports/decoding.json").read_text())["beam"]["cer"] == round(metrics["test_cer"], 4)
-    assert Path("reports/reliability.png").read_bytes().startswith(b"\x89PNG")
+    assert Path("reports/calibration.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_without_beam_searches_the_page_has_none(project: Project) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.character_sources import HINT
-from pipeline.data.characters import describe_source, read_characters
-from pipeline.files import md5_of, sha256_of
+from pipeline.common.files import md5_of, sha256_of
+from pipeline.data.sources.characters import HINT
+from pipeline.data.storage.characters import describe_source, read_characters
 from tests.archives import make_characters, write_emnist_archive
 from tests.projects import Project
 from tests.web import Web, status, whole

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline.checkpoint import save_checkpoint
-from pipeline.files import md5_of
-from pipeline.tracking import open_store
+from pipeline.common.files import md5_of
+from pipeline.models.checkpoint import save_checkpoint
+from pipeline.tracking.store import open_store
 from tests.projects import Project, write_lines
 from tests.tiny import tiny_lines, tiny_settings
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.progress import FOLDER
-from pipeline.tracking import open_store
+from pipeline.tracking.store import open_store
+from pipeline.training.resume import FOLDER
 from tests.imports import ROOT
 from tests.projects import Project, write_lines
 from tests.tiny import tiny_lines
@@ -34,7 +34,7 @@ def ready(project: Project) -> Project:
 
 def start(project: Project) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "stages.train", "own"]
+    command = [sys.executable, "-m", "stages", "train", "own"]
     # A shell lets its background jobs ignore Ctrl-C, and they pass that on to their children.
     return subprocess.Popen(
         command,

@@ -1,8 +1,8 @@
 import json
 from pathlib import Path
 
-from pipeline.decoding.language_store import read_language_model
-from pipeline.decoding.places import LANGUAGE_MODEL
+from pipeline.common.paths import LANGUAGE_MODEL
+from pipeline.decoding.language_model.store import read_language_model
 from tests.decoding.enumeration import WittenBell
 from tests.projects import Project
 

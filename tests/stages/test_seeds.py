@@ -9,12 +9,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline import tracked_training
-from pipeline.metrics import edit_distances
-from pipeline.progress import FOLDER
+from pipeline.commands.sync import trainings_of
+from pipeline.metrics.error_rates import edit_distances
 from pipeline.settings.experiment import read_experiment
-from pipeline.sync import trainings_of
-from pipeline.tracking import open_store, sync
+from pipeline.tracking.evaluations import sync
+from pipeline.tracking.store import open_store
+from pipeline.training import tracked as tracked_training
+from pipeline.training.resume import FOLDER
 from tests.projects import Project, write_lines
 from tests.tiny import tiny_lines
 

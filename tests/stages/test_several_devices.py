@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline.checkpoint import load_checkpoint
-from pipeline.tracking import open_store
+from pipeline.models.checkpoint import load_checkpoint
+from pipeline.tracking.store import open_store
 from tests.imports import ROOT
 from tests.projects import Project
 
@@ -26,7 +26,7 @@ def trained(tracked: Project, request: pytest.FixtureRequest) -> str:
     for stage in (("check",), ("download",), ("corpus",), ("synthesize", "variable")):
         tracked.run(*stage)
     tracked.monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    done = subprocess.run([sys.executable, "-m", "stages.train", KEY], check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "stages", "train", KEY], check=True, capture_output=True, text=True)
     assert "Warning" not in done.stderr
     assert "recommended" not in done.stderr
     return done.stdout

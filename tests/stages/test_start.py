@@ -1,5 +1,6 @@
 """How a stage starts."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -11,10 +12,14 @@ from tests.imports import ROOT
 
 PROBE = """
 import gc
-from pipeline.errors import exit_on_input_error
+import os
+import sys
 
-print(gc.isenabled())
-exit_on_input_error(lambda: print(gc.isenabled(), gc.get_freeze_count() > 0))
+print(gc.isenabled(), os.environ.get("THP_MEM_ALLOC_ENABLE"), "torch" in sys.modules)
+
+
+def main():
+    print(gc.isenabled(), gc.get_freeze_count() > 0)
 """
 
 
@@ -24,25 +29,24 @@ def said(project: Path, *arguments: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("set_before", "found"), [({}, "1"), ({"THP_MEM_ALLOC_ENABLE": "0"}, "0")])
-def test_a_stage_asks_for_large_pages_before_pytorch_is_there(
+def test_a_stage_is_imported_without_garbage_collection_and_with_large_pages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set_before: dict[str, str], found: str
 ) -> None:
     monkeypatch.delenv("THP_MEM_ALLOC_ENABLE", raising=False)
     for name, value in set_before.items():
         monkeypatch.setenv(name, value)
     (tmp_path / "stages").mkdir()
-    shutil.copy(ROOT / "stages/__init__.py", tmp_path / "stages")
-    probe = "import os, sys\nprint(os.environ.get('THP_MEM_ALLOC_ENABLE'), 'torch' in sys.modules)\n"
-    (tmp_path / "stages/probe.py").write_text(probe)
-    assert said(tmp_path, "-m", "stages.probe") == [f"{found} False"]
-
-
-def test_no_garbage_is_looked_for_until_all_is_imported(tmp_path: Path) -> None:
-    (tmp_path / "stages").mkdir()
-    shutil.copy(ROOT / "stages/__init__.py", tmp_path / "stages")
+    for name in ("__init__.py", "__main__.py"):
+        shutil.copy(ROOT / "stages" / name, tmp_path / "stages")
     (tmp_path / "stages/probe.py").write_text(PROBE)
-    assert said(tmp_path, "-m", "stages.probe") == ["False", "True True"]
-    assert said(tmp_path, "-c", "import stages.probe") == ["True", "True False"]
+    assert said(tmp_path, "-m", "stages", "probe") == [f"False {found} False", "True True"]
+
+
+@pytest.mark.parametrize("arguments", [["trian"], []])
+def test_a_stage_that_is_not_there_is_refused_with_those_that_are(arguments: list[str]) -> None:
+    result = subprocess.run([sys.executable, "-m", "stages", *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert re.fullmatch("error: python -m stages .*: no such stage; use one of check, .*, train\n", result.stderr)
 
 
 def test_stages_that_train_nothing_start_without_what_training_needs() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.characters import Characters, read_characters
-from pipeline.data.line_store import read_attributes, read_lines
-from pipeline.data.splits import SPLITS
-from pipeline.files import sha256_of
-from pipeline.vocabulary import EMNIST_CHARACTERS
+from pipeline.common.files import sha256_of
+from pipeline.common.splits import SPLITS
+from pipeline.common.vocabulary import EMNIST_CHARACTERS
+from pipeline.data.storage.characters import Characters, read_characters
+from pipeline.data.storage.line_store import read_attributes, read_lines
 from tests.archives import make_characters, write_emnist_archive
 from tests.corpora import write_brown_archive
 from tests.imports import ROOT
@@ -106,7 +106,7 @@ def test_another_process_at_another_time_writes_the_same_bytes(prepared: Project
     path.unlink()
     time.sleep(1.1)  # HDF5 counts whole seconds, where it keeps times.
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "1", "PYTHONWARNINGS": "error"}
-    subprocess.run([sys.executable, "-m", "stages.synthesize", "variable"], env=environment, check=True)
+    subprocess.run([sys.executable, "-m", "stages", "synthesize", "variable"], env=environment, check=True)
     assert path.read_bytes() == first
 
     prepared.change(lines={"variable": {"seed": 43}})

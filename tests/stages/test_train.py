@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline.checkpoint import load_checkpoint, save_checkpoint
-from pipeline.tracking import open_store
+from pipeline.models.checkpoint import load_checkpoint, save_checkpoint
+from pipeline.tracking.store import open_store
 from tests.projects import Project, write_lines
 from tests.tiny import tiny_lines, tiny_settings
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline.tracking import open_store
+from pipeline.tracking.store import open_store
 from tests.projects import Project
 
 KEY = "resnet_lstm_ctc_variable_short"

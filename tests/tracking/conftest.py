@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.tracking import Evaluation, Store, open_store
+from pipeline.tracking.evaluations import Evaluation
+from pipeline.tracking.store import Store, open_store
 
 ENVIRONMENT = ("MLFLOW_TRACKING_URI", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "DVC_STAGE")
 
@@ -69,10 +70,10 @@ def store(root: Path) -> Store:
 @pytest.fixture
 def evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Evaluation:
     """A trained experiment of two epochs, whose reader says its checkpoint's text and a line's width."""
-    reader = types.ModuleType("pipeline.inference")
+    reader = types.ModuleType("pipeline.inference.batches")
     vars(reader)["load_reader"] = Path.read_text
     vars(reader)["read_images"] = _read_images
-    monkeypatch.setitem(sys.modules, "pipeline.inference", reader)
+    monkeypatch.setitem(sys.modules, "pipeline.inference.batches", reader)
     outputs = tmp_path / "outputs"
     outputs.mkdir()
     (outputs / "model.pt").write_text("weights")

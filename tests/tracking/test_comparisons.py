@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import InputError
-from pipeline.files import md5_of
-from pipeline.tracking import Comparison, Evaluation, Member, Store, log_comparison, log_evaluation, sync_comparison
-from pipeline.tracking.comparisons import best_member
+from pipeline.common.errors import InputError
+from pipeline.common.files import md5_of
+from pipeline.tracking.comparisons import Comparison, Member, best_member, log_comparison, sync_comparison
+from pipeline.tracking.evaluations import Evaluation, log_evaluation
 from pipeline.tracking.registry import ALIAS, best_checkpoint
-from pipeline.tracking.store import EXPERIMENT
+from pipeline.tracking.store import EXPERIMENT, Store
 
 
 def member(key: str, cer: float, lines: str = "variable", data_md5: str = "d41d", checkpoint: Path = Path()) -> Member:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import InputError
-from pipeline.files import md5_of
-from pipeline.tracking import Evaluation, Store, log_evaluation, start_run, sync
+from pipeline.common.errors import InputError
+from pipeline.common.files import md5_of
+from pipeline.tracking.evaluations import Evaluation, log_evaluation, sync
+from pipeline.tracking.run import start_run
+from pipeline.tracking.store import Store
 
 
 def train(evaluation: Evaluation) -> str:

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.errors import InputError
-from pipeline.tracking import Evaluation, Store, start_run
+from pipeline.common.errors import InputError
+from pipeline.tracking.evaluations import Evaluation
+from pipeline.tracking.run import start_run
+from pipeline.tracking.store import Store
 
 
 @pytest.fixture

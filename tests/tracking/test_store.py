@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import InputError
-from pipeline.tracking import Store, open_store, start_run
-from pipeline.tracking.store import tracking_uri
+from pipeline.common.errors import InputError
+from pipeline.tracking.run import start_run
+from pipeline.tracking.store import Store, open_store, tracking_uri
 from tests.tracking.conftest import change, python_environment, use_root
 
 ONE_RUN = """
-from pipeline.tracking import start_run
+from pipeline.tracking.run import start_run
 with start_run("key", {"a": 1}, {}) as run:
     run.log_epoch(0, {"loss": 1.0})
 """

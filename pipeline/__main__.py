@@ -1,0 +1,40 @@
+"""The command line of the project: `python -m pipeline <command>`."""
+
+import argparse
+from collections.abc import Sequence
+
+from pipeline.command_line import run_module
+from pipeline.common.errors import exit_on_input_error
+
+COMMANDS = {
+    "repro": "Run `dvc repro` with independent stages side by side.",
+    "demo": "Run the whole pipeline on built-in characters and text, in build/demo.",
+    "predict": "Read pictures of handwritten lines.",
+    "runs": "List the checkpoint and the MLflow run of every trained experiment.",
+    "sync": "Rebuild missing MLflow runs from DVC's outputs.",
+    "search": "Search for better settings of one experiment.",
+    "ablations": "Train an experiment once more for each changed setting, and compare.",
+    "budgets": "Train an experiment with several budgets of time, and compare.",
+    "plot_augmentation": "Draw what augmentation makes of training characters.",
+    "plot_lookalikes": "Draw which parts of a line the look-alike attention compares.",
+}
+"""Each is a module of `pipeline/commands/` that is imported only when it is called."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that `arguments` name, by default the arguments of the process."""
+    width = max(map(len, COMMANDS))
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline",
+        description="commands:\n" + "\n".join(f"  {name:<{width}}  {help}" for name, help in COMMANDS.items()),
+        epilog="`python -m pipeline <command> --help` shows a command's own arguments.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=COMMANDS, metavar="command", help="one of those above")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments of the command")
+    chosen = parser.parse_args(arguments)
+    run_module(f"pipeline.commands.{chosen.command}", f"{parser.prog} {chosen.command}", chosen.arguments)
+
+
+if __name__ == "__main__":
+    exit_on_input_error(main)

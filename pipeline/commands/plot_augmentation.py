@@ -1,0 +1,80 @@
+"""What the variety of an experiment's endless lines makes of training characters, as a picture.
+
+python -m pipeline plot_augmentation resnet_lookalikes_ctc_variable data/characters.h5 build/variety.png
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from pipeline.common import vocabulary
+from pipeline.common.errors import InputError
+from pipeline.data.loading.augmentation import Variety
+from pipeline.data.storage.characters import Characters, read_characters
+from pipeline.plots.save import save_figure
+from pipeline.settings.augmentation import VarietySettings
+from pipeline.settings.experiment import read_experiment
+
+SHOWN = "aegkRSty"
+"""One row each."""
+COPIES = 12
+
+
+def varied_rows(
+    characters: Characters, settings: VarietySettings, shown: str, copies: int, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """An image of each character, and what is made of it for so many lines: (characters, 1 + copies, 28, 28) ink.
+
+    Raises:
+        InputError: a character has no image.
+    """
+    rows = []
+    for character in shown:
+        images = characters.images[characters.labels == vocabulary.EMNIST_CHARACTERS.index(character)]
+        if not len(images):
+            raise InputError(f"the characters have no image of {character!r}")
+        rows.append(images[rng.integers(len(images))])
+    plain = np.stack(rows)
+    repeated = np.repeat(plain, copies, axis=0)
+    made = Variety(settings).vary(repeated, np.arange(len(repeated)), rng)
+    return np.concatenate((plain[:, None], made.reshape(len(shown), copies, *plain.shape[1:])), axis=1)
+
+
+def draw_rows(path: Path, rows: NDArray[np.uint8]) -> None:
+    """Write a PNG, dark on white, the characters as they are set apart on the left."""
+    count, columns = rows.shape[:2]
+    figure = Figure(figsize=(0.55 * (columns + 1), 0.55 * count), dpi=110, layout="constrained")
+    axes = figure.subplots(count, columns, squeeze=False, width_ratios=[1.4] + [1] * (columns - 1))
+    for axis, image in zip(axes.ravel(), rows.reshape(-1, *rows.shape[2:]), strict=True):
+        axis.imshow(255 - image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axis.axis("off")
+    save_figure(figure, path)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See `pipeline.command_line`."""
+    parser.add_argument("experiment", help="a key of the section `experiments` of params.yaml")
+    parser.add_argument("characters", type=Path, help="characters that the pipeline made")
+    parser.add_argument("output", type=Path, help="PNG to write")
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
+
+
+def main(experiment: str, characters: Path, output: Path, seed: int) -> None:
+    """Draw what the experiment's trainings see of some training characters.
+
+    Raises:
+        InputError: the experiment's lines have no variety.
+    """
+    endless = read_experiment(experiment)[1].endless
+    if endless is None or endless.variety == VarietySettings():
+        raise InputError(
+            f"experiments.{experiment}.training.endless.variety: not set; name an experiment that has some"
+        )
+    rows = varied_rows(
+        read_characters(characters, "train"), endless.variety, SHOWN, COPIES, np.random.default_rng(seed)
+    )
+    draw_rows(output, rows)
+    print(f"variety_picture: see {output}")

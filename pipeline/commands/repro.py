@@ -1,0 +1,39 @@
+"""Run `dvc repro` with independent stages side by side.
+
+    python -m pipeline repro --jobs 2
+
+DVC runs one stage at a time. Here each stage starts as soon as the stages that it depends on are done, with its share
+of the processor cores: two trainings with one core each end sooner than one after the other with two. `dvc repro` runs
+last, and runs what is left, if anything.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+
+from pipeline.common.errors import InputError
+from pipeline.orchestration.parallel import DVC, run, stages_to_run
+from pipeline.runtime.processes import count_cores, terminate_children_on_sigterm
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See `pipeline.command_line`."""
+    parser.add_argument("targets", nargs="*", help="stages, as `dvc repro` takes them; all by default")
+    parser.add_argument("--jobs", type=int, default=count_cores(), help="stages at once; by default one per core")
+
+
+def main(targets: list[str], jobs: int) -> None:
+    """Run all stages, then `dvc repro`."""
+    if jobs < 1:
+        raise InputError(f"--jobs: {jobs}: must be at least 1")
+    terminate_children_on_sigterm()
+    stages = stages_to_run(targets)
+    threads, start = max(1, count_cores() // jobs), time.monotonic()
+    if stages:
+        print(f"repro: {len(stages)} stages, up to {jobs} at once with {threads} threads each")
+    if failed := run(stages, jobs, threads):
+        raise InputError(f"{', '.join(failed)}: failed, see above; `dvc repro {failed[0]}` runs it again")
+    if stages:
+        print(f"repro: {len(stages)} stages done in {(time.monotonic() - start) / 60:.1f} minutes")
+    sys.exit(subprocess.run([*DVC, "--quiet", *targets], check=False).returncode)

@@ -1,0 +1,43 @@
+"""Which MLflow run belongs to which checkpoint of the workspace: `python -m pipeline runs`.
+
+After `dvc exp apply NAME` or `git checkout` with `dvc checkout` it lists the runs of those results.
+"""
+
+from collections.abc import Iterator
+
+from pipeline.common import paths
+from pipeline.common.files import md5_of
+from pipeline.settings.base import read_params
+from pipeline.settings.experiment import read_experiment
+from pipeline.settings.project import check_project
+from pipeline.tracking.evaluations import newest_run
+from pipeline.tracking.outputs import measured_of
+from pipeline.tracking.store import open_store
+
+COLUMNS = ("experiment", "seed", "CER", "checkpoint's md5", "MLflow run", "DVC experiment")
+
+
+def rows() -> Iterator[tuple[str, ...]]:
+    """One row for each seed of an experiment that was trained, in the order of the settings."""
+    store = open_store()
+    for key in check_project(read_params()).experiments:
+        for seed in read_experiment(key)[1].seeds:
+            checkpoint = paths.checkpoint(key, seed)
+            if not checkpoint.exists():
+                continue
+            md5, cer = md5_of(checkpoint), measured_of(key, seed).get("cer")
+            run = newest_run(store, key, md5)
+            found = (
+                (run.info.run_id, run.data.tags.get("dvc.exp_name", ""))
+                if run
+                else ("none; python -m pipeline sync", "")
+            )
+            yield key, str(seed), "" if cer is None else f"{cer:.2%}", md5, *found
+
+
+def main() -> None:
+    """Print the table."""
+    table = [COLUMNS, *rows()]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

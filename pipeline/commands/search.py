@@ -1,0 +1,154 @@
+"""A search for better settings of one experiment, by the pipeline's own stages.
+
+    python -m pipeline search resnet_lstm_ctc_variable_short docs/search.yaml --trials 20
+
+Each trial is a DVC experiment in a folder of its own that only trains; what is compared is the least CER on validation
+lines, and nothing touches test lines. In MLflow the trials are the children of one run, the search. `search.db`
+remembers them: a second call goes on.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from pipeline.common.errors import InputError
+from pipeline.common.files import project_root
+from pipeline.runtime.processes import terminate_children_on_sigterm
+from pipeline.settings.base import Settings, read_params
+from pipeline.settings.experiment import read_experiment
+from pipeline.tracking.store import Store, open_store
+
+if TYPE_CHECKING:
+    import optuna
+
+Value = bool | int | float | str | None
+SEARCHES = "search.db"
+
+
+class Range(Settings):
+    """Numbers from `low` to `high`: whole ones where both are."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+    """Draw by order of magnitude."""
+
+
+class Choices(Settings):
+    """One of a few values."""
+
+    choices: Annotated[list[Value], Field(min_length=1)]
+
+
+Space = Mapping[str, Range | Choices]
+"""What to try for each key of an experiment, such as `training.learning_rate`."""
+Measure = Callable[[str, Mapping[str, Value]], float]
+
+
+def read_space(path: Path) -> Space:
+    """Read a space.
+
+    Raises:
+        InputError: no such file, or a key has neither a range nor choices.
+    """
+    content = read_params(path)
+    try:
+        return TypeAdapter(dict[str, Range | Choices]).validate_python(content)
+    except ValidationError as error:
+        key = error.errors()[0]["loc"][0]
+        raise InputError(f"{path}: {key}: must have `low` and `high`, or `choices`") from None
+
+
+def search(study: "optuna.Study", space: Space, trials: int, measure: Measure) -> None:
+    """Run that many more trials; one whose training fails counts as failed, and the search goes on."""
+
+    def objective(trial: "optuna.Trial") -> float:
+        return measure(f"{study.study_name}-{trial.number}", {key: _draw(trial, key, space[key]) for key in space})
+
+    study.optimize(objective, n_trials=trials, catch=(subprocess.CalledProcessError,))
+
+
+def measure_by_dvc(key: str, store: Store, parent: str) -> Measure:
+    """Trains an experiment under DVC and reads from MLflow how well it did; its run becomes a child of `parent`."""
+
+    def measure(name: str, values: Mapping[str, Value]) -> float:
+        changes = [f"++experiments.{key}.{setting}={json.dumps(value)}" for setting, value in values.items()]
+        options = [word for change in changes for word in ("-S", change)]
+        _dvc("exp", "run", "--temp", "--name", name, *options, f"train@{key}")
+        runs = store.client.search_runs([store.experiment_id], f"tags.`dvc.exp_name` = '{name}'")
+        if not runs:
+            raise InputError(
+                f"search: MLflow has no run of {name}; DVC found its outputs in the cache, change the space"
+            )
+        store.client.set_tag(runs[0].info.run_id, "mlflow.parentRunId", parent)
+        rates = [float(point.value) for point in store.client.get_metric_history(runs[0].info.run_id, "val_cer")]
+        return min(rates)
+
+    return measure
+
+
+def _dvc(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "dvc", *arguments], check=True)
+
+
+def parent_run(store: Store, name: str) -> str:
+    """The id of the search's own run, made at its first call."""
+    found = store.client.search_runs([store.experiment_id], f"tags.search = '{name}'")
+    if found:
+        return str(found[0].info.run_id)
+    run = store.client.create_run(store.experiment_id, run_name=name, tags={"search": name})
+    store.client.set_terminated(run.info.run_id)
+    return str(run.info.run_id)
+
+
+def _draw(trial: "optuna.Trial", key: str, space: Range | Choices) -> Value:
+    if isinstance(space, Choices):
+        chosen: Value = trial.suggest_categorical(key, space.choices)
+        return chosen
+    if isinstance(space.low, int) and isinstance(space.high, int):
+        return trial.suggest_int(key, space.low, space.high, log=space.log)
+    return trial.suggest_float(key, space.low, space.high, log=space.log)
+
+
+def run(key: str, space: Space, trials: int, seed: int) -> None:
+    """Search, and say what was best."""
+    import optuna
+
+    name, store = f"search-{key.replace('_', '-')}", open_store()
+    study = optuna.create_study(
+        storage=f"sqlite:///{project_root() / SEARCHES}",
+        sampler=optuna.samplers.TPESampler(seed=seed),
+        study_name=name,
+        load_if_exists=True,
+    )
+    parent = parent_run(store, name)
+    search(study, space, trials, measure_by_dvc(key, store, parent))
+    done = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
+    if not done:
+        raise InputError(f"search: no trial of {key} ended well; see what it printed")
+    settings: dict[str, Any] = study.best_params
+    store.client.log_metric(parent, "val_cer", study.best_value)
+    print(f"search: best of {len(done)}: validation CER {study.best_value:.2%} with")
+    for setting, value in settings.items():
+        print(f"  experiments.{key}.{setting}={json.dumps(value)}")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See `pipeline.command_line`."""
+    parser.add_argument("experiment", help="a key of the section `experiments` of params.yaml")
+    parser.add_argument("space", type=Path, help="YAML file with a range or choices for each key")
+    parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0, help="of the settings that are drawn")
+
+
+def main(experiment: str, space: Path, trials: int, seed: int) -> None:
+    """Search with one more set of trials."""
+    terminate_children_on_sigterm()
+    read_experiment(experiment)
+    run(experiment, read_space(space), trials, seed)

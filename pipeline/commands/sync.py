@@ -1,0 +1,38 @@
+"""Rebuild MLflow's view from what DVC keeps: `python -m pipeline sync`.
+
+MLflow's store can be deleted at any time. This makes a run for every seed of an experiment that
+has a checkpoint, and adds test metrics to runs that lack them; then the comparison and the registered
+best model, if all experiments are compared. A second call changes nothing.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.common import paths
+from pipeline.settings.base import read_params
+from pipeline.settings.experiment import read_experiment
+from pipeline.settings.project import check_project
+from pipeline.tracking.comparisons import sync_comparison
+from pipeline.tracking.evaluations import Evaluation, sync
+from pipeline.tracking.outputs import comparison_of, evaluation_of
+
+REPORTS = Path("reports")
+
+
+def main() -> None:
+    """Bring in every experiment of `params.yaml` that was trained."""
+    experiments = check_project(read_params()).experiments
+    sync(evaluation for key in experiments for evaluation in trainings_of(key))
+    seeds = {key: read_experiment(key)[1].seeds for key in experiments}
+    needed = [paths.checkpoint(key, seed) for key in experiments for seed in seeds[key]]
+    needed += [REPORTS / "comparison.csv", *(paths.metrics(key) for key in experiments)]
+    if all(path.exists() for path in needed):
+        sync_comparison(comparison_of(experiments, seeds, REPORTS))
+
+
+def trainings_of(key: str) -> Iterator[Evaluation]:
+    """What the trainings of one experiment left, those of the settings that are there."""
+    experiment, training = read_experiment(key)
+    for seed in training.seeds:
+        if paths.checkpoint(key, seed).exists() and paths.history(key).exists():
+            yield evaluation_of(key, experiment, training, seed)

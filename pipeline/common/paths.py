@@ -1,0 +1,56 @@
+"""Where the stages of an experiment keep their files, relative to the project's root."""
+
+from pathlib import Path
+from typing import Literal
+
+Stage = Literal["train", "evaluate", "decode"]
+"""What is timed."""
+LANGUAGE_MODEL = Path("data/language_model.h5")
+
+
+def lines(name: str) -> Path:
+    """The data set of lines called `name`."""
+    return Path("data/lines") / f"{name}.h5"
+
+
+def models(experiment: str) -> Path:
+    """The folder of an experiment's checkpoints, one for each seed."""
+    return Path("models") / experiment
+
+
+def checkpoint(experiment: str, seed: int) -> Path:
+    """The best weights of an experiment's training with one seed."""
+    return models(experiment) / f"seed_{seed}.ckpt"
+
+
+def history(experiment: str) -> Path:
+    """One row per seed and epoch of an experiment's trainings."""
+    return Path("history") / f"{experiment}.csv"
+
+
+def metrics(experiment: str) -> Path:
+    """What evaluation measured on the test lines."""
+    return Path("metrics") / f"{experiment}.json"
+
+
+def predictions(experiment: str) -> Path:
+    """Every test line with its reading, for each seed."""
+    return Path("predictions") / f"{experiment}.csv"
+
+
+def decoding_metrics(decoding: str) -> Path:
+    """Error rates of a beam search on the test lines, and the calibration of its confidence."""
+    return Path("decodings") / f"{decoding}.json"
+
+
+def decoding_predictions(decoding: str) -> Path:
+    """Every test line with what a beam search reads in it, for each seed."""
+    return Path("decodings") / f"{decoding}.csv"
+
+
+def timings(key: str, stage: Stage) -> Path:
+    """How long a stage of an experiment or of a beam search took; the only outputs that differ from run to run.
+
+    Those of beam searches have a folder of their own, as the comparison of the experiments does not wait for them.
+    """
+    return Path("decoding_timings" if stage == "decode" else "timings") / f"{key}_{stage}.json"

@@ -1,0 +1,113 @@
+"""Archives from the network or from disk, whole and with the right hash, in a store that is kept."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+from filelock import FileLock
+
+from pipeline.common.errors import InputError
+from pipeline.common.files import md5_of, project_root, sha256_of
+from pipeline.data.sources.transfer import WEB_PAGE, Interrupted, open_session, transfer, version_mark
+
+ATTEMPTS = 5
+"""How often one call goes on with a download that breaks off."""
+
+
+def fetch_first(urls: Sequence[str], store: Path, *, sha256: str | None, md5: str | None = None, hint: str) -> Path:
+    """Return the archive from the first http(s) address that has it, from `store` if it is there already.
+
+    It is named `sha256` in the store, or after its address if no hash is given. A download that
+    breaks off is continued by the next call; two processes may call at once.
+
+    Raises:
+        InputError: no address gave the archive. The line says why for each, and ends with `hint`,
+            what to do instead.
+    """
+    failures = []
+    for url in urls:
+        try:
+            return _fetch(url, store, sha256, md5)
+        except InputError as error:
+            failures.append(str(error))
+    raise InputError("; ".join([*failures, hint]))
+
+
+def obtain(source: str, store: Path, *, sha256: str | None, hint: str) -> Path:
+    """Return the archive at `source`: an http(s) address, or a path (a relative one from the project's root).
+
+    Raises:
+        InputError: it is not there or has not the hash `sha256`. The line ends with `hint`.
+    """
+    if "://" in source:
+        return fetch_first([source], store, sha256=sha256, hint=hint)
+    path = project_root() / source
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; {hint}")
+    try:
+        fault = _fault(path, sha256, None)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {hint}") from None
+    if fault:
+        raise InputError(f"{path}: found {fault}; {hint}")
+    return path
+
+
+def _fetch(url: str, store: Path, sha256: str | None, md5: str | None) -> Path:
+    _require_web_address(url)
+    target = store / (sha256 or hashlib.sha256(url.encode()).hexdigest())
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock"):
+            if not target.is_file() or _fault(target, sha256, md5):
+                with open_session() as session:
+                    _download(session, url, target, sha256, md5)
+    except OSError as error:
+        raise InputError(f"{store}: cannot be written ({error.strerror or error})") from None
+    return target
+
+
+def _download(session: requests.Session, url: str, target: Path, sha256: str | None, md5: str | None) -> None:
+    part = target.with_name(f"{target.name}.part")
+    reason = ""
+    for _ in range(ATTEMPTS):
+        try:
+            earlier = transfer(session, url, part, pinned=bool(sha256 or md5))
+        except Interrupted as error:
+            reason = str(error)
+            continue
+        fault = _fault(part, sha256, md5)
+        version_mark(part).unlink(missing_ok=True)
+        if fault is None:
+            part.replace(target)
+            return
+        part.unlink()
+        reason = f"answered with {fault}"
+        if not earlier:  # otherwise the fault may lie in the earlier bytes: once more from the start
+            break
+    raise InputError(f"{url}: {reason}")
+
+
+def _require_web_address(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InputError(f"{url!r}: not an http or https address")
+
+
+def _fault(path: Path, sha256: str | None, md5: str | None) -> str | None:
+    """What the file is instead of the archive, or None if it has the hashes given."""
+    for name, hash_of, wanted in (("SHA-256", sha256_of, sha256), ("MD5", md5_of, md5)):
+        if wanted and (got := hash_of(path)) != wanted:
+            return WEB_PAGE if _is_web_page(path) else f"a file of {name} {got} instead of {wanted}"
+    return WEB_PAGE if not (sha256 or md5) and _is_web_page(path) else None
+
+
+def _is_web_page(path: Path) -> bool:
+    with path.open("rb") as file:
+        start = file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    return start.startswith((b"<!doctype html", b"<html"))

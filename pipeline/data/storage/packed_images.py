@@ -1,0 +1,85 @@
+"""Images of lines without the blank paper right of each: less than half the bytes of their canvases."""
+
+import tempfile
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.common.geometry import CELL
+
+KEPT_BYTES = 2**28
+"""Packed pixels up to which a data set stays in memory: 20,000 lines of 32 characters. More go to a file."""
+
+
+class PackedImages:
+    """N images (28, W) uint8, kept row after row up to each line's true width.
+
+    Indexed like an array (N, 28, W): by a line, a slice or an array of lines, then by rows and columns
+    of pixels; each answer is a copy. Lines are added in order with `append`. Above `KEPT_BYTES` the pixels
+    lie in a nameless file in `folder`, so that memory does not grow with their number.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, widths: NDArray[np.integer[Any]], canvas: int, folder: Path) -> None:
+        self.widths = widths.astype(np.int64)
+        self.shape = (len(widths), CELL, canvas)
+        self._ends = np.cumsum(self.widths) * CELL
+        size = int(self._ends[-1]) if len(widths) else 0
+        self._appended = 0
+        self._file = tempfile.TemporaryFile(dir=folder) if size > KEPT_BYTES else None  # noqa: SIM115
+        if self._file:
+            weakref.finalize(self, self._file.close)
+        self._memory = np.empty(0 if self._file else size, np.uint8)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def append(self, images: NDArray[np.uint8]) -> None:
+        """Add the next lines, (n, 28, W) canvases."""
+        for image in images:
+            width = self.widths[self._appended]
+            row = np.ascontiguousarray(image[:, :width]).reshape(-1)
+            if self._file:
+                self._file.write(row.data)
+            else:
+                end = self._ends[self._appended]
+                self._memory[end - row.size : end] = row
+            self._appended += 1
+
+    def __getitem__(self, key: Any) -> NDArray[np.uint8]:
+        lines, *pixels = key if isinstance(key, tuple) else (key,)
+        rows = np.arange(len(self))[lines]
+        # Columns from the left, as batches are cut, never become a whole canvas.
+        stop = pixels[1].indices(self.shape[2])[1] if len(pixels) == 2 and isinstance(pixels[1], slice) else None
+        gathered = self._gather(np.atleast_1d(rows), self.shape[2] if stop is None else stop)
+        within = (..., *pixels) if len(pixels) == 2 else (slice(None), *pixels)
+        answer: NDArray[np.uint8] = gathered[within]
+        return answer if np.ndim(rows) else np.asarray(answer[0])
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        return (self[line] for line in range(len(self)))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[:].astype(dtype or np.uint8, copy=False)
+
+    def _gather(self, lines: NDArray[np.int64], canvas: int) -> NDArray[np.uint8]:
+        images = np.zeros((len(lines), CELL, canvas), np.uint8)
+        for image, line in zip(images, lines, strict=True):
+            width = self.widths[line]
+            shown = min(int(width), canvas)
+            image[:, :shown] = self._row(line).reshape(CELL, width)[:, :shown]
+        return images
+
+    def _row(self, line: np.int64) -> NDArray[np.uint8]:
+        size, end = self.widths[line] * CELL, self._ends[line]
+        if self._file is None:
+            return self._memory[end - size : end]
+        row = np.empty(size, np.uint8)
+        self._file.seek(end - size)
+        self._file.readinto(row.data)
+        return row

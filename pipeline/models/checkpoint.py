@@ -1,0 +1,109 @@
+"""Checkpoints: weights with all that is needed to read with them, and nothing that runs when loaded."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field, TypeAdapter, ValidationError
+
+from pipeline.common.errors import InputError, reraise_shortage
+from pipeline.common.files import atomic_path
+from pipeline.common.vocabulary import TOKENS
+from pipeline.models.recognizer import Reader
+from pipeline.models.registry import build_model
+from pipeline.objectives.registry import build_objective
+from pipeline.settings.base import one_line
+from pipeline.settings.experiment import Loss, ModelSettings
+
+FORMAT = "emnist-lines-checkpoint/1"
+
+
+@dataclass(frozen=True)
+class ReaderSettings:
+    """What a reader is built from."""
+
+    model: ModelSettings
+    loss: Loss
+    max_length: Annotated[int, Field(ge=1, le=255)]
+    wrap: bool
+
+    def build(self) -> Reader:
+        """A reader with fresh weights from PyTorch's generator."""
+        return Reader(build_model(self.model), build_objective(self.loss, self.max_length, wrap=self.wrap))
+
+
+def save_checkpoint(path: Path, settings: ReaderSettings, reader: Reader) -> None:
+    """Write the reader's weights and settings; the same weights give the same bytes."""
+    content = {
+        "format": FORMAT,
+        "vocabulary": list(TOKENS),
+        "model": settings.model.model_dump(),
+        "loss": settings.loss,
+        "max_length": settings.max_length,
+        "wrap": settings.wrap,
+        # `contiguous()` would keep the strides of the layout that the weights were trained in where a side is 1.
+        "weights": {
+            name: tensor.cpu().clone(memory_format=torch.contiguous_format)
+            for name, tensor in reader.model.state_dict().items()
+        },
+    }
+    with atomic_path(path) as partial:
+        torch.save(content, partial)
+
+
+def load_checkpoint(path: Path) -> tuple[ReaderSettings, Reader]:
+    """Rebuild a reader, on the CPU and in evaluation mode.
+
+    Raises:
+        InputError: no checkpoint of this project, or one with another vocabulary, or with weights that do not fit.
+    """
+    content = _read(path)
+    vocabulary = content.get("vocabulary")
+    if not isinstance(vocabulary, list) or vocabulary != list(TOKENS):
+        raise InputError(f"{path}: its vocabulary is not this version's; train it again")
+    try:
+        settings = TypeAdapter(ReaderSettings).validate_python(
+            {name: content[name] for name in ("model", "loss", "max_length", "wrap")}
+        )
+        with torch.device("meta"):  # before memory is asked for, as the settings may say anything
+            settings.build().model.load_state_dict(content["weights"], assign=True)
+        reader = settings.build()
+        reader.model.load_state_dict(content["weights"])
+        if faulty := [n for n, weights in content["weights"].items() if not bool(torch.isfinite(weights).all())]:
+            raise ValueError(f"{faulty[0]} is not finite")
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        reraise_shortage(error)
+        raise InputError(f"{path}: the weights do not fit the model: {_reason(error)}") from None
+    reader.model.eval()
+    return settings, reader
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        problem = error.errors(include_url=False)[0]
+        return one_line(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}")
+    return one_line((str(error).splitlines() or [type(error).__name__])[0])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        _require_whole(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such checkpoint; `dvc repro train` makes them") from None
+    except Exception as error:  # damaged files make torch raise nearly anything
+        reraise_shortage(error)
+        raise InputError(f"{path}: not a checkpoint that can be loaded safely ({_reason(error)})") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise InputError(f"{path}: not a checkpoint of this project (expected format {FORMAT})")
+    return content
+
+
+def _require_whole(path: Path) -> None:
+    """Compare every member with its checksum, which `torch.load` does not."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged:
+        raise ValueError(f"{damaged} is damaged")

@@ -1,0 +1,124 @@
+"""Running DVC's stages side by side; DVC itself runs one at a time (dvc issue 755)."""
+
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from graphlib import TopologicalSorter
+
+from tqdm import tqdm
+
+from pipeline.common.errors import InputError
+from pipeline.runtime.timings import read_timing
+from pipeline.settings.experiment import read_experiment
+
+DVC = (sys.executable, "-m", "pipeline.orchestration.dvc_repair", "--wait-for-lock", "repro")
+Process = subprocess.CompletedProcess[str]
+Graph = Mapping[str, set[str]]
+"""For each stage that is to run: those among them that must run before it."""
+
+
+def stages_to_run(targets: Sequence[str] = ()) -> Graph:
+    """The stages that have changed and all that depend on them, of those that `targets` need, by default of all.
+
+    Raises:
+        InputError: DVC cannot read the project, or knows no such stage.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from networkx import DiGraph, ancestors, descendants
+
+    try:
+        with Repo() as repo:
+            graph: DiGraph = repo.index.graph  # from each stage to those that it depends on
+            every: Sequence[str | None] = targets or [None]
+            named = {stage for target in every for stage in repo.stage.collect(target)}
+            changed = repo.status(list(targets) or None, with_deps=True)
+    except DvcException as error:
+        raise InputError(f"dvc: {error}") from None
+    needed = named.union(*(descendants(graph, stage) for stage in named))
+    first = {stage for stage in needed if stage.addressing in changed}
+    due = first.union(*(ancestors(graph, stage) for stage in first)) & needed
+    return {
+        stage.addressing: {one.addressing for one in graph.successors(stage) if one in due}
+        for stage in graph
+        if stage in due
+    }
+
+
+def run(graph: Graph, jobs: int, threads: int) -> list[str]:
+    """Run all stages of `graph`, at most `jobs` at once with `threads` threads each; the stages that failed.
+
+    Of the stages that can start, the one that took longest the last time starts first. After a failure no other starts,
+    and those that run are waited for.
+    """
+    sorter = TopologicalSorter(graph)
+    sorter.prepare()
+    ready = [*sorter.get_ready()]
+    running: dict[Future[Process], str] = {}
+    failed: list[str] = []
+    with ThreadPoolExecutor(jobs) as workers, tqdm(total=len(graph), unit="stage", disable=None) as bar:
+        while running or (ready and not failed):
+            while ready and len(running) < jobs and not failed:
+                stage = max(ready, key=last_seconds)
+                ready.remove(stage)
+                running[workers.submit(reproduce, stage, threads)] = stage
+            bar.set_postfix_str(", ".join(running.values()))
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                stage, process = running.pop(future), future.result()
+                bar.write(process.stdout, end="")
+                bar.update()
+                if process.returncode:
+                    failed.append(stage)
+                else:
+                    sorter.done(stage)
+            ready += sorter.get_ready()
+    return failed
+
+
+def last_seconds(stage: str) -> float:
+    """How long a training took the last time: infinity for a new one, 0 for every other stage, which is short."""
+    name, _, key = stage.partition("@")
+    if name != "train":
+        return 0.0
+    try:
+        return sum(read_timing(key, "train").by_seed.values())
+    except InputError:
+        return math.inf
+
+
+def count_processes(stage: str) -> int:
+    """How many processes a stage has that compute at the same time: a training has one for each of its devices."""
+    name, _, key = stage.partition("@")
+    if name != "train":
+        return 1
+    devices = read_experiment(key)[1].trainer.devices
+    if isinstance(devices, list):
+        return len(devices)
+    return max(1, devices) if isinstance(devices, int) else 1
+
+
+def reproduce(stage: str, threads: int) -> Process:
+    """Run one stage if it has changed; what it prints is kept as text, bars are left out.
+
+    Its processes share the threads: with more of them than cores, each would wait for the others at every step.
+    """
+    process = _repro(stage, threads, "--quiet")
+    if process.returncode and not process.stdout:
+        # Quiet, DVC does not even say why it cannot begin; asked what it would do, it says so, and runs nothing.
+        process.stdout = _repro(stage, threads, "--dry").stdout
+    return process
+
+
+def _repro(stage: str, threads: int, option: str) -> Process:
+    return subprocess.run(
+        [*DVC, option, "--single-item", stage],
+        env={"OMP_NUM_THREADS": str(max(1, threads // count_processes(stage))), **os.environ},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        check=False,
+    )

@@ -1,0 +1,29 @@
+"""Which experiments differ by more than the choice of test lines explains."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.report.analysis.bootstrap import Estimate
+from pipeline.report.analysis.rates import Rates
+from pipeline.report.analysis.results import Result
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The experiments on one data set of lines: `rows[a][b]` is CER of `keys[a]` less CER of `keys[b]`."""
+
+    lines: str
+    keys: list[str]
+    rows: list[list[Estimate | None]]
+    """None where an experiment meets itself."""
+
+
+def compare_pairs(results: Sequence[Result], rates: Mapping[str, Rates]) -> list[Matrix]:
+    """One matrix for each data set that two experiments or more were tested on."""
+    matrices = []
+    for name in dict.fromkeys(result.experiment.lines for result in results):
+        keys = [result.key for result in results if result.experiment.lines == name]
+        if len(keys) > 1:
+            rows = [[rates[a].minus(rates[b], "cer") if a != b else None for b in keys] for a in keys]
+            matrices.append(Matrix(name, keys, rows))
+    return matrices

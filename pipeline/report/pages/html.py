@@ -1,0 +1,127 @@
+"""The page for people, `reports/index.html`: everything in one file that needs no network."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipeline.data.storage.lines import Lines
+from pipeline.report.analysis.alignment import visible
+from pipeline.report.analysis.bootstrap import LEVEL, RESAMPLES, Estimate
+from pipeline.report.analysis.paired import compare_pairs
+from pipeline.report.analysis.rates import Rates
+from pipeline.report.analysis.results import Result
+from pipeline.report.analysis.single_changes import find_single_changes
+from pipeline.report.figures.charts import style_of
+from pipeline.report.figures.ctc_steps import ctc_steps
+from pipeline.report.figures.curves import draw_curves, ran_on, summarize
+from pipeline.report.figures.gallery import random_lines, worst_lines
+from pipeline.report.figures.samples import character_sheet, describe_lines
+from pipeline.report.pages.error_analysis import find_errors
+from pipeline.report.pages.lecture import RESULTS
+from pipeline.report.pages.worked_examples import PATHS, collapse_example, edit_table
+from pipeline.settings.experiment import TrainingSettings
+
+
+def report_page(
+    results: Sequence[Result],
+    rates: Mapping[str, Rates],
+    data: Mapping[str, Lines],
+    attributes: Mapping[str, Mapping[str, Any]],
+    training: TrainingSettings,
+    machine: str,
+) -> str:
+    """The whole page; `data` are the test lines by name of their data set, and `attributes` what is stored with them.
+
+    The same input gives the same page, on the same machine.
+    """
+    best = min(results, key=lambda result: rates[result.key]["cer"].value)
+    styles = {result.key: style_of(number, result.experiment.loss) for number, result in enumerate(results)}
+    page: str = (
+        environment()
+        .get_template("index.html.j2")
+        .render(
+            results=results,
+            rates=rates,
+            best=best,
+            styles=styles,
+            sources=next(iter(attributes.values())),
+            sheet=character_sheet(data),
+            line_data=[describe_lines(name, lines, attributes[name]) for name, lines in data.items()],
+            lecture=RESULTS,
+            matrices=compare_pairs(results, rates),
+            changes=find_single_changes(results, rates, training),
+            curves=draw_curves(results, styles),
+            trainings=[(one, ran_on(result, training)) for result in results for one in summarize(result)],
+            several=any(len(result.seeds) > 1 for result in results),
+            errors=find_errors(results, best, data, styles),
+            worst=[worst_lines(result, data[result.experiment.lines]) for result in results],
+            random=[random_lines(name, results, lines) for name, lines in data.items()],
+            ctc=ctc_steps(results, data),
+            example=edit_table(),
+            collapses=[collapse_example(path) for path in PATHS],
+            training=training,
+            machine=machine,
+            level=LEVEL,
+            resamples=RESAMPLES,
+        )
+    )
+    return page
+
+
+def environment() -> Environment:
+    """Templates of this package; whatever is put into them is escaped."""
+    found = Environment(
+        loader=PackageLoader("pipeline.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    found.filters |= {
+        "percent": percent,
+        "interval": interval,
+        "points": points,
+        "count": "{:,}".format,
+        "duration": duration,
+        "visible": visible,
+        "breakable": breakable,
+        "settings": in_words,
+    }
+    return found
+
+
+def breakable(name: str) -> Markup:
+    """A name that may break after its underscores; the style allows it on a phone alone."""
+    return Markup("_<wbr>").join(name.split("_"))
+
+
+def in_words(block: Mapping[str, Any]) -> list[str]:
+    """Settings such as `trainer.devices 2`, one by one; a block within has its key before each of its own."""
+    found = []
+    for key, value in block.items():
+        found += [f"{key}.{one}" for one in in_words(value)] if isinstance(value, Mapping) else [f"{key} {value}"]
+    return found
+
+
+def percent(rate: float, digits: int = 1) -> str:
+    """8.2 %, with a space where no line breaks."""
+    return f"{rate:.{digits}%}".replace("%", "\N{NO-BREAK SPACE}%")
+
+
+def interval(estimate: Estimate, digits: int = 1) -> str:
+    """7.9–8.6, in percent."""
+    return f"{estimate.low * 100:.{digits}f}–{estimate.high * 100:.{digits}f}"
+
+
+def duration(seconds: float) -> str:
+    """12.3 s, 12.3 min or 12.3 h."""
+    size, unit = next((one for one in ((3600, "h"), (60, "min")) if seconds >= one[0]), (1, "s"))
+    return f"{seconds / size:.1f}\N{NO-BREAK SPACE}{unit}"
+
+
+def points(rate: float, digits: int = 1) -> str:
+    """A difference in percentage points, always with its sign."""
+    return f"{rate * 100:+.{digits}f}".replace("-", "\N{MINUS SIGN}")

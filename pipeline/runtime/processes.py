@@ -1,0 +1,29 @@
+"""Processor cores, and the processes that a command starts."""
+
+import os
+import signal
+from contextlib import suppress
+from types import FrameType
+
+import psutil
+
+
+def count_cores() -> int:
+    """Processor cores that this process may use, at least 1."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def terminate_children_on_sigterm() -> None:
+    """Pass SIGTERM on to every process that this one started, directly or not, then exit.
+
+    SIGTERM reaches one process only; Ctrl-C reaches all of a terminal's and needs no such care. Each child ends in its
+    own way: a training keeps its last whole epoch. Call this in the main thread.
+    """
+    signal.signal(signal.SIGTERM, _terminate_children)
+
+
+def _terminate_children(number: int, _frame: FrameType | None) -> None:
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            child.terminate()
+    raise SystemExit(128 + number)

@@ -1,0 +1,65 @@
+"""What the reports on variants of an experiment have in common."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import StrictUndefined, Template
+
+from pipeline.common import paths
+from pipeline.common.files import write_text
+from pipeline.data.storage.line_store import read_attributes
+from pipeline.report.analysis.rates import measured_rates
+from pipeline.report.analysis.results import Result, read_result
+from pipeline.report.figures.curves import ran_on
+from pipeline.report.pages.comparison import write_table
+from pipeline.settings.base import read_section
+from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
+
+
+def read_variants(keys: Iterable[str]) -> list[Result]:
+    """What was evaluated in the working folder.
+
+    Raises:
+        InputError: a file is absent or damaged, or they did not read the same lines.
+    """
+    results = [read_result(key, read_section(ExperimentSettings, "experiments", key)) for key in keys]
+    for result in results:
+        result.require_texts(results[0].texts, paths.lines(result.experiment.lines))
+    return results
+
+
+def rates_by_seed(result: Result) -> dict[int, dict[str, float]]:
+    """What the model of each seed reached, as fractions."""
+    return {seed: measured_rates(result.texts, readings) for seed, readings in result.by_seed.items()}
+
+
+def render_page(template: str, results: Sequence[Result], **fields: object) -> str:
+    """The page with `fields`, and with where data and results came from."""
+    first, shared = results[0], read_section(TrainingSettings, "training")
+    attributes = read_attributes(paths.lines(first.experiment.lines))
+    page: str = Template(template, undefined=StrictUndefined, keep_trailing_newline=True).render(
+        data=attributes["data"],
+        text=attributes["corpus"],
+        tested=f"{len(first.texts):,}",
+        machine=" and ".join(dict.fromkeys(ran_on(result, shared) for result in results)),
+        **fields,
+    )
+    return page
+
+
+def write_report(
+    output: Path, name: str, page: str, table: pd.DataFrame, draw: Callable[[Path, pd.DataFrame], None]
+) -> None:
+    """Write `name`.csv, .md and .png, the picture of the table by `draw`."""
+    write_table(table, output / f"{name}.csv")
+    write_text(output / f"{name}.md", page)
+    draw(output / f"{name}.png", table)
+    print(f"{name}: see {output / f'{name}.md'}")
+
+
+def describe_changes(changes: Mapping[str, Any]) -> str:
+    """Keys and values in YAML's words."""
+    return ", ".join(f"{key}: {json.dumps(value)}" for key, value in changes.items())

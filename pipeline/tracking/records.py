@@ -1,0 +1,45 @@
+"""What an experiment's run in MLflow says of itself: tags to filter by, settings, results, a note to read."""
+
+from typing import Any
+
+from pipeline.common import paths
+from pipeline.common.files import md5_of
+from pipeline.data.storage.line_store import read_attributes
+from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
+
+
+def settings_of(experiment: ExperimentSettings, training: TrainingSettings, seed: int) -> dict[str, Any]:
+    """Every setting that decides the result of one seed, nested by block."""
+    return {
+        **experiment.model_dump(exclude={"training"}),
+        "seed": seed,
+        "training": training.model_dump(exclude={"seeds"}),
+    }
+
+
+def variant_of(training: TrainingSettings, seed: int) -> str:
+    """What tells the run of a seed from its experiment's others; empty where there is one."""
+    return f"seed {seed}" if len(training.seeds) > 1 else ""
+
+
+def tags_of(experiment: ExperimentSettings, seed: int) -> dict[str, str]:
+    """Model, loss, lines, seed, and the data's name and hash."""
+    lines = paths.lines(experiment.lines)
+    return {
+        "model": experiment.model.name,
+        "loss": experiment.loss,
+        "lines": experiment.lines,
+        "seed": str(seed),
+        "data": str(read_attributes(lines)["data"]),
+        "data_md5": md5_of(lines),
+    }
+
+
+def note_of(key: str, experiment: ExperimentSettings, training: TrainingSettings) -> str:
+    """One sentence for people."""
+    lines = read_attributes(paths.lines(experiment.lines))
+    number = "endless" if training.endless else f"{lines['train']:,}"
+    return (
+        f"{key}: {experiment.model.name} trained with {experiment.loss} on {number} lines "
+        f"'{experiment.lines}' made from {lines['data']} and the text of {lines['corpus']}."
+    )

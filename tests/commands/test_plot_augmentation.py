@@ -1,0 +1,62 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from ruamel.yaml import YAML
+
+from pipeline.commands.plot_augmentation import COPIES, SHOWN, run, varied_rows
+from pipeline.common.errors import InputError
+from pipeline.common.splits import SPLITS
+from pipeline.data.storage.characters import write_characters
+from pipeline.settings.augmentation import VarietySettings
+from tests.projects import profile_params
+from tests.tiny import tiny_characters
+
+SOME = VarietySettings.model_validate({"character": {"rotation": 10.0}, "warp": 0.5})
+
+
+def rows_of(settings: VarietySettings, seed: int = 0) -> np.ndarray:
+    return varied_rows(tiny_characters(), settings, "AN", 3, np.random.default_rng(seed))
+
+
+def test_each_row_is_a_training_character_and_what_is_made_of_it() -> None:
+    rows = rows_of(SOME)
+    assert rows.shape == (2, 4, 28, 28)
+    known = {image.tobytes() for image in tiny_characters().images}
+    assert all(row[0].tobytes() in known for row in rows)
+    assert len({image.tobytes() for image in rows.reshape(-1, 28, 28)}) == 8
+    assert np.array_equal(rows, rows_of(SOME))
+    assert not np.array_equal(rows, rows_of(SOME, seed=1))
+
+
+def test_without_variety_all_are_as_they_are() -> None:
+    rows = rows_of(VarietySettings())
+    assert (rows == rows[:, :1]).all()
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Small settings; the current folder has them, and characters."""
+    monkeypatch.chdir(tmp_path)
+    write_characters(Path("characters.h5"), dict.fromkeys(SPLITS, tiny_characters()), {})
+    made = profile_params("tiny")
+    YAML().dump(made, tmp_path / "params.yaml")
+    return made
+
+
+def test_the_command_draws_what_the_settings_say(params: dict[str, Any]) -> None:
+    training = {"endless": {"lines_per_epoch": 10, "variety": {"warp": 0.5}}}
+    params["experiments"]["cnn_ctc_variable"]["training"] = training
+    YAML().dump(params, Path("params.yaml"))
+    run("cnn_ctc_variable", Path("characters.h5"), Path("variety.png"), seed=0)
+    with Image.open("variety.png") as picture:
+        assert picture.width > COPIES / len(SHOWN) * picture.height
+
+
+@pytest.mark.usefixtures("params")
+def test_an_experiment_without_variety_is_refused() -> None:
+    with pytest.raises(InputError, match=r"cnn_ctc_variable\.training\.endless\.variety: not set"):
+        run("cnn_ctc_variable", Path("characters.h5"), Path("variety.png"), seed=0)
+    assert not Path("variety.png").exists()

@@ -1,0 +1,103 @@
+"""Which letters are shown with what they are compared with, and the real command."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pipeline.commands.plot_lookalikes import SHOWN, compared_letters, most_compared
+from pipeline.data.storage.lines import Lines
+from pipeline.inference.batches import read_images
+from pipeline.models.checkpoint import ReaderSettings, save_checkpoint
+from pipeline.models.line_resnet_lookalikes import LineResNetLookalikes
+from pipeline.models.recognizer import Reader, to_pixels
+from tests.imports import ROOT
+from tests.projects import write_lines
+from tests.tiny import tiny_lines, tiny_settings
+
+TEXTS = ["AB", "NA NA", "007", "hi B", "A", "no no"]
+
+
+def made() -> tuple[ReaderSettings, Reader, Lines]:
+    """A model of random weights that reads nothing but letters, and lines that say what it reads."""
+    torch.manual_seed(3)
+    settings = tiny_settings("line_resnet_lookalikes", "ctc")
+    reader, lines = settings.build(), tiny_lines(TEXTS)
+    reader.model.eval()
+    assert isinstance(reader.model, LineResNetLookalikes)
+    with torch.no_grad():
+        reader.model.fc.weight *= 40
+    images = [image[:, :width] for image, width in zip(lines.images, lines.widths, strict=True)]
+    return settings, reader, replace(lines, texts=read_images(reader, images))
+
+
+def test_letters_at_the_beginning_of_words_with_all_their_weights() -> None:
+    _, reader, lines = made()
+    model = reader.model
+    assert isinstance(model, LineResNetLookalikes)
+    some = 0
+    for image, text, width in zip(lines.images, lines.texts, lines.widths.tolist(), strict=True):
+        found = list(compared_letters(reader, image[:, :width], text))
+        begins = [n for n, c in enumerate(text) if c.isalpha() and (n == 0 or text[n - 1] == " ")]
+        assert [one.place for one in found] == begins
+        some += len(found)
+        with torch.inference_mode():
+            looks = model.line_resnet(to_pixels(torch.from_numpy(image[None, :, :width].copy())))
+            weights = model.lookalikes.weights(looks, None)[0].numpy()
+        for one in found:
+            step = one.columns.index(one.column)
+            assert one.strength == pytest.approx(weights[:, step].max(), abs=1e-6)
+            assert any(np.allclose(one.weights, head[step], atol=1e-6) for head in weights)
+    assert some > 0
+
+
+def test_lines_that_are_misread_are_left_out() -> None:
+    _, reader, lines = made()
+    width = int(lines.widths[0])
+    assert not list(compared_letters(reader, lines.images[0][:, :width], lines.texts[0] + "x"))
+
+
+def test_each_letter_is_shown_once_the_strongest_first() -> None:
+    _, reader, lines = made()
+    shown = most_compared(reader, lines)
+    letters = [found.text[found.place].casefold() for found in shown]
+    assert 0 < len(letters) == len(set(letters)) <= SHOWN
+    strengths = [found.strength for found in shown]
+    assert strengths == sorted(strengths, reverse=True)
+
+
+def command(*arguments: Path) -> "subprocess.CompletedProcess[str]":
+    line = [sys.executable, "-m", "pipeline", "plot_lookalikes", *map(str, arguments)]
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_the_command_draws_a_picture(tmp_path: Path) -> None:
+    settings, reader, lines = made()
+    save_checkpoint(tmp_path / "model.ckpt", settings, reader)
+    write_lines(tmp_path / "lines.h5", lines)
+    done = command(tmp_path / "model.ckpt", tmp_path / "lines.h5", tmp_path / "made.png")
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "made.png") as picture:
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 10
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("line_cnn", "a line_cnn, which compares nothing; name a line_resnet_lookalikes"),
+        ("line_resnet_lookalikes", "reads none of the test lines"),
+    ],
+)
+def test_what_cannot_be_shown_is_one_line(name: str, problem: str, tmp_path: Path) -> None:
+    settings = tiny_settings(name, "ctc")
+    save_checkpoint(tmp_path / "model.ckpt", settings, settings.build())
+    write_lines(tmp_path / "lines.h5", tiny_lines(["AB CD"]))
+    done = command(tmp_path / "model.ckpt", tmp_path / "lines.h5", tmp_path / "made.png")
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines()[-1].startswith(f"error: {tmp_path / 'model.ckpt'}: {problem}")
+    assert not (tmp_path / "made.png").exists()

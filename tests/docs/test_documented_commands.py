@@ -1,0 +1,120 @@
+"""Every command that README.md and docs/ show is typed in a small workspace, or has a reason not to be."""
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from ruamel.yaml import YAML
+
+from pipeline.orchestration.workspace import make_workspace
+from pipeline.settings.base import read_params
+from tests.imports import ROOT
+from tests.pages import PAGES, commands, walk
+
+TRAINED = "lstm_ctc_variable"
+"""The experiment that the workspace has."""
+NAMED = ("cnn_ctc_variable", "resnet_lstm_ctc_variable_short", "resnet_lookalikes_ctc_variable")
+"""Experiments that commands queue, or draw the lines of, and do not train: it would only take time."""
+MAKE = "make is tried with --dry-run in test_readme.py; what it calls runs in other tests"
+ELSEWHERE = {
+    ". .venv/bin/activate": "of the environment that the tests run in already",
+    "dvc exp run -S emnist.source=archive": "needs the archives; settings in test_readme.py, archives in tests/data",
+    "dvc exp run -S training.trainer.accelerator=gpu": "needs two GPUs; settings in test_readme.py",
+    "dvc exp run -S training.trainer.accelerator=cpu": "trained so in tests/stages; settings in test_readme.py",
+    "dvc queue start": "takes minutes; end_to_end/test_runs_apart.py runs a queue to its end",
+    "dvc exp run -S '+decoding.matched": "names an experiment that is left out here; settings in test_readme.py",
+    "dvc exp run -S '+experiments.": "end_to_end/test_changes.py runs such experiments to their end",
+    "dvc exp run -S experiments.lstm_ctc_variable": "end_to_end/test_changes.py changes the same experiment",
+    "dvc exp run -S decoding.": "tests/stages/test_decode.py has other settings",
+    "python -m reliability": "runs everything again; tests/reliability",
+    "python -m pipeline ablations": "trains sixteen times; test_ablations.py runs a small plan, and checks this",
+    "python -m pipeline budgets": "trains for an hour and a half; test_budgets.py runs small ones, and checks this",
+    "python -m pipeline plot_lookalikes": "needs a trained model; test_lookalikes_picture.py draws a tiny one's",
+    "python -m pipeline search": "trains twenty times; test_search.py searches to the end, and reads docs/search.yaml",
+    "make ": MAKE,
+}
+"""How a command that is not run begins, and why not."""
+IDENTITY = {f"GIT_{who}_{what}": "tests@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+
+
+def reason(command: str) -> str | None:
+    if command in walk():
+        return "end_to_end/test_changes.py walks through the change"
+    return next((why for start, why in ELSEWHERE.items() if command.startswith(start)), None)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in git with the settings of the tiny profile, and the picture that the README reads."""
+    root = tmp_path_factory.mktemp("documented") / "workspace"
+    make_workspace(ROOT, root, read_params(ROOT / "profiles/tiny.yaml"))
+    params = YAML().load(root / "params.yaml")
+    params["experiments"] = {TRAINED: params["experiments"][TRAINED]}
+    params["lines"] = {"variable": params["lines"]["variable"]}
+    params["decoding"] = {key: search for key, search in params["decoding"].items() if search["experiment"] == TRAINED}
+    YAML().dump(params, root / "params.yaml")
+    for name in (".gitignore", ".dvc/config", ".dvc/.gitignore"):
+        (root / name).write_bytes((ROOT / name).read_bytes())
+    pixels = np.full((40, 300), 230, np.uint8)
+    pixels[8:30, 20:280:16] = 20
+    Image.fromarray(pixels).save(root / "line.png")
+    run(root, "git init --quiet --initial-branch main && git add --all && git commit --quiet --message Settings")
+    return root
+
+
+def run(root: Path, command: str) -> str:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "DVC", "GIT_", "PYTHON"))}
+    path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
+    environment = {**kept, **IDENTITY, "PATH": path}
+    shell = ["bash", "-c", command]
+    result = subprocess.run(shell, cwd=root, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+    return result.stdout
+
+
+def type_in(root: Path, command: str) -> str:
+    """Run a documented command, with the experiments that it names in the settings."""
+    if not (named := [key for key in NAMED if key in command]):
+        return run(root, command)
+    params = YAML().load(root / "params.yaml")
+    params["experiments"] |= {key: read_params(ROOT / "params.yaml")["experiments"][key] for key in named}
+    YAML().dump(params, root / "params.yaml")
+    shown = run(root, command)
+    run(root, "git checkout --quiet params.yaml")
+    return shown
+
+
+def test_every_reason_is_of_a_command() -> None:
+    shown = [command for page in PAGES for command in commands(page)]
+    assert [start for start in ELSEWHERE if not any(command.startswith(start) for command in shown)] == []
+
+
+def all_commands() -> Iterator[str]:
+    """Of docs/experimenting.md first, which begins by committing results, then of the README."""
+    ordered = ["docs/experimenting.md", *(page for page in PAGES if page != "docs/experimenting.md")]
+    yield from dict.fromkeys(command for page in ordered for command in commands(page) if not reason(command))
+
+
+def test_every_command_can_be_typed(root: Path) -> None:
+    typed = {}
+    for command in all_commands():
+        if typed and command.startswith(("dvc exp run", "dvc repro")):  # a command may stand alone on its page
+            run(root, "git checkout --quiet params.yaml dvc.lock reports && dvc checkout --quiet")
+        typed[command] = type_in(root, command)
+    (shown,) = [output for command, output in typed.items() if command.startswith("python -m pipeline runs")]
+    assert [line.split()[0] for line in shown.splitlines()][:2] == ["experiment", TRAINED]
+    (predicted,) = [output for command, output in typed.items() if command.startswith("mlflow models predict")]
+    assert '{"predictions": [' in predicted
+
+
+def test_a_command_is_either_run_or_excused() -> None:
+    shown = [command for page in PAGES for command in commands(page)]
+    assert len(shown) > 30
+    programs = {shlex.split(command)[0] for command in all_commands()}
+    assert {"dvc", "python", "mlflow", "git", "printf"} >= programs

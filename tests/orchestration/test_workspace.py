@@ -1,0 +1,152 @@
+import copy
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.common.errors import InputError, exit_on_input_error
+from pipeline.orchestration import workspace as module
+from pipeline.orchestration.workspace import make_workspace, override
+from pipeline.report.pages.lecture import RESULTS
+from pipeline.settings.base import read_params
+from pipeline.settings.project import check_project
+from tests.imports import ROOT
+from tests.projects import profile_params
+
+PARAMS: dict[str, Any] = {
+    "seed": 1,
+    "lines": {"short": {"train": 10, "words": None}, "long": {"train": 20, "words": [1, 2]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "result"),
+    [
+        ({}, PARAMS),
+        ({"seed": 2}, {**PARAMS, "seed": 2}),
+        (
+            {"lines": {"short": {"train": 5}}},
+            {"seed": 1, "lines": {"short": {"train": 5, "words": None}, "long": PARAMS["lines"]["long"]}},
+        ),
+        (
+            {"lines": {"*": {"train": 5}, "long": {"train": 6}}},  # what comes later wins
+            {"seed": 1, "lines": {"short": {"train": 5, "words": None}, "long": {"train": 6, "words": [1, 2]}}},
+        ),
+        ({"lines": {"short": None}}, {"seed": 1, "lines": {"long": PARAMS["lines"]["long"]}}),
+        ({"lines": {"*": None}}, {"seed": 1, "lines": {}}),
+        ({"seed": None}, {**PARAMS, "seed": None}),
+        (
+            {"lines": {"*": {"*": 0}}},
+            {"seed": 1, "lines": {"short": {"train": 0, "words": 0}, "long": {"train": 0, "words": 0}}},
+        ),
+        (
+            {"lines": {"short": {"words": {"a": 1}}}},  # a block takes the place of what is none
+            {"seed": 1, "lines": {"short": {"train": 10, "words": {"a": 1}}, "long": PARAMS["lines"]["long"]}},
+        ),
+    ],
+)
+def test_overrides_replace_key_by_key(overrides: dict[str, Any], result: dict[str, Any]) -> None:
+    params = copy.deepcopy(PARAMS)
+    override(params, overrides)
+    assert params == result
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"line": {}}, "profile: line: unknown; did you mean lines?"),
+        ({"lines": {"shrt": {}}}, "profile: lines.shrt: unknown; did you mean short?"),
+        ({"lines": {"*": {"trian": 1}}}, "profile: lines.*.trian: unknown; did you mean train?"),
+        ({"lines": {"long": {"x": 1}}}, "profile: lines.long.x: unknown; known: train, words"),
+    ],
+)
+def test_unknown_keys_are_refused_by_name(overrides: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        override(copy.deepcopy(PARAMS), overrides)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("profile", sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml")))
+def test_the_shipped_profiles_are_valid_and_need_no_download(profile: str) -> None:
+    base, _, overlay = profile.partition("_")  # `demo_seeds` is laid over `demo`
+    project = check_project(profile_params(*([base, profile] if overlay else [base])))
+    assert (project.emnist.source, project.corpus.source) == ("glyphs", "builtin")
+    shipped = check_project(read_params(ROOT / "params.yaml"))
+    assert set(RESULTS) <= set(project.experiments) <= set(shipped.experiments)
+    for name, lines in project.lines.items():
+        assert lines.train < shipped.lines[name].train
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project of a few files with all that is copied."""
+    project = tmp_path / "project"
+    for path, text in {
+        "pipeline/__init__.py": "",
+        "pipeline/old.py": "OLD = 1\n",
+        "pipeline/__pycache__/old.cpython-311.pyc": "",
+        "stages/check.py": "print('check')\n",
+        "dvc.yaml": "stages: {}\n",
+        ".dvcignore": "__pycache__\n",
+        ".dvc/config": "[core]\n    analytics = false\n",
+        ".dvc/plots/own.json": "{}",
+        "params.yaml": "# All settings.\nlines:\n  short:  # a few\n    train: 10\n  long:\n    train: 20\n",
+        "results.txt": "the project's own",
+    }.items():
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        (project / path).write_text(text)
+    return project
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_second_call_keeps_results_and_refreshes_code(project: Path, tmp_path: Path) -> None:
+    untouched = files_in(project)
+    workspace = tmp_path / "build" / "demo"
+    make_workspace(project, workspace, {"lines": {"*": {"train": 5}}})
+    assert files_in(project) == untouched
+    made = files_in(workspace)
+    assert {path for path in made if not path.startswith(".dvc/")} == {
+        *("pipeline/__init__.py", "pipeline/old.py", "stages/check.py", "dvc.yaml", ".dvcignore", "params.yaml")
+    }
+    written = "# All settings.\nlines:\n  short:  # a few\n    train: 5\n  long:\n    train: 5\n"
+    assert made["params.yaml"].decode() == written
+    assert made[".dvc/plots/own.json"] == b"{}"
+    assert made[".dvc/config"].decode() == "[core]\n    analytics = false\n    no_scm = true\n"
+
+    results = {"data/lines/short.h5": b"lines", "mlflow.db": b"runs", "dvc.lock": b"lock", ".dvc/cache/ab": b"cached"}
+    for path, content in results.items():
+        (workspace / path).parent.mkdir(parents=True, exist_ok=True)
+        (workspace / path).write_bytes(content)
+    (project / "pipeline/old.py").unlink()
+    (project / "pipeline/new.py").write_text("NEW = 1\n")
+    make_workspace(project, workspace, {"lines": {"short": {"train": 7}}})
+    kept = files_in(workspace)
+    assert results.items() <= kept.items()
+    assert kept[".dvc/config"] == made[".dvc/config"]
+    assert {path for path in kept if path.startswith("pipeline/")} == {"pipeline/__init__.py", "pipeline/new.py"}
+    assert kept["params.yaml"].decode() == written.replace("train: 5", "train: 7", 1).replace("train: 5", "train: 20")
+
+
+def test_a_profile_is_laid_over_those_before_it(project: Path, tmp_path: Path) -> None:
+    make_workspace(project, tmp_path / "made", {"lines": {"*": {"train": 5}}}, {"lines": {"long": {"train": 6}}})
+    params = read_params(tmp_path / "made/params.yaml")
+    assert params["lines"] == {"short": {"train": 5}, "long": {"train": 6}}
+
+
+def test_a_profile_with_an_unknown_key_makes_nothing(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "profile.yaml").write_text("lines:\n  lnog:\n    train: 1\n")
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(
+        sys, "argv", ["pipeline.orchestration.workspace", str(tmp_path / "made"), str(tmp_path / "profile.yaml")]
+    )
+    with pytest.raises(SystemExit) as error:
+        exit_on_input_error(module.main)
+    assert error.value.code == 2
+    assert capsys.readouterr().err == "error: profile: lines.lnog: unknown; did you mean long?\n"
+    assert not (tmp_path / "made").exists()

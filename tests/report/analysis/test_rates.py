@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+import torch
+
+from pipeline.metrics.epoch import ReadingMetrics
+from pipeline.report.analysis.rates import RATES, line_sums, resample_rates
+
+TEXTS = ["ab", "Cat sat", "a", "mm nn"]
+READINGS = ["ab", "cat", "", "mm nnnn o"]
+
+
+def test_rates_are_those_of_the_metrics() -> None:
+    rates = resample_rates(TEXTS, {"mine": [READINGS]})["mine"]
+    metric = ReadingMetrics()
+    metric.update(READINGS, TEXTS, torch.zeros(4, 9), torch.zeros(4, 9))
+    measured = metric.compute()
+    for name in ("cer", "cer_lab", "wer", "exact"):
+        assert rates[name].value == pytest.approx(measured[name])
+        assert rates[name].low < rates[name].value < rates[name].high
+
+
+def test_rates_by_hand() -> None:
+    rates = resample_rates(TEXTS, {"mine": [READINGS]})["mine"]
+    assert rates["cer"].value == pytest.approx((0 + 5 + 1 + 4) / 15)
+    assert rates["cer_folded"].value == pytest.approx((0 + 4 + 1 + 4) / 15)
+    assert rates["cer_lab"].value == pytest.approx((0 + 5 / 7 + 1 + 4 / 9) / 4)
+    assert rates["wer"].value == pytest.approx((0 + 2 + 1 + 2) / 6)
+    assert rates["exact"].value == pytest.approx(1 / 4)
+    assert set(rates.measured) == set(RATES)
+
+
+def test_the_rate_of_a_resample_is_a_ratio_of_sums() -> None:
+    # Of two lines, one right with 1 character and one wrong with 3, a resample has both, the one twice or the other.
+    rates = resample_rates(["a", "bcd"], {"mine": [["a", ""]]})["mine"]
+    assert set(np.round(rates.resampled["cer"], 6)) == {0, 0.75, 1}
+    assert (rates["cer"].low, rates["cer"].value, rates["cer"].high) == (0, 0.75, 1)
+
+
+def test_accuracies_are_resampled_where_their_sums_are_known() -> None:
+    rng = np.random.default_rng(0)
+    right = rng.integers(0, 2, 400).astype(float)
+    sums = {"hits": 7 + right, "positions": np.full(400, 8.0), "text_hits": right, "text_positions": np.ones(400)}
+    rates = resample_rates(["a"] * 400, {"mine": [["a"] * 400], "other": [["b"] * 400]}, {"mine": sums})
+    text, all_positions = rates["mine"]["accuracy_text"], rates["mine"]["accuracy"]
+    assert text.value == pytest.approx(right.mean())
+    assert all_positions.value == pytest.approx((7 + right.mean()) / 8)
+    half = 1.96 * (0.5 * 0.5 / 400) ** 0.5
+    assert (text.high - text.low) / 2 == pytest.approx(half, rel=0.1)
+    assert all_positions.high - all_positions.low == pytest.approx((text.high - text.low) / 8)
+    assert set(rates["other"].measured) == set(RATES)
+
+
+@pytest.mark.parametrize("readings", [[""], ["a"], ["b"], ["bcdef"]])
+def test_one_line_of_one_character(readings: list[str]) -> None:
+    rates = resample_rates(["a"], {"mine": [readings]})["mine"]
+    for name in RATES:
+        assert rates[name].low == rates[name].value == rates[name].high
+
+
+def test_lines_without_words_count_no_words() -> None:
+    assert resample_rates([" "], {"mine": [[""]]})["mine"]["wer"].value == 0
+
+
+def test_intervals_do_not_depend_on_the_company() -> None:
+    alone = resample_rates(TEXTS, {"mine": [READINGS]})["mine"]
+    among = resample_rates(TEXTS, {"other": [TEXTS], "mine": [READINGS]})["mine"]
+    for name in RATES:
+        assert alone[name] == among[name]
+
+
+def test_a_difference_is_paired() -> None:
+    rng = np.random.default_rng(0)
+    texts = ["abcdefgh"] * 400
+    # Lines are hard or easy for both; the second reads one character less of every fourth.
+    right = rng.integers(1, 9, 400)
+    first = [text[:n] for text, n in zip(texts, right, strict=True)]
+    second = [reading[: -1 if i % 4 == 0 else None] for i, reading in enumerate(first)]
+    rates = resample_rates(texts, {"first": [first], "second": [second]})
+    found = rates["second"].minus(rates["first"], "cer")
+    assert found.value == pytest.approx(1 / 32)
+    assert found.excludes_zero
+    half = 1.96 * (0.25 * 0.75 / 400) ** 0.5 / 8
+    assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.1)
+    alone = rates["first"]["cer"]
+    assert found.high - found.low < (alone.high - alone.low) / 5
+
+
+def test_a_difference_changes_its_sign_with_the_order() -> None:
+    rates = resample_rates(TEXTS, {"a": [READINGS], "b": [["ab", "Cat", "a", "mm"]]})
+    there, back = rates["a"].minus(rates["b"], "cer"), rates["b"].minus(rates["a"], "cer")
+    assert (there.value, there.low, there.high) == pytest.approx((-back.value, -back.high, -back.low))
+    same = rates["a"].minus(rates["a"], "cer")
+    assert (same.value, same.low, same.high, same.excludes_zero) == (0, 0, 0, False)
+
+
+def test_sums_have_a_number_for_every_line() -> None:
+    sums = line_sums(TEXTS, READINGS)
+    assert {name: values.shape for name, values in sums.items()} == dict.fromkeys(sums, (4,))
+    assert {part for rate in RATES.values() for part in rate} == set(sums)

@@ -1,0 +1,112 @@
+"""What variants make of `params.yaml`, and how their workspace is filled."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.common.errors import InputError
+from pipeline.settings.base import read_params
+from pipeline.studies import variants as module
+from pipeline.studies.variants import changed, locate_archives, train_variants, variant_params
+from tests.imports import ROOT
+
+BLOCK: dict[str, Any] = {"lines": "variable", "model": {"name": "x", "dropout": 0.5}, "training": {"seeds": [1]}}
+PARAMS = read_params(ROOT / "params.yaml")
+
+
+def test_changes_are_laid_over_a_copy_key_by_key() -> None:
+    changes = {"model.dropout": 0.0, "training.endless.variety": {}, "training.trainer.devices": 2}
+    assert changed(BLOCK, changes) == {
+        "lines": "variable",
+        "model": {"name": "x", "dropout": 0.0},
+        "training": {"seeds": [1], "endless": {"variety": {}}, "trainer": {"devices": 2}},
+    }
+    assert BLOCK["model"] == {"name": "x", "dropout": 0.5}
+
+
+@pytest.mark.parametrize("none", [{}, {"endless": None}])
+def test_a_key_can_lie_in_a_block_that_is_not_there(none: dict[str, Any]) -> None:
+    made = changed({"training": none}, {"training.endless.lines_per_epoch": 10})
+    assert made == {"training": {"endless": {"lines_per_epoch": 10}}}
+
+
+def test_a_block_takes_the_place_of_a_block() -> None:
+    assert changed(BLOCK, {"model": {"name": "y"}})["model"] == {"name": "y"}
+    assert changed(BLOCK, {"model": {"name": "y"}, "model.dropout": 0.25})["model"] == {"name": "y", "dropout": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("archive", "located"),
+    [
+        (None, None),
+        ("../data/gzip.zip", "/here/project/../data/gzip.zip"),
+        ("/data/gzip.zip", "/data/gzip.zip"),
+        ("https://example.org/gzip.zip", "https://example.org/gzip.zip"),
+    ],
+)
+def test_archives_are_found_from_another_folder(archive: str | None, located: str | None) -> None:
+    params = {"emnist": {"archive": archive, "seed": 1}, "corpus": {"archive": archive}, "lines": {}}
+    assert locate_archives(params, Path("/here/project")) == {
+        "emnist": {"archive": located, "seed": 1},
+        "corpus": {"archive": located},
+        "lines": {},
+    }
+
+
+def test_variants_are_all_that_is_left() -> None:
+    made = variant_params(PARAMS, "cnn_ctc_variable", {"wide": {"model.conv_dim": 64}, "same": {}})
+    original = PARAMS["experiments"]["cnn_ctc_variable"]
+    assert made["experiments"] == {
+        "wide": {**original, "model": {**original["model"], "conv_dim": 64}},
+        "same": original,
+    }
+    assert made["lines"] == {"variable": PARAMS["lines"]["variable"]}
+    assert made["decoding"] == {}
+    assert original["model"]["conv_dim"] == 32
+    assert {name: made[name] for name in PARAMS if name not in ("experiments", "lines", "decoding")} == {
+        name: PARAMS[name] for name in PARAMS if name not in ("experiments", "lines", "decoding")
+    }
+
+
+def test_each_variant_is_read_by_a_beam_of_its_name() -> None:
+    made = variant_params(PARAMS, "cnn_ctc_variable", {"a": {}, "b": {}}, "lstm_ctc_variable_beam")
+    search = PARAMS["decoding"]["lstm_ctc_variable_beam"]
+    assert made["decoding"] == {"a": {**search, "experiment": "a"}, "b": {**search, "experiment": "b"}}
+
+
+@pytest.mark.parametrize(
+    ("experiment", "decoding", "message"),
+    [
+        ("cnn_ctc_variabl", None, "experiment: cnn_ctc_variabl: unknown; did you mean cnn_ctc_variable?"),
+        ("cnn_ctc_variable", "beam", "decoding: beam: unknown; known: cnn_ctc_variable_beam, "),
+        ("cnn_ce_variable", "cnn_ctc_variable_beam", "decoding.a.experiment: a is trained with ce"),
+    ],
+)
+def test_what_there_is_none_of_is_refused(experiment: str, decoding: str | None, message: str) -> None:
+    with pytest.raises(InputError) as error:
+        variant_params(PARAMS, experiment, {"a": {}}, decoding)
+    assert message in str(error.value)
+
+
+def test_faulty_params_are_refused_as_such() -> None:
+    with pytest.raises(InputError, match=r"^params.yaml: experiments: "):
+        variant_params({**PARAMS, "experiments": None}, "cnn_ctc_variable", {"a": {}})
+
+
+def test_trainings_that_failed_end_it_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = []
+
+    def fail(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        commands.append(command[1:])
+        return subprocess.CompletedProcess([], 1)
+
+    for name in ("fill_workspace", "share_cache"):
+        monkeypatch.setattr(module, name, lambda *_: None)
+    monkeypatch.setattr(module.subprocess, "run", fail)
+    planned = variant_params(PARAMS, "cnn_ctc_variable", {"a": {}, "b": {}}, "cnn_ctc_variable_beam")
+    with pytest.raises(InputError, match="build/x: not all are trained, see above; the same command goes on"):
+        train_variants(Path("build/x"), planned, 3)
+    targets = ["evaluate@a", "evaluate@b", "decode@a", "decode@b"]
+    assert commands == [["-m", "pipeline", "repro", "--jobs", "3", *targets]]

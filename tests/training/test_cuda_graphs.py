@@ -1,0 +1,238 @@
+"""Plans on any machine; what a GPU replays beside what it computes operation by operation, where there is one."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from pipeline.common.geometry import Windows, round_up
+from pipeline.models.recognizer import Reader, to_pixels
+from pipeline.models.registry import build_model
+from pipeline.training.cuda_graphs import COMES_AGAIN, GraphedReader, Inputs, plan
+from tests.tiny import MODELS, RESNETS, noise_images, tiny_model, tiny_settings
+
+on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
+WIDTHS = ([130, 28, 57, 100, 83], [90, 140, 31, 28, 121])
+"""Two batches that any raster of 16 pixels or more plans alike."""
+
+
+def pixels(widths: list[int], seed: int = 0) -> Tensor:
+    """(B, 28, W) uint8."""
+    return (noise_images(widths, seed).squeeze(1) * 255).to(torch.uint8)
+
+
+@given(
+    width=st.integers(1, 60),
+    stride=st.integers(1, 30),
+    reach=st.integers(0, 40),
+    raster=st.sampled_from([1, 16, 64]),
+    shape=st.tuples(st.integers(1, 200), st.integers(28, 900)),
+)
+def test_a_plan_has_room_for_every_step_of_its_lines(
+    width: int, stride: int, reach: int, raster: int, shape: tuple[int, int]
+) -> None:
+    windows = Windows(width, stride, reach)
+    needed = windows.steps_of_line(shape[1])
+    planned = plan(windows, raster, shape, needed, cut_to_lines=True)
+    assert planned.lines == shape[0]
+    assert planned.width % raster == 0
+    assert planned.steps >= needed
+    # All of its steps, and no more, find their paper within the width, which is the least for the needed ones.
+    assert windows.width_for(planned.steps) <= planned.width < windows.width_for(planned.steps + 1)
+    assert planned.width == round_up(max(shape[1], windows.width_for(needed)), raster)
+
+
+def test_where_all_steps_count_a_plan_has_no_others() -> None:
+    planned = plan(Windows(16, 8, reach=16), 64, (3, 130), 32, cut_to_lines=False)
+    assert (planned.lines, planned.width, planned.steps) == (3, 192, 32)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("loss", ["ctc", "ce"])
+def test_lines_read_alike_in_the_shape_that_is_planned(name: str, loss: str) -> None:
+    reader = tiny_settings(name, loss, max_length=20).build()
+    reader.model.eval()
+    for widths in WIDTHS:
+        images = pixels(widths)
+        expected, lengths = reader.logits(images, widths)
+        cut = reader.objective.cut_to_lines
+        planned = plan(reader.model.windows, reader.model.raster, images.shape[::2], max(lengths), cut_to_lines=cut)
+        inputs = Inputs(planned, images.device)
+        inputs.fill(images, lengths)
+        (*_, made) = inputs.logits_by_depth(reader.model)
+        assert made.shape == (len(widths), 83, planned.steps)
+        for line, length in enumerate(lengths):
+            torch.testing.assert_close(made[line, :, :length], expected[line, :, :length], rtol=0, atol=1e-5)
+
+
+def test_every_shipped_model_is_recorded_in_few_widths() -> None:
+    assert {name: build_model(tiny_model(name)).raster for name in MODELS} == {
+        name: 16 if name in RESNETS else 64 for name in MODELS
+    }
+
+
+@pytest.mark.parametrize("name", RESNETS)
+def test_batch_norm_measures_no_more_paper_than_without_a_plan(name: str) -> None:
+    model = build_model(tiny_model(name)).train()
+    widths = WIDTHS[0]
+    lengths = [model.windows.steps_of_line(width) for width in widths]
+    images = pixels(widths)
+    inputs = Inputs(
+        plan(model.windows, model.raster, images.shape[::2], max(lengths), cut_to_lines=True), images.device
+    )
+    inputs.fill(images, lengths)
+    found = []
+    for compute in (lambda: model(to_pixels(images), lengths), lambda: inputs.logits_by_depth(model)):
+        before = model.line_resnet.norm.running_var.clone()
+        compute()
+        found.append(model.line_resnet.norm.running_var.clone())
+        model.line_resnet.norm.running_var.copy_(before)
+    torch.testing.assert_close(*found, rtol=1e-6, atol=0)
+
+
+def test_what_a_batch_leaves_is_blank_for_the_next() -> None:
+    inputs = Inputs(plan(Windows(16, 8, reach=16), 64, (5, 140), 18, cut_to_lines=True), torch.device("cpu"))
+    for seed, widths in enumerate((WIDTHS[1], WIDTHS[0])):
+        images = pixels(widths, seed)
+        inputs.fill(images, [3, 5, 1, 2, 4])
+        assert torch.equal(inputs.images[..., : images.shape[2]], images)
+        assert not inputs.images[..., images.shape[2] :].any()
+        assert inputs.lengths.numbers.tolist() == [3, 5, 1, 2, 4]
+
+
+def test_on_a_processor_nothing_is_planned() -> None:
+    reader = tiny_settings("line_cnn").build()
+    graphed = GraphedReader(reader.model.train(), reader.objective)
+    images = pixels(WIDTHS[0])
+    torch.manual_seed(0)
+    (expected,), lengths = reader.logits_by_depth(images, WIDTHS[0])
+    torch.manual_seed(0)
+    (made,), same = graphed.logits_by_depth(images, WIDTHS[0])
+    assert torch.equal(made, expected)
+    assert same == lengths
+
+
+@pytest.fixture
+def _exact_products() -> Iterator[None]:
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    yield
+    torch.backends.cudnn.allow_tf32 = before
+
+
+def steps(reader: Reader, batches: list[tuple[Tensor, list[int], list[str]]]) -> list[list[Tensor]]:
+    """Loss and gradients of each batch, the weights a step further each time."""
+    optimizer = torch.optim.SGD(reader.model.parameters(), lr=0.01)
+    found = []
+    for images, widths, texts in batches:
+        every, lengths = reader.logits_by_depth(images.cuda(), widths)
+        loss = sum((reader.objective.loss(logits, lengths, texts) for logits in every), torch.zeros((), device="cuda"))
+        optimizer.zero_grad()
+        loss.backward()
+        gradients = [p.grad.clone() for p in reader.model.parameters() if p.grad is not None]
+        found.append([loss.detach(), *gradients, *[b.clone() for b in reader.model.buffers()]])
+        optimizer.step()
+        del every, loss  # whose way back would keep PyTorch from recording another
+    return found
+
+
+def batches(count: int) -> list[tuple[Tensor, list[int], list[str]]]:
+    texts = ["a", "bc", "Def", "gh1", "i j"]
+    made = []
+    for number in range(count):
+        widths = WIDTHS[number % 2]
+        made.append((pixels(widths, number), widths, texts[number % 5 :] + texts[: number % 5]))
+    return made
+
+
+@on_gpu
+@pytest.mark.usefixtures("_exact_products")
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("loss", ["ctc", "ce"])
+def test_replayed_steps_learn_what_others_do(name: str, loss: str) -> None:
+    changes = {} if name in ("line_cnn", "line_cnn_simple") else {"intermediate": True}
+    readers = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        reader = tiny_settings(name, loss, 20, **changes).build()
+        for module in reader.model.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
+        reader.model.cuda().train()
+        readers.append(reader)
+    plain, graphed = readers[0], GraphedReader(readers[1].model, readers[1].objective)
+    work = batches(COMES_AGAIN + 4)
+    for one, other in zip(steps(plain, work), steps(graphed, work), strict=True):
+        for expected, made in zip(one, other, strict=True):
+            torch.testing.assert_close(made, expected, rtol=1e-3, atol=1e-4)
+    assert graphed.graphs._recordings
+
+
+@on_gpu
+@pytest.mark.usefixtures("_exact_products")
+def test_weights_that_moved_are_found_again() -> None:
+    torch.manual_seed(0)
+    reader = tiny_settings("line_cnn", "ctc", 20).build()
+    reader.model.dropout.p = 0.0
+    graphed = GraphedReader(reader.model.cuda().train(), reader.objective)
+    steps(graphed, batches(COMES_AGAIN + 1))
+    reader.model.cpu()
+    where_they_were = [torch.zeros_like(parameter, device="cuda") for parameter in reader.model.parameters()]
+    reader.model.cuda()
+    images, widths = pixels(WIDTHS[0]).cuda(), WIDTHS[0]
+    for _ in range(COMES_AGAIN + 1):
+        (made,), _ = graphed.logits_by_depth(images, widths)
+        (expected,), lengths = reader.logits_by_depth(images, widths)
+        for line, length in enumerate(lengths):
+            torch.testing.assert_close(made[line, :, :length], expected[line, :, :length], rtol=1e-3, atol=1e-4)
+        del made, expected  # whose way back would keep PyTorch from recording another
+    assert not any(zeros.any() for zeros in where_they_were)
+
+
+@on_gpu
+def test_each_replay_drops_out_others() -> None:
+    reader = tiny_settings("line_cnn", "ctc", 20, fc_dim=128).build()
+    graphed = GraphedReader(reader.model.cuda().train(), reader.objective)
+    images = pixels(WIDTHS[0]).cuda()
+    made = [graphed.logits_by_depth(images, WIDTHS[0])[0][0].detach().clone() for _ in range(COMES_AGAIN + 3)]
+    assert all(not torch.equal(one, other) for one, other in pairwise(made))
+
+
+@on_gpu
+def test_under_autocast_a_replay_knows_the_new_weights() -> None:
+    torch.manual_seed(0)
+    reader = tiny_settings("line_cnn", "ctc", 20).build()
+    reader.model.dropout.p = 0.0
+    graphed = GraphedReader(reader.model.cuda().train(), reader.objective)
+    images = pixels(WIDTHS[0]).cuda()
+    for scale in (1.0, 1.0, 0.5, 3.0):
+        with torch.no_grad():
+            reader.model.fc2.weight.mul_(scale)
+        with torch.autocast("cuda", torch.bfloat16):
+            (made,), _ = graphed.logits_by_depth(images, WIDTHS[0])
+            (expected,), lengths = reader.logits_by_depth(images, WIDTHS[0])
+        for line, length in enumerate(lengths):
+            one, other = made[line, :, :length], expected[line, :, :length]
+            torch.testing.assert_close(one.float(), other.float(), rtol=0.05, atol=0.05)
+        del made, expected, one, other  # whose way back would keep PyTorch from recording another
+
+
+@on_gpu
+@pytest.mark.parametrize("name", ["line_cnn", "line_cnn_lstm", "line_resnet_lstm"])
+def test_when_a_shape_is_recorded_decides_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # So that neither a training's interruption nor the room on a GPU does. Dropout is on.
+    found = []
+    for comes_again in (2, 4, 10**9):
+        monkeypatch.setattr("pipeline.training.cuda_graphs.COMES_AGAIN", comes_again)
+        torch.manual_seed(0)
+        reader = tiny_settings(name, "ce", 20).build()  # whose gradients are summed in one order
+        graphed = GraphedReader(reader.model.cuda().train(), reader.objective)
+        found.append(steps(graphed, batches(8)))
+        assert bool(graphed.graphs._recordings) == (comes_again < 10)
+    for others in found[1:]:
+        for one, other in zip(found[0], others, strict=True):
+            assert all(torch.equal(mine, its) for mine, its in zip(one, other, strict=True))

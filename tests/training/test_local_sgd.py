@@ -1,0 +1,77 @@
+"""Two real processes that exchange weights; what they say they have afterwards is compared with the means by hand."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from pipeline.training import local_sgd as local_steps
+from pipeline.training.local_sgd import AverageWeights, learned, moments
+from tests.imports import ROOT
+
+PROCESS = """
+import json, sys, torch
+from pipeline.training.local_sgd import average
+rank = int(sys.argv[1])
+torch.distributed.init_process_group("gloo", init_method="file://" + sys.argv[2], rank=rank, world_size=2)
+matrix = torch.tensor([[1.0, 2.0], [3.0, 4.0]]) * (1 + 2 * rank)
+image = torch.arange(16.0).view(1, 2, 2, 4).to(memory_format=torch.channels_last) + rank
+average(iter([matrix, image]))
+print(json.dumps([matrix.tolist(), image.flatten().tolist()]))
+torch.distributed.destroy_process_group()
+"""
+
+
+def test_every_process_ends_with_the_mean(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PROCESS]
+    started = [
+        subprocess.Popen([*command, str(rank), str(tmp_path / "meeting")], stdout=subprocess.PIPE, cwd=ROOT)
+        for rank in (0, 1)
+    ]
+    results = [json.loads(process.communicate(timeout=120)[0]) for process in started]
+    # The mean of once and three times the matrix; of an image and the same one brighter by 1.
+    assert results == [[[[2.0, 4.0], [6.0, 8.0]], [number + 0.5 for number in range(16)]]] * 2
+
+
+def test_what_is_learned_are_weights_and_running_means() -> None:
+    module = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
+    shapes = [tuple(tensor.shape) for tensor in learned(module)]
+    assert shapes == [(2, 1, 3, 3), (2,), (2,), (2,), (2,), (2,)]  # but not how many batches a norm has seen
+
+
+def test_moments_are_those_of_every_weight_that_was_trained() -> None:
+    layer = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.AdamW(layer.parameters(), lr=0.1)
+    assert not list(moments([optimizer]))
+    layer(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    first, second = (1 - beta for beta in optimizer.defaults["betas"])
+    found = list(moments([optimizer]))
+    assert [tuple(tensor.shape) for tensor in found] == [(2, 3), (2, 3), (2,), (2,)]
+    # All gradients are 1, and the moments began at 0.
+    for tensor, expected in zip(found, [first, second] * 2, strict=True):
+        torch.testing.assert_close(tensor, torch.full_like(tensor, expected))
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(1, "wwwwwm"), (2, "-w-w-m"), (4, "---w-m"), (9, "-----m")])
+def test_weights_are_averaged_every_so_many_steps_and_all_with_the_last(
+    steps: int, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module: Any = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.1)
+    module(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    counts: list[int] = []
+    monkeypatch.setattr(local_steps, "average", lambda tensors: counts.append(len(list(tensors))))
+    callback, done = AverageWeights(steps), ""
+    for step in range(1, 7):
+        counts.clear()
+        trainer: Any = SimpleNamespace(global_step=step, is_last_batch=step == 6, optimizers=[optimizer])
+        callback.on_train_batch_end(trainer, module, None, None, step - 1)
+        done += {(): "-", (2,): "w", (6,): "m"}[tuple(counts)]
+    assert done == expected

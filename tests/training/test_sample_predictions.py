@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.training.resume import Progress
+from pipeline.training.train import train
+from tests.tiny import tiny_lines, tiny_settings, tiny_training
+
+LINES = tiny_lines(["NA", "007", "hi B", "a", "bc", "Zoo"])
+
+
+@pytest.mark.parametrize(("epochs", "read"), [(1, [0]), (2, [0, 1]), (5, [0, 2, 4])])
+def test_lines_are_read_after_the_first_a_middle_and_the_last_epoch(epochs: int, read: list[int]) -> None:
+    seen: list[tuple[int, int]] = []
+    train(
+        tiny_settings("line_cnn"),
+        tiny_training(max_epochs=epochs),
+        LINES,
+        LINES,
+        on_readings=lambda epoch, texts: seen.append((epoch, len(texts))),
+    )
+    assert seen == [(epoch, 6) for epoch in read]
+
+
+def test_the_epoch_that_training_is_stopped_at_is_read() -> None:
+    seen: list[int] = []
+    training = tiny_training(max_epochs=50, early_stopping_patience=1, learning_rate=0.3)
+    trained = train(
+        tiny_settings("line_cnn"), training, LINES, LINES, on_readings=lambda epoch, texts: seen.append(epoch)
+    )
+    assert 1 < len(trained.history) < 25
+    assert seen == [0, len(trained.history) - 1]
+
+
+@pytest.mark.parametrize("model", ["line_cnn_simple", "line_cnn_lstm"])
+def test_the_weights_are_the_same_with_it_as_without(model: str, tmp_path: Path) -> None:
+    settings = tiny_settings(model, **({"lstm_layers": 2, "lstm_dropout": 0.5} if "lstm" in model else {}))
+    training = tiny_training(max_epochs=3)
+    plain = train(settings, training, LINES, LINES)
+    read = train(settings, training, LINES, LINES, progress=Progress(tmp_path), on_readings=lambda epoch, texts: None)
+    assert plain.history.equals(read.history)
+    for name, weights in plain.reader.model.state_dict().items():
+        assert weights.equal(read.reader.model.state_dict()[name])

@@ -1,0 +1,76 @@
+from pathlib import Path
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from pipeline.training import trainer as trainer_module
+from pipeline.training.cuda_graphs import GraphedReader
+from pipeline.training.local_sgd import AverageWeights, LocalSteps
+from pipeline.training.trainer import make_trainer, recognizer_of
+from tests.tiny import tiny_settings, tiny_training
+
+
+def test_settings_reach_lightnings_trainer(tmp_path: Path) -> None:
+    passed = {"gradient_clip_val": 0.5, "accumulate_grad_batches": 3, "precision": "bf16-mixed"}
+    trainer = make_trainer(tiny_training(passed, max_epochs=7), tmp_path, [])
+    assert (trainer.max_epochs, trainer.gradient_clip_val, trainer.accumulate_grad_batches) == (7, 0.5, 3)
+    assert trainer.precision == "bf16-mixed"
+    assert (trainer.num_devices, trainer.num_nodes) == (1, 1)
+    assert trainer.default_root_dir == str(tmp_path)
+    assert trainer.progress_bar_callback is None
+    assert trainer.checkpoint_callback is None
+
+
+def test_auto_precision_is_chosen_by_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(trainer_module, "choose_precision", lambda *names: asked.append(names) or "bf16-mixed")
+    trainer = make_trainer(tiny_training({"precision": "auto"}), tmp_path, [])
+    assert asked == [("auto", "cpu")]
+    assert trainer.precision == "bf16-mixed"
+
+
+def test_on_a_gpu_memory_is_not_filled_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer_module, "uses_gpu", lambda accelerator: True)
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+    try:
+        make_trainer(tiny_training(), tmp_path, [])
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert not torch.utils.deterministic.fill_uninitialized_memory
+
+
+@pytest.mark.parametrize(("gpu", "accumulated", "graphed"), [(True, 1, True), (True, 2, False), (False, 1, False)])
+def test_steps_on_a_gpu_are_replayed_where_each_batch_is_a_step(
+    gpu: bool, accumulated: int, graphed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer_module, "uses_gpu", lambda accelerator: gpu)
+    reader = tiny_settings("line_cnn").build()
+    training = tiny_training({"accumulate_grad_batches": accumulated})
+    module = recognizer_of(reader, training, training.learning_rate)
+    assert isinstance(module.reader, GraphedReader) == graphed
+    assert module.reader.model is reader.model
+    assert module.reader.objective is reader.objective
+
+
+def test_a_terminal_sees_a_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer_module.sys.stderr, "isatty", lambda: True)
+    trainer = make_trainer(tiny_training(), tmp_path, [])
+    assert isinstance(trainer.progress_bar_callback, pl.callbacks.TQDMProgressBar)
+
+
+@pytest.mark.parametrize(
+    ("devices", "nodes", "local_steps", "apart"),
+    [(2, 1, 4, True), (1, 2, 4, True), (2, 1, 1, False), (1, 1, 4, False)],
+)
+def test_several_devices_take_steps_by_themselves_if_asked_to(
+    devices: int, nodes: int, local_steps: int, apart: bool, tmp_path: Path
+) -> None:
+    trainer_settings = {"devices": devices, "num_nodes": nodes, "strategy": "auto"}
+    training = tiny_training(trainer_settings, local_steps=local_steps)
+    trainer = make_trainer(training, tmp_path, [])
+    assert isinstance(trainer.strategy, LocalSteps) == apart
+    averaging = [callback.steps for callback in trainer.callbacks if isinstance(callback, AverageWeights)]
+    assert averaging == [local_steps] * apart
