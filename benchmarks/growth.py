@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from benchmarks.inputs import BATCH, READ, Inputs
-from benchmarks.ours import GPU_WARMUPS, arithmetic_on, graphed, make_reader, train, training_step
+from benchmarks.ours import GPU_WARMUPS, arithmetic_on, graphed, make_recognizer, train, training_step
 from benchmarks.peak import wait_for
 from pipeline.data.loading.batches import LineDataset
 from pipeline.runtime.hardware import prepare_cpu
@@ -40,8 +40,8 @@ def by_width(device: str = "cpu", repeats: int = 4) -> Iterator[Row]:
     """Training steps of one batch of the narrowest, middle and widest lines."""
     prepare_cpu()
     inputs, arithmetic = Inputs(device=device), arithmetic_on(device)
-    reader, lines = graphed(make_reader(inputs, READ)), inputs.lines("variable", "train")
-    optimizer = make_adam(reader.model.parameters(), 1e-3)
+    recognizer, lines = graphed(make_recognizer(inputs, READ)), inputs.lines("variable", "train")
+    optimizer = make_adam(recognizer.model.parameters(), 1e-3)
     order = np.argsort(lines.widths, kind="stable")
     for place in (0.05, 0.5, 0.95):
         first = int(place * (len(lines) - BATCH))
@@ -49,7 +49,7 @@ def by_width(device: str = "cpu", repeats: int = 4) -> Iterator[Row]:
         times = []
         for _ in range(1 + repeats):
             start = time.perf_counter()
-            training_step(reader, optimizer, batch, arithmetic)
+            training_step(recognizer, optimizer, batch, arithmetic)
             wait_for(device)
             times.append(time.perf_counter() - start)
         yield f"train line_cnn ctc, lines of {batch.images.shape[-1]} pixels", "lines/s", BATCH / min(times[1:])

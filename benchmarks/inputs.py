@@ -64,7 +64,7 @@ class Inputs:
         return vocabulary.encode_padded(lines.texts, lines.starts.shape[1])
 
     def ctc_logits(self, lines: Lines, steps: int) -> Tensor:
-        """Logits (N, C, S) of a reader that reads nearly right: one step in ten is noise.
+        """Logits (N, C, S) of a recognizer that reads nearly right: one step in ten is noise.
 
         In memory the classes of a step lie side by side, as models leave them.
         """

@@ -12,14 +12,14 @@ from benchmarks.peak import wait_for
 from pipeline.common import vocabulary
 from pipeline.data.loading.batches import Batch, WidthBatches, line_loader
 from pipeline.data.synthesis.lines import synthesize
-from pipeline.inference.evaluate import evaluate as evaluate_reader
+from pipeline.inference.evaluate import evaluate as evaluate_recognizer
 from pipeline.inference.evaluate import rates
 from pipeline.metrics.error_rates import edit_distances
-from pipeline.models.checkpoint import ReaderSettings
-from pipeline.models.recognizer import Reader
+from pipeline.models.checkpoint import RecognizerSettings
+from pipeline.models.recognizer import Recognizer
 from pipeline.runtime.hardware import Arithmetic, choose_arithmetic, prepare_cpu
 from pipeline.runtime.memory import KeptMemory
-from pipeline.training.cuda_graphs import GraphedReader
+from pipeline.training.cuda_graphs import GraphedRecognizer
 from pipeline.training.trainer import make_adam
 
 BATCHES = 8
@@ -30,14 +30,16 @@ GPU_WARMUPS = 40
 Run = Callable[[int], int]
 
 
-def make_reader(inputs: Inputs, key: str) -> Reader:
-    """A reader with fresh weights, in the layout that training uses."""
+def make_recognizer(inputs: Inputs, key: str) -> Recognizer:
+    """A recognizer with fresh weights, in the layout that training uses."""
     experiment = inputs.experiment(key)
     lines = inputs.line_settings(experiment.lines)
     torch.manual_seed(inputs.seed)
-    reader = ReaderSettings(experiment.model, experiment.loss, lines.max_length, lines.with_start_end_tokens).build()
-    reader.model.to(inputs.device, memory_format=torch.channels_last)
-    return reader
+    recognizer = RecognizerSettings(
+        experiment.model, experiment.loss, lines.max_length, lines.with_start_end_tokens
+    ).build()
+    recognizer.model.to(inputs.device, memory_format=torch.channels_last)
+    return recognizer
 
 
 def arithmetic_on(device: str) -> Arithmetic:
@@ -45,28 +47,32 @@ def arithmetic_on(device: str) -> Arithmetic:
     return choose_arithmetic("auto", device)
 
 
-def training_step(reader: Reader, optimizer: torch.optim.Optimizer, batch: Batch, arithmetic: Arithmetic) -> None:
-    """Forward, loss, backward and update, on the device that `batch` and reader are on."""
+def training_step(
+    recognizer: Recognizer, optimizer: torch.optim.Optimizer, batch: Batch, arithmetic: Arithmetic
+) -> None:
+    """Forward, loss, backward and update, on the device that `batch` and recognizer are on."""
     with arithmetic.autocast():
-        (*_, logits), lengths = reader.logits_by_depth(batch.images, batch.widths)
-        loss = reader.objective.loss(logits, lengths, batch.texts)
+        (*_, logits), lengths = recognizer.logits_by_depth(batch.images, batch.widths)
+        loss = recognizer.objective.loss(logits, lengths, batch.texts)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
 
 
-def graphed(reader: Reader) -> Reader:
+def graphed(recognizer: Recognizer) -> Recognizer:
     """The same, as it trains: a GPU replays its steps."""
-    return GraphedReader(reader.model, reader.objective)
+    return GraphedRecognizer(recognizer.model, recognizer.objective)
 
 
-def train(inputs: Inputs, key: str, batch_size: int = BATCH, prepare: Callable[[Reader], Reader] = graphed) -> Run:
-    """Training steps on the shuffled batches of successive epochs, of what `prepare` makes of the reader."""
+def train(
+    inputs: Inputs, key: str, batch_size: int = BATCH, prepare: Callable[[Recognizer], Recognizer] = graphed
+) -> Run:
+    """Training steps on the shuffled batches of successive epochs, of what `prepare` makes of the recognizer."""
     prepare_cpu()
-    reader = prepare(make_reader(inputs, key))
+    recognizer = prepare(make_recognizer(inputs, key))
     lines = inputs.lines(inputs.experiment(key).lines, "train")
-    optimizer = make_adam(reader.model.parameters(), 1e-3)
-    reader.model.train()
+    optimizer = make_adam(recognizer.model.parameters(), 1e-3)
+    recognizer.model.train()
     arithmetic = arithmetic_on(inputs.device)
 
     def epochs() -> Iterator[Batch]:
@@ -79,7 +85,7 @@ def train(inputs: Inputs, key: str, batch_size: int = BATCH, prepare: Callable[[
         done = 0
         for _ in range(BATCHES):
             batch = next(batches).to(torch.device(inputs.device))
-            training_step(reader, optimizer, batch, arithmetic)
+            training_step(recognizer, optimizer, batch, arithmetic)
             kept.bound()
             done += len(batch.texts)
         wait_for(inputs.device)
@@ -102,7 +108,7 @@ def synthesis(inputs: Inputs) -> Run:
 def decode_and_cer(inputs: Inputs) -> Run:
     """Logits of all test lines to texts and their character error rate."""
 
-    def error_rate(_reader: Reader, readings: list[str], texts: list[str], _rows: Tensor) -> None:
+    def error_rate(_recognizer: Recognizer, readings: list[str], texts: list[str], _rows: Tensor) -> None:
         edit_distances(readings, texts).sum() / sum(map(len, texts))
 
     return _decode_and(error_rate, inputs)
@@ -113,16 +119,16 @@ def decode_and_all_rates(inputs: Inputs) -> Run:
     return _decode_and(rates, inputs)
 
 
-def _decode_and(compare: Callable[[Reader, list[str], list[str], Tensor], object], inputs: Inputs) -> Run:
-    """Logits to texts, then what `compare` makes of reader, readings, texts and class indices."""
+def _decode_and(compare: Callable[[Recognizer, list[str], list[str], Tensor], object], inputs: Inputs) -> Run:
+    """Logits to texts, then what `compare` makes of recognizer, readings, texts and class indices."""
     prepare_cpu()
-    reader, lines = make_reader(inputs, READ), inputs.lines("variable", "test")
-    lengths = reader.objective.lengths(reader.model.windows, lines.widths.tolist())
-    logits = inputs.ctc_logits(lines, reader.model.windows.steps(lines.images.shape[2]))
+    recognizer, lines = make_recognizer(inputs, READ), inputs.lines("variable", "test")
+    lengths = recognizer.objective.lengths(recognizer.model.windows, lines.widths.tolist())
+    logits = inputs.ctc_logits(lines, recognizer.model.windows.steps(lines.images.shape[2]))
 
     def run(_round: int) -> int:
-        rows = reader.objective.decode(logits, lengths)
-        compare(reader, vocabulary.decode_rows(rows.numpy()), lines.texts, rows)
+        rows = recognizer.objective.decode(logits, lengths)
+        compare(recognizer, vocabulary.decode_rows(rows.numpy()), lines.texts, rows)
         return len(lines)
 
     return run
@@ -131,11 +137,11 @@ def _decode_and(compare: Callable[[Reader, list[str], list[str], Tensor], object
 def evaluate(inputs: Inputs) -> Run:
     """All test lines, from pixels in memory to rates."""
     prepare_cpu()
-    reader, lines = make_reader(inputs, READ), inputs.lines("variable", "test")
+    recognizer, lines = make_recognizer(inputs, READ), inputs.lines("variable", "test")
     arithmetic = arithmetic_on(inputs.device)
 
     def run(_round: int) -> int:
-        evaluate_reader(reader, lines, batch_size=BATCH, arithmetic=arithmetic)
+        evaluate_recognizer(recognizer, lines, batch_size=BATCH, arithmetic=arithmetic)
         return len(lines)
 
     return run

@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmarks.growth import Row
 from pipeline.common import paths
-from pipeline.common.files import md5_of
+from pipeline.common.files import file_md5
 from pipeline.report.pages.lecture import RESULTS
 from pipeline.runtime.hardware import fastest
 from pipeline.settings.base import read_params
@@ -33,7 +33,7 @@ def training_runs() -> pd.DataFrame:
     for key in read_params()["experiments"]:
         seeds = read_experiment(key)[1].seeds
         for seed, checkpoint in ((seed, paths.checkpoint(key, seed)) for seed in seeds):
-            run = newest_run(store, key, md5_of(checkpoint)) if checkpoint.exists() else None
+            run = newest_run(store, key, file_md5(checkpoint)) if checkpoint.exists() else None
             if run is None:
                 continue
             names = ("val_cer", "test_cer")

@@ -121,7 +121,7 @@ def measure_share(key: str, device: str = "cpu") -> Share:
     clock follows its load, they change within seconds.
     """
     inputs, warmups = Inputs(device=device), WARMUPS[device]
-    counted, timed = train(inputs, key, prepare=lambda reader: reader), train(inputs, key)
+    counted, timed = train(inputs, key, prepare=lambda recognizer: recognizer), train(inputs, key)
     for number in range(warmups):
         counted(number)
         timed(number)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from pipeline.command_line import run_module
 from pipeline.common.errors import InputError, exit_on_input_error
-from pipeline.inference.batches import load_reader, read_images
+from pipeline.inference.batches import load_recognizer, predict_images
 from reliability.bad_files import file_cases
 from reliability.bad_settings import changed, settings_cases
 from reliability.cases import DIRECTORY, Case
@@ -121,10 +121,13 @@ def _run(stage: str) -> tuple[int, str]:
 
 def _images(workspace: Workspace) -> Tally:
     """Images that the library's function for other programs must refuse."""
-    tally, reader = Tally("bad input: images"), load_reader(workspace.root / "models" / EXPERIMENT / "seed_42.ckpt")
+    tally, recognizer = (
+        Tally("bad input: images"),
+        load_recognizer(workspace.root / "models" / EXPERIMENT / "seed_42.ckpt"),
+    )
     for name, image in IMAGES.items():
         try:
-            read_images(reader, [np.zeros((28, 50), np.uint8), image])  # type: ignore[list-item]
+            predict_images(recognizer, [np.zeros((28, 50), np.uint8), image])  # type: ignore[list-item]
             tally.add(f"an image {name} was taken")
         except InputError as error:
             tally.add(*([] if "image 1" in str(error) else [f"an image {name} is not named: {error}"]))

@@ -18,7 +18,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline.common.files import sha256_of
+from pipeline.common.files import file_sha256
 from pipeline.orchestration.workspace import make_workspace
 from pipeline.settings.base import PARAMS_FILE
 
@@ -161,7 +161,7 @@ def make(root: Path, sources: Sources, changes: Mapping[str, Any] | None = None,
 def hash_of(path: Path) -> str:
     """SHA-256 of a file without the times that a table may state."""
     if path.suffix != ".csv":
-        return sha256_of(path)
+        return file_sha256(path)
     rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8", errors="replace"))))
     kept = [column for column, name in enumerate(rows[0] if rows else []) if name not in TIMES]
     text = "\n".join(",".join(row[column] for column in kept if column < len(row)) for row in rows)

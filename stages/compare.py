@@ -10,7 +10,7 @@ from pipeline.common import paths
 from pipeline.common.files import write_text
 from pipeline.data.storage.line_store import read_attributes, read_lines
 from pipeline.data.storage.lines import Lines
-from pipeline.plots.predictions import draw_readings
+from pipeline.plots.predictions import draw_predictions
 from pipeline.report.analysis.confusions import best_result, confusion_table
 from pipeline.report.analysis.rates import Rates, resample_rates
 from pipeline.report.analysis.results import Result, read_result
@@ -84,7 +84,7 @@ def draw_samples(path: Path, results: Sequence[Result], data: Mapping[str, Lines
             images.append(lines.images[index, :, : lines.widths[index]])
             texts.append(lines.texts[index])
             readings.append([(one.key, one.readings[index]) for one in results if one.experiment.lines == name])
-    draw_readings(path, images, texts, readings)
+    draw_predictions(path, images, texts, readings)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from pipeline.inference.decode import Decoded, Part, decode, joined_metrics
 from pipeline.inference.posteriors import compute_posteriors
 from pipeline.inference.seeds import describe_spread, joined_predictions
 from pipeline.models.checkpoint import load_checkpoint
-from pipeline.models.recognizer import Reader
+from pipeline.models.recognizer import Recognizer
 from pipeline.runtime.hardware import Arithmetic, choose_arithmetic, prepare_cpu
 from pipeline.runtime.timings import write_timing
 from pipeline.settings.base import read_section
@@ -27,12 +27,12 @@ PARTS = ("validation", "test")
 def run(key: str, settings: DecodingSettings, experiment: ExperimentSettings, training: TrainingSettings) -> None:
     """Tune, calibrate and read with the model of each seed by itself; write metrics and predictions."""
     model = read_language_model(paths.LANGUAGE_MODEL)
-    readers = {seed: load_checkpoint(paths.checkpoint(settings.experiment, seed))[1] for seed in training.seeds}
+    recognizers = {seed: load_checkpoint(paths.checkpoint(settings.experiment, seed))[1] for seed in training.seeds}
     lines = {part: read_lines(paths.lines(experiment.lines), part) for part in PARTS}
     arithmetic = choose_arithmetic(training.trainer.precision, training.trainer.accelerator)
     results = {}
-    for seed, reader in readers.items():
-        results[seed] = decode_lines(reader, lines, settings, training.batch_size, arithmetic, model)
+    for seed, recognizer in recognizers.items():
+        results[seed] = decode_lines(recognizer, lines, settings, training.batch_size, arithmetic, model)
         print(f"decode: {key} (seed {seed}): {describe(results[seed])}", flush=True)
     metrics = joined_metrics({seed: result.metrics for seed, result in results.items()})
     predictions = joined_predictions({seed: result.predictions for seed, result in results.items()})
@@ -44,24 +44,24 @@ def run(key: str, settings: DecodingSettings, experiment: ExperimentSettings, tr
 
 
 def decode_lines(
-    reader: Reader,
+    recognizer: Recognizer,
     lines: Mapping[str, Lines],
     settings: DecodingSettings,
     batch_size: int,
     arithmetic: Arithmetic,
     model: LanguageModel,
 ) -> Decoded:
-    """Tune and calibrate one reader's beam on validation lines, and read the test lines; `lines` has all of `PARTS`."""
+    """Tune and calibrate the beam search on validation lines, then read the test lines; `lines` has all of `PARTS`."""
     intermediate, parts = any(settings.intermediate_shares), []
     for part in PARTS:
         posteriors = compute_posteriors(
-            reader, lines[part], batch_size=batch_size, arithmetic=arithmetic, intermediate=intermediate
+            recognizer, lines[part], batch_size=batch_size, arithmetic=arithmetic, intermediate=intermediate
         )
         parts.append(Part(posteriors, lines[part].texts))
     validation, test = parts
-    path = reader.objective.decode(test.posteriors.log_probabilities, test.posteriors.lengths)
+    path = recognizer.objective.decode(test.posteriors.log_probabilities, test.posteriors.lengths)
     greedy = vocabulary.decode_rows(path.numpy())
-    return decode(validation, test, greedy, settings, model, reader.model.windows)
+    return decode(validation, test, greedy, settings, model, recognizer.model.windows)
 
 
 def describe(result: Decoded) -> str:

@@ -13,7 +13,7 @@ from pipeline.data.storage.lines import Lines
 from pipeline.inference.evaluate import evaluate, mean_metrics
 from pipeline.inference.seeds import describe_spread, joined_predictions
 from pipeline.models.checkpoint import load_checkpoint
-from pipeline.plots.predictions import draw_first_readings
+from pipeline.plots.predictions import draw_first_predictions
 from pipeline.runtime.hardware import choose_arithmetic, prepare_cpu
 from pipeline.runtime.timings import write_timing
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
@@ -37,8 +37,8 @@ def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) ->
             )
     arithmetic = choose_arithmetic(training.trainer.precision, training.trainer.accelerator)
     results = {
-        seed: evaluate(reader, lines, batch_size=training.batch_size, arithmetic=arithmetic)
-        for seed, (_, reader) in loaded.items()
+        seed: evaluate(recognizer, lines, batch_size=training.batch_size, arithmetic=arithmetic)
+        for seed, (_, recognizer) in loaded.items()
     }
     metrics = mean_metrics({seed: result.metrics for seed, result in results.items()})
     predictions = joined_predictions({seed: result.predictions for seed, result in results.items()})
@@ -60,7 +60,7 @@ def track(
     """Add what was written of one seed to its run, with a picture of the readings of the first lines."""
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "test_readings.png"
-        draw_first_readings(picture, lines, readings)
+        draw_first_predictions(picture, lines, readings)
         log_evaluation(evaluation_of(key, experiment, training, seed, {picture.name: picture}))
 
 

@@ -5,10 +5,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from pipeline.common import paths
-from pipeline.common.files import md5_of, project_root
-from pipeline.data.loading.streaming import EndlessLines
+from pipeline.common.files import file_md5, project_root
+from pipeline.data.loading.streaming import StreamingLines
 from pipeline.data.storage.line_store import read_attributes, read_lines
-from pipeline.models.checkpoint import ReaderSettings
+from pipeline.models.checkpoint import RecognizerSettings
 from pipeline.runtime.hardware import prepare_cpu
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
 from pipeline.training.resume import fingerprint_of, place_of, progress_of
@@ -24,14 +24,14 @@ def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) ->
     """Train on the experiment's lines, one seed after another; write checkpoints, history and timing."""
     lines = paths.lines(experiment.lines)
     attributes = read_attributes(lines)
-    reader_settings = ReaderSettings(
+    recognizer_settings = RecognizerSettings(
         experiment.model, experiment.loss, attributes["max_length"], attributes["with_start_end_tokens"]
     )
     endless = training.endless
-    source = EndlessLines.from_files(*SOURCES, attributes, endless) if endless else read_lines(lines, "train")
+    source = StreamingLines.from_files(*SOURCES, attributes, endless) if endless else read_lines(lines, "train")
     parts = source, read_lines(lines, "validation")
     inputs = [lines, *(SOURCES if endless else []), *([project_root() / training.load] if training.load else [])]
-    hashes = [md5_of(path) for path in inputs if path.is_file()]
+    hashes = [file_md5(path) for path in inputs if path.is_file()]
     decisive = {"key": key, **experiment.model_dump(exclude={"training"})}
     ended = {}
     with ExitStack() as kept:
@@ -40,9 +40,9 @@ def run(key: str, experiment: ExperimentSettings, training: TrainingSettings) ->
             if is_main_process():
                 ended[seed] = kept.enter_context(progress_of(fingerprint))
                 if ended[seed].seconds is None:
-                    train_tracked(key, experiment, training, seed, reader_settings, parts, ended[seed])
+                    train_tracked(key, experiment, training, seed, recognizer_settings, parts, ended[seed])
             elif (progress := place_of(fingerprint)).seconds is None:
-                train(reader_settings, training.of_seed(seed), *parts, progress=progress)
+                train(recognizer_settings, training.of_seed(seed), *parts, progress=progress)
         if ended:
             write_outputs(key, training, ended)
 

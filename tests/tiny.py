@@ -11,7 +11,7 @@ from pipeline.common.vocabulary import EMNIST_CHARACTERS
 from pipeline.data.storage.characters import Characters
 from pipeline.data.storage.lines import Lines
 from pipeline.data.synthesis.lines import Pen
-from pipeline.models.checkpoint import ReaderSettings
+from pipeline.models.checkpoint import RecognizerSettings
 from pipeline.runtime.hardware import Arithmetic
 from pipeline.settings.experiment import ModelSettings, TrainingSettings
 from pipeline.settings.lines import LinesSettings
@@ -61,9 +61,9 @@ def tiny_model(name: str, **changes: object) -> ModelSettings:
 
 def tiny_settings(
     name: str, loss: str = "ctc", max_length: int = 8, wrap: bool = False, **changes: object
-) -> ReaderSettings:
-    """Settings of a small reader."""
-    return ReaderSettings(tiny_model(name, **changes), loss, max_length, wrap)
+) -> RecognizerSettings:
+    """Settings of a small recognizer."""
+    return RecognizerSettings(tiny_model(name, **changes), loss, max_length, wrap)
 
 
 def tiny_training(trainer: dict[str, object] | None = None, **changes: object) -> TrainingSettings:

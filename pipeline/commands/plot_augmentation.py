@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from pipeline.common import vocabulary
 from pipeline.common.errors import InputError
-from pipeline.data.loading.augmentation import Variety
+from pipeline.data.loading.augmentation import Augmentation
 from pipeline.data.storage.characters import Characters, read_characters
 from pipeline.plots.save import save_figure
-from pipeline.settings.augmentation import VarietySettings
+from pipeline.settings.augmentation import AugmentationSettings
 from pipeline.settings.experiment import read_experiment
 
 SHOWN = "aegkRSty"
@@ -24,7 +24,7 @@ COPIES = 12
 
 
 def varied_rows(
-    characters: Characters, settings: VarietySettings, shown: str, copies: int, rng: np.random.Generator
+    characters: Characters, settings: AugmentationSettings, shown: str, copies: int, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """An image of each character, and what is made of it for so many lines: (characters, 1 + copies, 28, 28) ink.
 
@@ -39,7 +39,7 @@ def varied_rows(
         rows.append(images[rng.integers(len(images))])
     plain = np.stack(rows)
     repeated = np.repeat(plain, copies, axis=0)
-    made = Variety(settings).vary(repeated, np.arange(len(repeated)), rng)
+    made = Augmentation(settings).augment(repeated, np.arange(len(repeated)), rng)
     return np.concatenate((plain[:, None], made.reshape(len(shown), copies, *plain.shape[1:])), axis=1)
 
 
@@ -69,7 +69,7 @@ def main(experiment: str, characters: Path, output: Path, seed: int) -> None:
         InputError: the experiment's lines have no variety.
     """
     endless = read_experiment(experiment)[1].endless
-    if endless is None or endless.variety == VarietySettings():
+    if endless is None or endless.variety == AugmentationSettings():
         raise InputError(
             f"experiments.{experiment}.training.endless.variety: not set; name an experiment that has some"
         )

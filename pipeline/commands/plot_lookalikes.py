@@ -24,7 +24,7 @@ from pipeline.data.storage.lines import Lines
 from pipeline.decoding.forced_alignment import align_steps, columns_of
 from pipeline.models.checkpoint import load_checkpoint
 from pipeline.models.line_resnet_lookalikes import LineResNetLookalikes
-from pipeline.models.recognizer import Reader, to_pixels
+from pipeline.models.recognizer import Recognizer, to_pixels
 from pipeline.plots.save import save_figure
 
 SHOWN = 6
@@ -56,14 +56,14 @@ class Compared:
 
 
 @torch.inference_mode()
-def compared_letters(reader: Reader, image: NDArray[np.uint8], text: str) -> Iterator[Compared]:
+def compared_letters(recognizer: Recognizer, image: NDArray[np.uint8], text: str) -> Iterator[Compared]:
     """The letters at the beginning of words, if the image (28, W) is read as the text."""
-    model = reader.model
+    model = recognizer.model
     assert isinstance(model, LineResNetLookalikes)
-    lengths = reader.objective.lengths(model.windows, [image.shape[1]])
+    lengths = recognizer.objective.lengths(model.windows, [image.shape[1]])
     looks = model.line_resnet(to_pixels(torch.from_numpy(image[None].copy())), lengths)
     logits = model.read_on(looks, lengths)
-    if vocabulary.decode_rows(reader.objective.decode(logits, lengths).numpy()) != [text]:
+    if vocabulary.decode_rows(recognizer.objective.decode(logits, lengths).numpy()) != [text]:
         return
     weights = model.lookalikes.weights(looks, None)[0]
     (steps,) = align_steps(logits.log_softmax(1), lengths, [text])
@@ -74,13 +74,13 @@ def compared_letters(reader: Reader, image: NDArray[np.uint8], text: str) -> Ite
             yield Compared(image, text, place, columns[step], weights[head, step].numpy(), columns)
 
 
-def most_compared(reader: Reader, lines: Lines) -> list[Compared]:
+def most_compared(recognizer: Recognizer, lines: Lines) -> list[Compared]:
     """For each letter, small or capital, the one that takes the most from one step elsewhere; `SHOWN` of these."""
     strongest: dict[str, Compared] = {}
-    reader.model.eval()
+    recognizer.model.eval()
     pairs = zip(lines.images, lines.texts, lines.widths.tolist(), strict=True)
     for image, text, width in tqdm(pairs, total=len(lines), desc="comparing", unit="line", disable=None):
-        for found in compared_letters(reader, image[:, :width], text):
+        for found in compared_letters(recognizer, image[:, :width], text):
             letter = text[found.place].casefold()
             if letter not in strongest or found.strength > strongest[letter].strength:
                 strongest[letter] = found
@@ -118,12 +118,12 @@ def main(checkpoint: Path, lines: Path, output: Path) -> None:
     Raises:
         InputError: the checkpoint's model has no look-alikes, or it reads no line right.
     """
-    settings, reader = load_checkpoint(checkpoint)
-    if not isinstance(reader.model, LineResNetLookalikes):
+    settings, recognizer = load_checkpoint(checkpoint)
+    if not isinstance(recognizer.model, LineResNetLookalikes):
         raise InputError(
             f"{checkpoint}: a {settings.model.name}, which compares nothing; name a line_resnet_lookalikes"
         )
-    shown = most_compared(reader, read_lines(lines, "test"))
+    shown = most_compared(recognizer, read_lines(lines, "test"))
     if not shown:
         raise InputError(f"{checkpoint}: reads none of the test lines of {lines} right; train it for longer")
     draw_compared(output, shown)

@@ -24,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(pictures: Sequence[Path], model: str) -> None:
     """Print one text for each picture, after its name where there are several."""
     lines = [read_picture(path, str(path)) for path in pictures]
-    from pipeline.inference.batches import load_reader, read_images
+    from pipeline.inference.batches import load_recognizer, predict_images
 
-    texts = read_images(load_reader(_checkpoint(model)), lines)
+    texts = predict_images(load_recognizer(_checkpoint(model)), lines)
     for path, text in zip(pictures, texts, strict=True):
         print(f"{path}: {text}" if len(pictures) > 1 else text)
 

@@ -6,7 +6,7 @@ After `dvc exp apply NAME` or `git checkout` with `dvc checkout` it lists the ru
 from collections.abc import Iterator
 
 from pipeline.common import paths
-from pipeline.common.files import md5_of
+from pipeline.common.files import file_md5
 from pipeline.settings.base import read_params
 from pipeline.settings.experiment import read_experiment
 from pipeline.settings.project import check_project
@@ -25,7 +25,7 @@ def rows() -> Iterator[tuple[str, ...]]:
             checkpoint = paths.checkpoint(key, seed)
             if not checkpoint.exists():
                 continue
-            md5, cer = md5_of(checkpoint), measured_of(key, seed).get("cer")
+            md5, cer = file_md5(checkpoint), measured_of(key, seed).get("cer")
             run = newest_run(store, key, md5)
             found = (
                 (run.info.run_id, run.data.tags.get("dvc.exp_name", ""))

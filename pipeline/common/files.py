@@ -88,13 +88,13 @@ def write_text(target: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8", newline="\n")
 
 
-def sha256_of(path: Path) -> str:
+def file_sha256(path: Path) -> str:
     """The file's SHA-256 in lower-case hexadecimal digits, read in blocks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def md5_of(path: Path) -> str:
+def file_md5(path: Path) -> str:
     """The file's MD5: the name that DVC knows it by, not a protection."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

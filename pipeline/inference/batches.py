@@ -14,28 +14,30 @@ from pipeline.common.geometry import CELL
 from pipeline.data.loading.batches import Batch, WidthBatches, line_loader
 from pipeline.data.storage.lines import Lines
 from pipeline.models.checkpoint import load_checkpoint
-from pipeline.models.recognizer import Reader
+from pipeline.models.recognizer import Recognizer
 from pipeline.runtime.hardware import Arithmetic
 from pipeline.runtime.memory import KeptMemory
 
 
-def read_all(reader: Reader, lines: Lines, *, batch_size: int, arithmetic: Arithmetic) -> tuple[list[str], Tensor]:
+def predict_all(
+    recognizer: Recognizer, lines: Lines, *, batch_size: int, arithmetic: Arithmetic
+) -> tuple[list[str], Tensor]:
     """The readings of all lines in their own order, and the class indices (N, T) they come from."""
     texts = [""] * len(lines)
-    rows = torch.empty((len(lines), reader.objective.max_length), dtype=torch.int64)
+    rows = torch.empty((len(lines), recognizer.objective.max_length), dtype=torch.int64)
 
     def read(indices: list[int], batch: Batch) -> None:
-        readings, rows[indices] = reader.read(batch.images, batch.widths)
+        readings, rows[indices] = recognizer.read(batch.images, batch.widths)
         for index, text in zip(indices, readings, strict=True):
             texts[index] = text
 
-    for_each_batch(reader, lines, read, batch_size=batch_size, arithmetic=arithmetic)
+    for_each_batch(recognizer, lines, read, batch_size=batch_size, arithmetic=arithmetic)
     return texts, rows
 
 
 @torch.inference_mode()
 def for_each_batch(
-    reader: Reader,
+    recognizer: Recognizer,
     lines: Lines,
     use: Callable[[list[int], Batch], None],
     *,
@@ -43,7 +45,7 @@ def for_each_batch(
     arithmetic: Arithmetic,
 ) -> None:
     """Call `use` with the numbers of lines of like width and their batch on the device, the model there too."""
-    reader.model.eval().to(arithmetic.device)
+    recognizer.model.eval().to(arithmetic.device)
     batches = WidthBatches(lines.widths, batch_size)
     loader = line_loader(lines, batches)
     kept = KeptMemory()
@@ -53,7 +55,7 @@ def for_each_batch(
             kept.bound()
 
 
-def read_images(reader: Reader, images: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> list[str]:
+def predict_images(recognizer: Recognizer, images: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> list[str]:
     """The texts of line images, each (28, W) uint8 with 0 for paper and 255 for full ink.
 
     Raises:
@@ -65,10 +67,10 @@ def read_images(reader: Reader, images: NDArray[np.uint8] | Sequence[NDArray[np.
             raise InputError(
                 f"image {number}: expected (28, W) uint8 with ink bright on dark, got {image.shape} {image.dtype}"
             )
-        texts += reader.read(torch.from_numpy(image[None].copy()), [image.shape[1]])[0]
+        texts += recognizer.read(torch.from_numpy(image[None].copy()), [image.shape[1]])[0]
     return texts
 
 
-def load_reader(path: Path) -> Reader:
-    """The reader of a checkpoint, in evaluation mode on the CPU."""
+def load_recognizer(path: Path) -> Recognizer:
+    """The recognizer of a checkpoint, in evaluation mode on the CPU."""
     return load_checkpoint(path)[1]

@@ -20,7 +20,7 @@ from pipeline.decoding.language_model.model import LanguageModel
 from pipeline.decoding.posteriors import Posteriors
 from pipeline.inference.seeds import mean_rates
 from pipeline.inference.tuning import best_of, try_all
-from pipeline.metrics.error_rates import BY_SEED, edit_distances, reading_rates
+from pipeline.metrics.error_rates import BY_SEED, edit_distances, text_error_rates
 from pipeline.settings.decoding import DecodingSettings
 
 UNCALIBRATED = 1.0
@@ -71,8 +71,8 @@ def decode(
     metrics = {
         "experiment": settings.experiment,
         **best.weights,
-        **{f"test_{name}": rate for name, rate in reading_rates(candidates.best, test.texts).items()},
-        **{f"test_{name}_greedy": rate for name, rate in reading_rates(greedy, test.texts).items()},
+        **{f"test_{name}": rate for name, rate in text_error_rates(candidates.best, test.texts).items()},
+        **{f"test_{name}_greedy": rate for name, rate in text_error_rates(greedy, test.texts).items()},
         "validation_cer": best.cer,
         "lines": len(test.texts),
         "calibration": calibrated,

@@ -1,4 +1,4 @@
-"""Evaluating readers on the test lines."""
+"""Evaluating recognizers on the test lines."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -13,10 +13,10 @@ from torch import Tensor
 
 from pipeline.common.vocabulary import PADDING
 from pipeline.data.storage.lines import Lines
-from pipeline.inference.batches import read_all
+from pipeline.inference.batches import predict_all
 from pipeline.inference.seeds import mean_rates
 from pipeline.metrics.error_rates import BY_SEED, all_rates, all_sums, edit_distances
-from pipeline.models.recognizer import Reader
+from pipeline.models.recognizer import Recognizer
 from pipeline.runtime.hardware import Arithmetic
 
 
@@ -30,18 +30,18 @@ class Evaluation:
     """Of reading alone, pixels in memory to text."""
 
 
-def evaluate(reader: Reader, lines: Lines, *, batch_size: int, arithmetic: Arithmetic) -> Evaluation:
+def evaluate(recognizer: Recognizer, lines: Lines, *, batch_size: int, arithmetic: Arithmetic) -> Evaluation:
     """Read all lines and compare."""
     start = time.perf_counter()
-    readings, rows = read_all(reader, lines, batch_size=batch_size, arithmetic=arithmetic)
+    readings, rows = predict_all(recognizer, lines, batch_size=batch_size, arithmetic=arithmetic)
     seconds = time.perf_counter() - start
-    parameters = sum(parameter.numel() for parameter in reader.model.parameters())
+    parameters = sum(parameter.numel() for parameter in recognizer.model.parameters())
     metrics = {
-        **rates(reader, readings, lines.texts, rows),
+        **rates(recognizer, readings, lines.texts, rows),
         "lines": len(lines),
         "parameters": parameters,
     }
-    table = predictions_table(readings, lines).assign(**hits(rows, reader.objective.encode(lines.texts)))
+    table = predictions_table(readings, lines).assign(**hits(rows, recognizer.objective.encode(lines.texts)))
     return Evaluation(metrics, table, len(lines) / seconds)
 
 
@@ -60,9 +60,9 @@ def mean_metrics(by_seed: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     return joined
 
 
-def rates(reader: Reader, readings: Sequence[str], texts: Sequence[str], rows: Tensor) -> dict[str, float]:
+def rates(recognizer: Recognizer, readings: Sequence[str], texts: Sequence[str], rows: Tensor) -> dict[str, float]:
     """All error rates and accuracies, names prefixed with `test_`."""
-    sums = all_sums(readings, texts, rows, reader.objective.encode(texts))
+    sums = all_sums(readings, texts, rows, recognizer.objective.encode(texts))
     return {f"test_{name}": rate for name, rate in all_rates(sums).items()}
 
 

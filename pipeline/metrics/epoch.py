@@ -9,7 +9,7 @@ from torch import Tensor
 from pipeline.metrics.error_rates import SUMS, all_rates, all_sums
 
 
-class ReadingMetrics(torchmetrics.Metric):
+class EpochMetrics(torchmetrics.Metric):
     """Sums over lines from which all rates follow; adds up over batches and over devices.
 
     It compares texts, and the (B, T) class indices they came from where positions count.

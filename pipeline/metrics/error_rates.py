@@ -63,7 +63,7 @@ def line_sums(predictions: Sequence[str], targets: Sequence[str]) -> dict[str, N
     return {name: values.astype(np.float64) for name, values in sums.items()}
 
 
-def reading_rates(predictions: Sequence[str], targets: Sequence[str]) -> dict[str, float]:
+def text_error_rates(predictions: Sequence[str], targets: Sequence[str]) -> dict[str, float]:
     """The rates of `RATES` as fractions."""
     sums = {name: float(values.sum()) for name, values in line_sums(predictions, targets).items()}
     return {name: _rate(sums, *parts) for name, parts in RATES.items()}

@@ -11,7 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pipeline.common.errors import InputError, reraise_shortage
 from pipeline.common.files import atomic_path
 from pipeline.common.vocabulary import TOKENS
-from pipeline.models.recognizer import Reader
+from pipeline.models.recognizer import Recognizer
 from pipeline.models.registry import build_model
 from pipeline.objectives.registry import build_objective
 from pipeline.settings.base import one_line
@@ -21,21 +21,21 @@ FORMAT = "emnist-lines-checkpoint/1"
 
 
 @dataclass(frozen=True)
-class ReaderSettings:
-    """What a reader is built from."""
+class RecognizerSettings:
+    """What a recognizer is built from."""
 
     model: ModelSettings
     loss: Loss
     max_length: Annotated[int, Field(ge=1, le=255)]
     wrap: bool
 
-    def build(self) -> Reader:
-        """A reader with fresh weights from PyTorch's generator."""
-        return Reader(build_model(self.model), build_objective(self.loss, self.max_length, wrap=self.wrap))
+    def build(self) -> Recognizer:
+        """A recognizer with fresh weights from PyTorch's generator."""
+        return Recognizer(build_model(self.model), build_objective(self.loss, self.max_length, wrap=self.wrap))
 
 
-def save_checkpoint(path: Path, settings: ReaderSettings, reader: Reader) -> None:
-    """Write the reader's weights and settings; the same weights give the same bytes."""
+def save_checkpoint(path: Path, settings: RecognizerSettings, recognizer: Recognizer) -> None:
+    """Write the recognizer's weights and settings; the same weights give the same bytes."""
     content = {
         "format": FORMAT,
         "vocabulary": list(TOKENS),
@@ -46,15 +46,15 @@ def save_checkpoint(path: Path, settings: ReaderSettings, reader: Reader) -> Non
         # `contiguous()` would keep the strides of the layout that the weights were trained in where a side is 1.
         "weights": {
             name: tensor.cpu().clone(memory_format=torch.contiguous_format)
-            for name, tensor in reader.model.state_dict().items()
+            for name, tensor in recognizer.model.state_dict().items()
         },
     }
     with atomic_path(path) as partial:
         torch.save(content, partial)
 
 
-def load_checkpoint(path: Path) -> tuple[ReaderSettings, Reader]:
-    """Rebuild a reader, on the CPU and in evaluation mode.
+def load_checkpoint(path: Path) -> tuple[RecognizerSettings, Recognizer]:
+    """Rebuild a recognizer, on the CPU and in evaluation mode.
 
     Raises:
         InputError: no checkpoint of this project, or one with another vocabulary, or with weights that do not fit.
@@ -64,20 +64,20 @@ def load_checkpoint(path: Path) -> tuple[ReaderSettings, Reader]:
     if not isinstance(vocabulary, list) or vocabulary != list(TOKENS):
         raise InputError(f"{path}: its vocabulary is not this version's; train it again")
     try:
-        settings = TypeAdapter(ReaderSettings).validate_python(
+        settings = TypeAdapter(RecognizerSettings).validate_python(
             {name: content[name] for name in ("model", "loss", "max_length", "wrap")}
         )
         with torch.device("meta"):  # before memory is asked for, as the settings may say anything
             settings.build().model.load_state_dict(content["weights"], assign=True)
-        reader = settings.build()
-        reader.model.load_state_dict(content["weights"])
+        recognizer = settings.build()
+        recognizer.model.load_state_dict(content["weights"])
         if faulty := [n for n, weights in content["weights"].items() if not bool(torch.isfinite(weights).all())]:
             raise ValueError(f"{faulty[0]} is not finite")
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         reraise_shortage(error)
         raise InputError(f"{path}: the weights do not fit the model: {_reason(error)}") from None
-    reader.model.eval()
-    return settings, reader
+    recognizer.model.eval()
+    return settings, recognizer
 
 
 def _reason(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from pipeline.models.layers.attention import placed, steps_beyond
+from pipeline.models.layers.attention import key_padding_mask, placed
 from pipeline.models.layers.conformer import ConformerBlock
 from pipeline.models.layers.lengths import Lengths
 from pipeline.models.line_resnet import LineResNet
@@ -30,7 +30,7 @@ class LineResNetConformer(LineResNetModel):
 
     def read_on(self, features: Tensor, lengths: Lengths | None) -> Tensor:
         """See `LineResNetModel`. No step takes note of one past its line's own length."""
-        beyond = steps_beyond(lengths, features)
+        beyond = key_padding_mask(lengths, features)
         features = self.dropout(placed(features))
         for block in self.blocks:
             features = block(features, beyond)

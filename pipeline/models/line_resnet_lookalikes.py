@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from pipeline.models.layers.attention import steps_beyond
+from pipeline.models.layers.attention import key_padding_mask
 from pipeline.models.layers.bidirectional_lstm import BidirectionalLSTM
 from pipeline.models.layers.lengths import Lengths
 from pipeline.models.layers.lookalikes import Lookalikes
@@ -36,6 +36,6 @@ class LineResNetLookalikes(LineResNetModel):
     def read_on(self, features: Tensor, lengths: Lengths | None) -> Tensor:
         """See `LineResNetModel`. Both directions of the LSTMs end with a line's own length."""
         states = self.first(self.dropout(features), lengths)
-        states = states + self.lookalikes(features, states, steps_beyond(lengths, features))
+        states = states + self.lookalikes(features, states, key_padding_mask(lengths, features))
         logits: Tensor = self.fc(self.dropout(self.second(self.dropout(states), lengths)))
         return logits.transpose(1, 2)

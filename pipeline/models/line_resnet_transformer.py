@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from pipeline.models.layers.attention import placed, steps_beyond
+from pipeline.models.layers.attention import key_padding_mask, placed
 from pipeline.models.layers.lengths import Lengths
 from pipeline.models.line_resnet import LineResNet
 from pipeline.models.line_resnet_model import LineResNetModel
@@ -32,6 +32,6 @@ class LineResNetTransformer(LineResNetModel):
 
     def read_on(self, features: Tensor, lengths: Lengths | None) -> Tensor:
         """See `LineResNetModel`. No step attends to one past its line's own length."""
-        beyond = steps_beyond(lengths, features)
+        beyond = key_padding_mask(lengths, features)
         logits: Tensor = self.fc(self.encoder(self.dropout(placed(features)), src_key_padding_mask=beyond))
         return logits.transpose(1, 2)

@@ -13,7 +13,7 @@ from pipeline.objectives.base import Objective
 
 
 @dataclass(frozen=True)
-class Reader:
+class Recognizer:
     """Reads lines; knows nothing of training."""
 
     model: LineModel

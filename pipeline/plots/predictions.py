@@ -21,14 +21,14 @@ BLANK = "␣"
 """How a space is written that nothing would show."""
 
 
-def draw_first_readings(path: Path, lines: Lines, readings: Sequence[str]) -> None:
+def draw_first_predictions(path: Path, lines: Lines, readings: Sequence[str]) -> None:
     """Write a PNG of as many of the first lines as there are readings, with these."""
     shown = slice(len(readings))
     images = [image[:, :width] for image, width in zip(lines.images[shown], lines.widths[shown], strict=True)]
-    draw_readings(path, images, lines.texts[shown], [[("reading", reading)] for reading in readings])
+    draw_predictions(path, images, lines.texts[shown], [[("reading", reading)] for reading in readings])
 
 
-def draw_readings(
+def draw_predictions(
     path: Path,
     images: Sequence[NDArray[np.uint8]],
     texts: Sequence[str],

@@ -26,7 +26,7 @@ class SpreadSettings(Settings):
     """Share by which it is wider for its height, or narrower; its area stays."""
 
 
-class VarietySettings(Settings):
+class AugmentationSettings(Settings):
     """Writer-like variety; nothing unless set."""
 
     line: SpreadSettings = SpreadSettings()
@@ -45,12 +45,12 @@ class VarietySettings(Settings):
     """Standard deviation of noise on every pixel, of 255."""
 
 
-class EndlessSettings(Settings):
+class StreamingSettings(Settings):
     """Training lines that are synthesized as they are needed, and never come again."""
 
     lines_per_epoch: Annotated[int, Field(ge=1)]
     """Lines until the next validation."""
     curriculum: Annotated[int, Field(ge=1)] | None = None
     """Lines of the training until which its longest texts grow from a quarter of their length to all of it, or null."""
-    variety: VarietySettings = VarietySettings()
+    variety: AugmentationSettings = AugmentationSettings()
     """How the lines differ beyond those of the data set."""

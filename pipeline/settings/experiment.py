@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.common.geometry import Windows
-from pipeline.settings.augmentation import EndlessSettings
+from pipeline.settings.augmentation import StreamingSettings
 from pipeline.settings.base import Seed, Settings, read_params, read_section, validate
 from pipeline.settings.models import (
     LineResNetConformerSettings,
@@ -160,7 +160,7 @@ class TrainingSettings(Settings):
     """Share of the training's loss that asks for all classes alike, so that no model becomes too sure."""
     load: str | None
     """Checkpoint (path from the project's root) whose weights training starts from, or null."""
-    endless: EndlessSettings | None = None
+    endless: StreamingSettings | None = None
     """Synthesize training lines as they are needed, or null: those of the data set, again in each epoch."""
     trainer: TrainerSettings
     """Lightning's own."""

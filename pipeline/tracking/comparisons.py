@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.common.errors import InputError
-from pipeline.common.files import md5_of
+from pipeline.common.files import file_md5
 from pipeline.tracking.evaluations import newest_run
 from pipeline.tracking.origin import origin_tags
 from pipeline.tracking.registry import BEST, Candidate, register_best
@@ -92,7 +92,7 @@ def _runs_of(store: Store, member: Member) -> list[str | None]:
 
 
 def _md5s(files: Sequence[Path]) -> list[str]:
-    return [md5_of(path) if path.exists() else "" for path in files]
+    return [file_md5(path) if path.exists() else "" for path in files]
 
 
 def _run(store: Store, comparison: Comparison, runs: Mapping[str, str | None]) -> RunWriter:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.common.errors import InputError
-from pipeline.common.files import md5_of
+from pipeline.common.files import file_md5
 from pipeline.tracking.run import create_run, warn_not_kept
 from pipeline.tracking.store import Store, open_store
 from pipeline.tracking.writer import RunWriter, finite, status_of_block
@@ -66,7 +66,7 @@ def sync(evaluations: Iterable[Evaluation]) -> Counter[Outcome]:
 
 
 def _record(store: Store, evaluation: Evaluation) -> Outcome:
-    model_md5 = md5_of(evaluation.checkpoint)
+    model_md5 = file_md5(evaluation.checkpoint)
     run = newest_run(store, evaluation.experiment_key, model_md5)
     if run is None:
         writer = _backfill(store, evaluation, model_md5)

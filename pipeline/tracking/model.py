@@ -1,4 +1,4 @@
-"""A trained reader as an MLflow model, logged as code and a checkpoint instead of a pickle."""
+"""A trained recognizer as an MLflow model, logged as code and a checkpoint instead of a pickle."""
 
 import sys
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _EXAMPLE_SHAPE = (28, 256)
 
 
 def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int) -> str:
-    """Log the reader in `checkpoint` to a run; `epoch` is the step it is listed at.
+    """Log the recognizer in `checkpoint` to a run; `epoch` is the step it is listed at.
 
     The answer is the model's id: `mlflow.pyfunc.load_model(f"models:/{id}")` takes lines as
     uint8 (B, 28, W) or a table of pictures (`pipeline.inference.pictures.lines_from`) and gives B texts.

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.common import paths
-from pipeline.common.files import md5_of
+from pipeline.common.files import file_md5
 from pipeline.metrics.error_rates import BY_SEED, OF_SEVERAL
 from pipeline.runtime.timings import read_timing
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
@@ -66,7 +66,7 @@ def comparison_of(
         measured = json.loads(paths.metrics(key).read_text(encoding="utf-8"))
         checkpoints = [paths.checkpoint(key, seed) for seed in seeds[key]]
         members.append(
-            Member(key, checkpoints, experiment.lines, md5_of(paths.lines(experiment.lines)), measured["test_cer"])
+            Member(key, checkpoints, experiment.lines, file_md5(paths.lines(experiment.lines)), measured["test_cer"])
         )
     files = {name: reports / name for name in REPORTS if (reports / name).exists()}
     return Comparison(members, files)

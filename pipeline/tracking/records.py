@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline.common import paths
-from pipeline.common.files import md5_of
+from pipeline.common.files import file_md5
 from pipeline.data.storage.line_store import read_attributes
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
 
@@ -31,7 +31,7 @@ def tags_of(experiment: ExperimentSettings, seed: int) -> dict[str, str]:
         "lines": experiment.lines,
         "seed": str(seed),
         "data": str(read_attributes(lines)["data"]),
-        "data_md5": md5_of(lines),
+        "data_md5": file_md5(lines),
     }
 
 

@@ -97,11 +97,11 @@ class StopOnNonFinite(pl.Callback):
 
 def name_lines(module: Any, batch: Batch, part: str) -> str:
     """The lines of a batch, by number and text, whose own loss is not a number; the batch if none is alone at fault."""
-    reader = module.reader
+    recognizer = module.recognizer
     with torch.no_grad():
-        logits, lengths = reader.logits(batch.images, batch.widths)
+        logits, lengths = recognizer.logits(batch.images, batch.widths)
         losses = [
-            float(reader.objective.loss(logits[i : i + 1], lengths[i : i + 1], batch.texts[i : i + 1]))
+            float(recognizer.objective.loss(logits[i : i + 1], lengths[i : i + 1], batch.texts[i : i + 1]))
             for i in range(len(batch.texts))
         ]
     faulty = [i for i, loss in enumerate(losses) if not math.isfinite(loss)] or list(range(len(losses)))

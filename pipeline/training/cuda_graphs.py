@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from pipeline.common.geometry import CELL, Windows, round_up
 from pipeline.models.base import LineModel
 from pipeline.models.layers.lengths import DeviceLengths
-from pipeline.models.recognizer import Reader, to_pixels
+from pipeline.models.recognizer import Recognizer, to_pixels
 
 KEPT_FREE = 1 / 4
 """Share of the GPU's memory that recordings leave: what they take stays taken, and other trainings may need it."""
@@ -50,8 +50,8 @@ def plan(windows: Windows, raster: int, shape: tuple[int, int], steps: int, *, c
 
 
 @dataclass(frozen=True)
-class GraphedReader(Reader):
-    """A reader whose training steps on a GPU are replayed; it computes what a `Reader` does.
+class GraphedRecognizer(Recognizer):
+    """A recognizer whose training steps on a GPU are replayed; it computes what a `Recognizer` does.
 
     One process on one device, and the gradients of one batch at a time: those of a batch lie where the next one's will.
     While a pass is recorded, no loss or logits of an earlier step may be left: PyTorch would wait for their stream.
@@ -64,7 +64,7 @@ class GraphedReader(Reader):
         object.__setattr__(self, "graphs", Graphs(self.model))
 
     def logits_by_depth(self, images: Tensor, widths: Sequence[int]) -> tuple[list[Tensor], list[int]]:
-        """As `Reader`'s, of as many steps as planned."""
+        """As `Recognizer`'s, of as many steps as planned."""
         raster = self.model.raster
         replayed = images.is_cuda and self.model.training and torch.is_grad_enabled()
         if raster is None or not replayed or torch.distributed.is_initialized():

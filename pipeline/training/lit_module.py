@@ -1,4 +1,4 @@
-"""The Lightning module: it takes a reader and an optimizer, and only adds the bookkeeping of training."""
+"""The Lightning module: it takes a recognizer and an optimizer, and only adds the bookkeeping of training."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -10,18 +10,18 @@ from torch import Tensor, nn
 
 from pipeline.common import vocabulary
 from pipeline.data.loading.batches import Batch
-from pipeline.metrics.epoch import ReadingMetrics
-from pipeline.models.recognizer import Reader
+from pipeline.metrics.epoch import EpochMetrics
+from pipeline.models.recognizer import Recognizer
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter], float], torch.optim.Optimizer]
 
 
-class Recognizer(pl.LightningModule):
-    """Trains a reader. Logs, once an epoch and for `train` and `val` alike, loss, error rates and accuracy."""
+class LitRecognizer(pl.LightningModule):
+    """Trains a recognizer. Logs, once an epoch and for `train` and `val` alike, loss, error rates and accuracy."""
 
     def __init__(
         self,
-        reader: Reader,
+        recognizer: Recognizer,
         make_optimizer: MakeOptimizer,
         learning_rate: float,
         *,
@@ -31,13 +31,13 @@ class Recognizer(pl.LightningModule):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
-        self.reader = reader
-        self.model = reader.model  # registers the parameters
+        self.recognizer = recognizer
+        self.model = recognizer.model  # registers the parameters
         self.make_optimizer = make_optimizer
         self.learning_rate = learning_rate
         self.one_cycle, self.warm_up = one_cycle, warm_up
         self.intermediate_weight, self.label_smoothing = intermediate_weight, label_smoothing
-        self.train_metrics, self.val_metrics = ReadingMetrics(), ReadingMetrics()
+        self.train_metrics, self.val_metrics = EpochMetrics(), EpochMetrics()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The batch's loss, of which `intermediate_weight` is that of the model's intermediate logits if it has any.
@@ -45,22 +45,22 @@ class Recognizer(pl.LightningModule):
         What is logged as `train_loss` is that of the model's own logits, without smoothing, to be compared with
         `val_loss`.
         """
-        (*inner, logits), lengths = self.reader.logits_by_depth(batch.images, batch.widths)
+        (*inner, logits), lengths = self.recognizer.logits_by_depth(batch.images, batch.widths)
         loss = self._smoothed(self._log_reading("train", batch, logits, lengths), logits, lengths)
         if not inner:
             return loss
-        objective = self.reader.objective
+        objective = self.recognizer.objective
         others = [self._smoothed(objective.loss(one, lengths, batch.texts), one, lengths) for one in inner]
         return torch.lerp(loss, torch.stack(others).mean(), self.intermediate_weight)
 
     def _smoothed(self, loss: Tensor, logits: Tensor, lengths: list[int]) -> Tensor:
         if not self.label_smoothing:
             return loss
-        return torch.lerp(loss, self.reader.objective.uniform_loss(logits, lengths), self.label_smoothing)
+        return torch.lerp(loss, self.recognizer.objective.uniform_loss(logits, lengths), self.label_smoothing)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The batch's loss; only logged and checked."""
-        return self._log_reading("val", batch, *self.reader.logits(batch.images, batch.widths))
+        return self._log_reading("val", batch, *self.recognizer.logits(batch.images, batch.widths))
 
     def on_train_epoch_end(self) -> None:
         """Log the rates over the epoch's batches, as the weights were when each was trained on."""
@@ -91,7 +91,7 @@ class Recognizer(pl.LightningModule):
         return steps * int(trainer.max_epochs)
 
     def _log_reading(self, part: str, batch: Batch, logits: Tensor, lengths: list[int]) -> Tensor:
-        objective, size = self.reader.objective, len(batch.texts)
+        objective, size = self.recognizer.objective, len(batch.texts)
         loss = objective.loss(logits, lengths, batch.texts)
         self.log(f"{part}_loss", loss, on_step=False, on_epoch=True, batch_size=size, prog_bar=True, sync_dist=True)
         rows = objective.decode(logits.detach(), lengths)
@@ -108,5 +108,5 @@ class Recognizer(pl.LightningModule):
             self.log(f"{part}_{name}", rate, prog_bar=name == "cer", sync_dist=True)
         metric.reset()
 
-    def _metrics(self, part: str) -> ReadingMetrics:
+    def _metrics(self, part: str) -> EpochMetrics:
         return self.train_metrics if part == "train" else self.val_metrics

@@ -6,25 +6,25 @@ import pytorch_lightning as pl
 import torch
 
 from pipeline.data.storage.lines import Lines
-from pipeline.training.lit_module import Recognizer
+from pipeline.training.lit_module import LitRecognizer
 from pipeline.training.trainer import is_main_process
 
-OnReadings = Callable[[int, list[str]], None]
+OnPredictions = Callable[[int, list[str]], None]
 """Gets the number of an epoch that ended, and the readings of the first `SHOWN` lines."""
 SHOWN = 12
 
 
-class SampleReadings(pl.Callback):
+class SamplePredictions(pl.Callback):
     """Reads the first lines after the first, the middle and the last epoch, and after the one it is stopped at.
 
     It draws no random numbers and leaves the model as it found it, so that the weights are the same with
     it as without.
     """
 
-    def __init__(self, lines: Lines, max_epochs: int, on_readings: OnReadings) -> None:
+    def __init__(self, lines: Lines, max_epochs: int, on_predictions: OnPredictions) -> None:
         self.lines = lines
         self.epochs = {0, max_epochs // 2, max_epochs - 1}
-        self.on_readings = on_readings
+        self.on_predictions = on_predictions
         self._last = -1
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -43,14 +43,14 @@ class SampleReadings(pl.Callback):
         self._last = epoch
         if not is_main_process():
             return
-        assert isinstance(pl_module, Recognizer)
+        assert isinstance(pl_module, LitRecognizer)
         modes = [(module, module.training) for module in pl_module.modules()]
         pl_module.eval()
         texts: list[str] = []
         with trainer.precision_plugin.forward_context():
             for image, width in zip(self.lines.images[:SHOWN], self.lines.widths[:SHOWN], strict=True):
                 pixels = torch.from_numpy(image[None, :, :width].copy()).to(pl_module.device)
-                texts += pl_module.reader.read(pixels, [int(width)])[0]
+                texts += pl_module.recognizer.read(pixels, [int(width)])[0]
         for module, mode in modes:
             module.training = mode
-        self.on_readings(epoch, texts)
+        self.on_predictions(epoch, texts)

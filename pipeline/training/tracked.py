@@ -7,11 +7,11 @@ from functools import partial
 import pandas as pd
 
 from pipeline.common import paths
-from pipeline.common.files import atomic_path, md5_of, write_text
-from pipeline.data.loading.streaming import EndlessLines
+from pipeline.common.files import atomic_path, file_md5, write_text
+from pipeline.data.loading.streaming import StreamingLines
 from pipeline.data.storage.lines import Lines
-from pipeline.models.checkpoint import ReaderSettings, save_checkpoint
-from pipeline.plots.predictions import draw_first_readings
+from pipeline.models.checkpoint import RecognizerSettings, save_checkpoint
+from pipeline.plots.predictions import draw_first_predictions
 from pipeline.runtime.hardware import choose_precision
 from pipeline.runtime.timings import write_timing
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
@@ -26,8 +26,8 @@ def train_tracked(
     experiment: ExperimentSettings,
     training: TrainingSettings,
     seed: int,
-    reader_settings: ReaderSettings,
-    parts: tuple[Lines | EndlessLines, Lines],
+    recognizer_settings: RecognizerSettings,
+    parts: tuple[Lines | StreamingLines, Lines],
     progress: Progress,
 ) -> None:
     """Train with one seed, and track the run; the checkpoint and the history stay in `progress`."""
@@ -39,16 +39,18 @@ def train_tracked(
     with start_run(key, settings, tags, note_of(key, experiment, training), progress.run_id, variant) as tracked:
         progress.keep_run(tracked.id)
 
-        def on_readings(epoch: int, readings: list[str]) -> None:
-            draw = partial(draw_first_readings, lines=parts[1], readings=readings)
+        def on_predictions(epoch: int, readings: list[str]) -> None:
+            draw = partial(draw_first_predictions, lines=parts[1], readings=readings)
             tracked.draw_picture("validation_readings", epoch, draw)
 
-        trained = train(reader_settings, training.of_seed(seed), *parts, tracked.log_epoch, progress, on_readings)
+        trained = train(
+            recognizer_settings, training.of_seed(seed), *parts, tracked.log_epoch, progress, on_predictions
+        )
         write_text(progress.history, trained.history.to_csv(index=False, float_format="%.8g"))
-        save_checkpoint(progress.checkpoint, reader_settings, trained.reader)
+        save_checkpoint(progress.checkpoint, recognizer_settings, trained.recognizer)
         tracked.log_metrics({"training_seconds": round(trained.seconds, 1)})
         tracked.log_model(progress.checkpoint)
-        tracked.finish(md5_of(progress.checkpoint))
+        tracked.finish(file_md5(progress.checkpoint))
     progress.finish(trained.seconds)
     if warning := describe_blanks(trained.history):
         print(f"train: {named}: {warning}")

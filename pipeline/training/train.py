@@ -15,17 +15,23 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from pipeline.common.errors import InputError
 from pipeline.common.files import project_root
 from pipeline.data.loading.datamodule import LinesDataModule
-from pipeline.data.loading.streaming import EndlessLines
+from pipeline.data.loading.streaming import StreamingLines
 from pipeline.data.storage.lines import Lines
-from pipeline.models.checkpoint import ReaderSettings, load_checkpoint
-from pipeline.models.recognizer import Reader
+from pipeline.models.checkpoint import RecognizerSettings, load_checkpoint
+from pipeline.models.recognizer import Recognizer
 from pipeline.objectives.ctc import required_steps
 from pipeline.settings.experiment import TrainingSettings
 from pipeline.training.callbacks import History, LimitMemory, OnEpoch, RandomState, StopEarly, StopOnNonFinite
-from pipeline.training.lit_module import Recognizer
+from pipeline.training.lit_module import LitRecognizer
 from pipeline.training.resume import Progress
-from pipeline.training.sample_predictions import OnReadings, SampleReadings
-from pipeline.training.trainer import find_learning_rate, is_main_process, make_trainer, quiet_lightning, recognizer_of
+from pipeline.training.sample_predictions import OnPredictions, SamplePredictions
+from pipeline.training.trainer import (
+    find_learning_rate,
+    is_main_process,
+    make_lit_recognizer,
+    make_trainer,
+    quiet_lightning,
+)
 
 ONLY_BLANKS = 0.999
 """Share of blank steps from which a CTC model counts as reading nothing."""
@@ -37,28 +43,28 @@ MAX_CROWDED = 0.01
 
 @dataclass(frozen=True)
 class Trained:
-    """The reader with its best weights by validation loss, and one row per epoch with all that was logged."""
+    """The recognizer with its best weights by validation loss, and one row per epoch with all that was logged."""
 
-    reader: Reader
+    recognizer: Recognizer
     history: pd.DataFrame
     seconds: float
     """Of all whole epochs, those before an interruption too; not of the search for a learning rate."""
 
 
 def train(
-    reader_settings: ReaderSettings,
+    recognizer_settings: RecognizerSettings,
     training: TrainingSettings,
-    train_lines: Lines | EndlessLines,
+    train_lines: Lines | StreamingLines,
     validation_lines: Lines,
     on_epoch: OnEpoch = lambda epoch, row: None,
     progress: Progress | None = None,
-    on_readings: OnReadings | None = None,
+    on_predictions: OnPredictions | None = None,
 ) -> Trained:
-    """Train a reader for the one seed of `training` and return it with its best weights by validation loss.
+    """Train a recognizer for the one seed of `training` and return it with its best weights by validation loss.
 
     `on_epoch` gets the number of each epoch that ended, and its row of the history. With several
     devices, the result is that of the main process alone. With `progress`, an interrupted training
-    goes on after its last whole epoch and ends with the same weights and history. `on_readings` gets what
+    goes on after its last whole epoch and ends with the same weights and history. `on_predictions` gets what
     the first validation lines are read as after the first, a middle and the last epoch.
 
     Raises:
@@ -68,26 +74,26 @@ def train(
     quiet_lightning()
     (seed,) = training.seeds
     pl.seed_everything(seed, verbose=False)
-    reader = start_reader(reader_settings, training.load)
-    if reader_settings.loss == "ctc":
+    recognizer = initial_recognizer(recognizer_settings, training.load)
+    if recognizer_settings.loss == "ctc":
         parts = [part for part in (train_lines, validation_lines) if isinstance(part, Lines)]
-        require_fitting(reader, [text for part in parts for text in part.texts], _widths(*parts))
+        require_fitting(recognizer, [text for part in parts for text in part.texts], _widths(*parts))
     data = LinesDataModule(
-        train_lines, validation_lines, training.batch_size, seed, by_width=reader.objective.cut_to_lines
+        train_lines, validation_lines, training.batch_size, seed, by_width=recognizer.objective.cut_to_lines
     )
     with tempfile.TemporaryDirectory(prefix="emnist-lines-") as temporary:
         kept = progress.last if progress else None
         progress = progress or Progress(Path(temporary))
         rate = training.learning_rate
         if training.find_learning_rate and not progress.last.exists():
-            rate = find_learning_rate(training, reader, data, Path(temporary))
-        module = recognizer_of(reader, training, rate)
-        samples = [SampleReadings(validation_lines, training.max_epochs, on_readings)] if on_readings else []
+            rate = find_learning_rate(training, recognizer, data, Path(temporary))
+        module = make_lit_recognizer(recognizer, training, rate)
+        samples = [SamplePredictions(validation_lines, training.max_epochs, on_predictions)] if on_predictions else []
         return _fit(module, training, data, progress, History(on_epoch), [*samples, StopOnNonFinite(kept)])
 
 
 def _fit(
-    module: Recognizer,
+    module: LitRecognizer,
     training: TrainingSettings,
     data: LinesDataModule,
     progress: Progress,
@@ -117,38 +123,38 @@ def _fit(
     if is_main_process():
         weights = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
         module.load_state_dict(weights)
-    reader = Reader(module.reader.model, module.reader.objective)  # without what is kept for training
-    return Trained(reader, pd.DataFrame(history.rows).rename_axis("epoch").reset_index(), history.seconds)
+    recognizer = Recognizer(module.recognizer.model, module.recognizer.objective)  # without what is kept for training
+    return Trained(recognizer, pd.DataFrame(history.rows).rename_axis("epoch").reset_index(), history.seconds)
 
 
-def start_reader(settings: ReaderSettings, load: str | None) -> Reader:
-    """A fresh reader, or one that starts from the weights of checkpoint `load`.
+def initial_recognizer(settings: RecognizerSettings, load: str | None) -> Recognizer:
+    """A fresh recognizer, or one that starts from the weights of checkpoint `load`.
 
     Raises:
         InputError: the checkpoint's model is of another shape.
     """
-    reader = settings.build()
+    recognizer = settings.build()
     if load is None:
-        return reader
+        return recognizer
     path = project_root() / load
     loaded, other = load_checkpoint(path)
     try:
-        reader.model.load_state_dict(other.model.state_dict())
+        recognizer.model.load_state_dict(other.model.state_dict())
     except RuntimeError:
         raise InputError(
             f"training.load: {path} holds a {loaded.model.name} of other sizes than this experiment's "
             f"{settings.model.name}; give both the same model settings"
         ) from None
-    return reader
+    return recognizer
 
 
-def require_fitting(reader: Reader, texts: Sequence[str], widths: Sequence[int]) -> None:
+def require_fitting(recognizer: Recognizer, texts: Sequence[str], widths: Sequence[int]) -> None:
     """Refuse lines of which more than a few have fewer steps than CTC needs for their characters and repeats.
 
     Running text has a "400000" now and then that no stride suits: the loss counts such a line as 0,
     and it is named here.
     """
-    objective, windows = reader.objective, reader.model.windows
+    objective, windows = recognizer.objective, recognizer.model.windows
     steps = objective.lengths(windows, widths)
     needed = [required_steps(text, wrap=objective.wrap) for text in texts]
     crowded = [line for line in range(len(texts)) if steps[line] < needed[line]]

@@ -15,11 +15,11 @@ from pytorch_lightning.tuner.tuning import Tuner
 from torch import nn
 
 from pipeline.data.loading.datamodule import LinesDataModule
-from pipeline.models.recognizer import Reader
+from pipeline.models.recognizer import Recognizer
 from pipeline.runtime.hardware import choose_precision, uses_gpu
 from pipeline.settings.experiment import TrainingSettings
-from pipeline.training.cuda_graphs import GraphedReader
-from pipeline.training.lit_module import MakeOptimizer, Recognizer
+from pipeline.training.cuda_graphs import GraphedRecognizer
+from pipeline.training.lit_module import LitRecognizer, MakeOptimizer
 from pipeline.training.local_sgd import AverageWeights, LocalSteps
 
 
@@ -59,11 +59,11 @@ def make_trainer(training: TrainingSettings, folder: Path, callbacks: list[pl.Ca
     )
 
 
-def recognizer_of(reader: Reader, training: TrainingSettings, learning_rate: float) -> Recognizer:
-    """The Lightning module that trains the reader as the settings say, but for its learning rate."""
+def make_lit_recognizer(recognizer: Recognizer, training: TrainingSettings, learning_rate: float) -> LitRecognizer:
+    """The Lightning module that trains the recognizer as the settings say, but for its learning rate."""
     replayed = uses_gpu(training.trainer.accelerator) and training.trainer.accumulate_grad_batches == 1
-    return Recognizer(
-        GraphedReader(reader.model, reader.objective) if replayed else reader,
+    return LitRecognizer(
+        GraphedRecognizer(recognizer.model, recognizer.objective) if replayed else recognizer,
         optimizer_of(training),
         learning_rate,
         one_cycle=training.one_cycle,
@@ -73,12 +73,14 @@ def recognizer_of(reader: Reader, training: TrainingSettings, learning_rate: flo
     )
 
 
-def find_learning_rate(training: TrainingSettings, reader: Reader, data: LinesDataModule, folder: Path) -> float:
+def find_learning_rate(
+    training: TrainingSettings, recognizer: Recognizer, data: LinesDataModule, folder: Path
+) -> float:
     """What Lightning's finder suggests, or the settings' own rate where it finds none; the weights stay as they are."""
     # The finder counts steps; as many epochs as they take, and no schedule that would need to know their number.
     endless = training.model_copy(update={"max_epochs": -1, "one_cycle": False})
     trainer = make_trainer(endless, folder, [])
-    module = recognizer_of(reader, endless, training.learning_rate)
+    module = make_lit_recognizer(recognizer, endless, training.learning_rate)
     finder = Tuner(trainer).lr_find(module, datamodule=data, update_attr=False)
     suggestion = finder.suggestion() if finder else None
     if suggestion is None:

@@ -10,14 +10,14 @@ from pipeline.commands.plot_augmentation import COPIES, SHOWN, run, varied_rows
 from pipeline.common.errors import InputError
 from pipeline.common.splits import SPLITS
 from pipeline.data.storage.characters import write_characters
-from pipeline.settings.augmentation import VarietySettings
+from pipeline.settings.augmentation import AugmentationSettings
 from tests.projects import profile_params
 from tests.tiny import tiny_characters
 
-SOME = VarietySettings.model_validate({"character": {"rotation": 10.0}, "warp": 0.5})
+SOME = AugmentationSettings.model_validate({"character": {"rotation": 10.0}, "warp": 0.5})
 
 
-def rows_of(settings: VarietySettings, seed: int = 0) -> np.ndarray:
+def rows_of(settings: AugmentationSettings, seed: int = 0) -> np.ndarray:
     return varied_rows(tiny_characters(), settings, "AN", 3, np.random.default_rng(seed))
 
 
@@ -32,7 +32,7 @@ def test_each_row_is_a_training_character_and_what_is_made_of_it() -> None:
 
 
 def test_without_variety_all_are_as_they_are() -> None:
-    rows = rows_of(VarietySettings())
+    rows = rows_of(AugmentationSettings())
     assert (rows == rows[:, :1]).all()
 
 

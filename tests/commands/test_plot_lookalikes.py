@@ -12,10 +12,10 @@ from PIL import Image
 
 from pipeline.commands.plot_lookalikes import SHOWN, compared_letters, most_compared
 from pipeline.data.storage.lines import Lines
-from pipeline.inference.batches import read_images
-from pipeline.models.checkpoint import ReaderSettings, save_checkpoint
+from pipeline.inference.batches import predict_images
+from pipeline.models.checkpoint import RecognizerSettings, save_checkpoint
 from pipeline.models.line_resnet_lookalikes import LineResNetLookalikes
-from pipeline.models.recognizer import Reader, to_pixels
+from pipeline.models.recognizer import Recognizer, to_pixels
 from tests.imports import ROOT
 from tests.projects import write_lines
 from tests.tiny import tiny_lines, tiny_settings
@@ -23,26 +23,26 @@ from tests.tiny import tiny_lines, tiny_settings
 TEXTS = ["AB", "NA NA", "007", "hi B", "A", "no no"]
 
 
-def made() -> tuple[ReaderSettings, Reader, Lines]:
+def made() -> tuple[RecognizerSettings, Recognizer, Lines]:
     """A model of random weights that reads nothing but letters, and lines that say what it reads."""
     torch.manual_seed(3)
     settings = tiny_settings("line_resnet_lookalikes", "ctc")
-    reader, lines = settings.build(), tiny_lines(TEXTS)
-    reader.model.eval()
-    assert isinstance(reader.model, LineResNetLookalikes)
+    recognizer, lines = settings.build(), tiny_lines(TEXTS)
+    recognizer.model.eval()
+    assert isinstance(recognizer.model, LineResNetLookalikes)
     with torch.no_grad():
-        reader.model.fc.weight *= 40
+        recognizer.model.fc.weight *= 40
     images = [image[:, :width] for image, width in zip(lines.images, lines.widths, strict=True)]
-    return settings, reader, replace(lines, texts=read_images(reader, images))
+    return settings, recognizer, replace(lines, texts=predict_images(recognizer, images))
 
 
 def test_letters_at_the_beginning_of_words_with_all_their_weights() -> None:
-    _, reader, lines = made()
-    model = reader.model
+    _, recognizer, lines = made()
+    model = recognizer.model
     assert isinstance(model, LineResNetLookalikes)
     some = 0
     for image, text, width in zip(lines.images, lines.texts, lines.widths.tolist(), strict=True):
-        found = list(compared_letters(reader, image[:, :width], text))
+        found = list(compared_letters(recognizer, image[:, :width], text))
         begins = [n for n, c in enumerate(text) if c.isalpha() and (n == 0 or text[n - 1] == " ")]
         assert [one.place for one in found] == begins
         some += len(found)
@@ -57,14 +57,14 @@ def test_letters_at_the_beginning_of_words_with_all_their_weights() -> None:
 
 
 def test_lines_that_are_misread_are_left_out() -> None:
-    _, reader, lines = made()
+    _, recognizer, lines = made()
     width = int(lines.widths[0])
-    assert not list(compared_letters(reader, lines.images[0][:, :width], lines.texts[0] + "x"))
+    assert not list(compared_letters(recognizer, lines.images[0][:, :width], lines.texts[0] + "x"))
 
 
 def test_each_letter_is_shown_once_the_strongest_first() -> None:
-    _, reader, lines = made()
-    shown = most_compared(reader, lines)
+    _, recognizer, lines = made()
+    shown = most_compared(recognizer, lines)
     letters = [found.text[found.place].casefold() for found in shown]
     assert 0 < len(letters) == len(set(letters)) <= SHOWN
     strengths = [found.strength for found in shown]
@@ -77,8 +77,8 @@ def command(*arguments: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_command_draws_a_picture(tmp_path: Path) -> None:
-    settings, reader, lines = made()
-    save_checkpoint(tmp_path / "model.ckpt", settings, reader)
+    settings, recognizer, lines = made()
+    save_checkpoint(tmp_path / "model.ckpt", settings, recognizer)
     write_lines(tmp_path / "lines.h5", lines)
     done = command(tmp_path / "model.ckpt", tmp_path / "lines.h5", tmp_path / "made.png")
     assert done.returncode == 0, done.stderr

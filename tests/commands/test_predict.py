@@ -8,7 +8,7 @@ from PIL import Image
 
 from pipeline.commands import predict
 from pipeline.common.errors import exit_on_input_error
-from pipeline.inference.batches import load_reader, read_images
+from pipeline.inference.batches import load_recognizer, predict_images
 from pipeline.models.checkpoint import save_checkpoint
 from tests.tiny import tiny_lines, tiny_settings
 
@@ -38,7 +38,9 @@ def test_a_picture_is_read_as_the_line_that_it_shows(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = tiny_lines(["hi B"])
-    (expected,) = read_images(load_reader(folder / "own.ckpt"), [np.asarray(lines.images[0, :, : lines.widths[0]])])
+    (expected,) = predict_images(
+        load_recognizer(folder / "own.ckpt"), [np.asarray(lines.images[0, :, : lines.widths[0]])]
+    )
     run(monkeypatch, "--model", "own.ckpt", "light.png")
     assert capsys.readouterr().out == f"{expected}\n"
     run(monkeypatch, "--model", "own.ckpt", "light.png", "dark.png")

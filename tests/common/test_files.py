@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.common.files import PARTIAL, atomic_path, md5_of, project_root, sha256_of, write_text
+from pipeline.common.files import PARTIAL, atomic_path, file_md5, file_sha256, project_root, write_text
 
 
 class Stop(BaseException):
@@ -81,8 +81,8 @@ def test_text_is_utf8_with_plain_line_ends(tmp_path: Path) -> None:
 def test_hashes_are_the_published_ones_of_abc(tmp_path: Path) -> None:
     path = tmp_path / "abc"
     path.write_bytes(b"abc")
-    assert sha256_of(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert md5_of(path) == "900150983cd24fb0d6963f7d28e17f72"
+    assert file_sha256(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert file_md5(path) == "900150983cd24fb0d6963f7d28e17f72"
 
 
 @pytest.fixture

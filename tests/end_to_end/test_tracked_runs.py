@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline.common.files import md5_of
+from pipeline.common.files import file_md5
 from pipeline.settings.base import read_params
 from tests.end_to_end.workspace import EPOCHS, KEYS, Workspace, assert_whole_run, stages_run
 
@@ -25,8 +25,8 @@ def test_mlflow_has_a_whole_run_of_every_experiment(first: Workspace) -> None:
             "loss": experiment["loss"],
             "lines": experiment["lines"],
             "data": "built-in glyphs, not EMNIST",
-            "data_md5": md5_of(first.root / f"data/lines/{experiment['lines']}.h5"),
-            "model_md5": md5_of(first.root / f"models/{key}/seed_42.ckpt"),
+            "data_md5": file_md5(first.root / f"data/lines/{experiment['lines']}.h5"),
+            "model_md5": file_md5(first.root / f"models/{key}/seed_42.ckpt"),
             "dvc.stage": f"train@{key}",
             "git.commit": first.git("rev-parse", "HEAD~1").strip(),
         }

@@ -9,7 +9,7 @@ from pipeline.runtime.hardware import Arithmetic
 from tests.tiny import FP32, tiny_lines
 
 READINGS = {"ABC": "ABC", "A": "AB", "AB CD": "AB D", "XY": ""}
-"""What the reader that these tests make up says, by what the line says."""
+"""What the recognizer that these tests make up says, by what the line says."""
 
 
 class MadeUp:
@@ -88,8 +88,8 @@ def test_predictions_are_in_the_datas_order(lines: Lines) -> None:
 
 
 def test_the_reader_is_switched_to_reading(lines: Lines) -> None:
-    reader = MadeUp(lines)
-    assert reader.model.training
-    evaluate(reader, lines, batch_size=2, arithmetic=FP32)  # type: ignore[arg-type]
-    assert not reader.model.training
-    assert torch.equal(reader.objective.encode(["AB"])[0, 2:], torch.full((6,), 3))
+    recognizer = MadeUp(lines)
+    assert recognizer.model.training
+    evaluate(recognizer, lines, batch_size=2, arithmetic=FP32)  # type: ignore[arg-type]
+    assert not recognizer.model.training
+    assert torch.equal(recognizer.objective.encode(["AB"])[0, 2:], torch.full((6,), 3))

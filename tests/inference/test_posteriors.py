@@ -12,17 +12,17 @@ TEXTS = ["AB", "NA NA", "007", "hi B", "A"]
 
 def test_each_line_is_as_if_alone() -> None:
     torch.manual_seed(0)
-    reader, lines = tiny_settings("line_cnn_lstm", "ctc").build(), tiny_lines(TEXTS)
-    found = compute_posteriors(reader, lines, batch_size=2, arithmetic=FP32)
+    recognizer, lines = tiny_settings("line_cnn_lstm", "ctc").build(), tiny_lines(TEXTS)
+    found = compute_posteriors(recognizer, lines, batch_size=2, arithmetic=FP32)
     assert found.intermediate is None
-    singly = compute_posteriors(reader, lines, batch_size=1, arithmetic=FP32).log_probabilities
+    singly = compute_posteriors(recognizer, lines, batch_size=1, arithmetic=FP32).log_probabilities
     after = torch.arange(singly.shape[2]) >= torch.tensor(found.lengths)[:, None]
     assert torch.equal(torch.isneginf(singly), after[:, None].expand_as(singly))
-    assert found.lengths == reader.objective.lengths(reader.model.windows, lines.widths.tolist())
+    assert found.lengths == recognizer.objective.lengths(recognizer.model.windows, lines.widths.tolist())
     for number, (width, length) in enumerate(zip(lines.widths.tolist(), found.lengths, strict=True)):
         image = torch.from_numpy(lines.images[number][None, :, :width].copy())
         with torch.inference_mode():
-            logits, _ = reader.logits(image, [width])
+            logits, _ = recognizer.logits(image, [width])
         alone = logits[0].log_softmax(0)
         torch.testing.assert_close(found.log_probabilities[number, :, :length], alone, rtol=0, atol=1e-5)
 
@@ -30,11 +30,11 @@ def test_each_line_is_as_if_alone() -> None:
 @pytest.mark.parametrize("name", ["line_cnn_lstm", "line_resnet_lookalikes"])
 def test_intermediate_logits_are_those_of_training(name: str) -> None:
     torch.manual_seed(0)
-    reader, lines = tiny_settings(name, "ctc", intermediate=True).build(), tiny_lines(TEXTS[:1])
-    found = compute_posteriors(reader, lines, batch_size=1, arithmetic=FP32, intermediate=True)
+    recognizer, lines = tiny_settings(name, "ctc", intermediate=True).build(), tiny_lines(TEXTS[:1])
+    found = compute_posteriors(recognizer, lines, batch_size=1, arithmetic=FP32, intermediate=True)
     assert found.intermediate is not None
     with torch.inference_mode():
-        (inner, final), _ = reader.logits_by_depth(torch.from_numpy(lines.images[:]), lines.widths.tolist())
+        (inner, final), _ = recognizer.logits_by_depth(torch.from_numpy(lines.images[:]), lines.widths.tolist())
     torch.testing.assert_close(found.intermediate, inner.log_softmax(1), rtol=0, atol=1e-5)
     torch.testing.assert_close(found.log_probabilities, final.log_softmax(1), rtol=0, atol=1e-5)
 

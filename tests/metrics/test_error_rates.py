@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.common.vocabulary import decode, encode_padded
-from pipeline.metrics.epoch import ReadingMetrics
+from pipeline.metrics.epoch import EpochMetrics
 from pipeline.metrics.error_rates import edit_distances, word_edit_distances
 
 TEXTS = st.text("ab C", max_size=7)
@@ -27,7 +27,7 @@ def rows_of(texts: list[str], length: int = 8) -> torch.Tensor:
 
 
 def rates(predictions: list[str], texts: list[str], batch: int = 1000) -> dict[str, float]:
-    metric = ReadingMetrics()
+    metric = EpochMetrics()
     for i in range(0, len(texts), batch):
         read, said = predictions[i : i + batch], texts[i : i + batch]
         metric.update(read, said, rows_of(read), rows_of(said))
@@ -91,7 +91,7 @@ def test_accuracy_with_and_without_padding() -> None:
 
 
 def test_padding_read_as_a_blank_is_a_fault_of_accuracy_alone() -> None:
-    metric = ReadingMetrics()
+    metric = EpochMetrics()
     metric.update(["a"], ["a"], torch.tensor([[40, 0, 0, 3]]), torch.tensor([[40, 3, 3, 3]]))
     assert metric.compute() == {
         "cer": 0.0,
@@ -128,7 +128,7 @@ def test_rates_keep_their_bounds(pairs: list[tuple[str, str]]) -> None:
 
 
 def test_reset_forgets_every_line() -> None:
-    metric = ReadingMetrics()
+    metric = EpochMetrics()
     metric.update(["x"], ["ab"], rows_of(["x"]), rows_of(["ab"]))
     metric.reset()
     metric.update(["ab"], ["ab"], rows_of(["ab"]), rows_of(["ab"]))

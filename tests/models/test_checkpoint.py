@@ -8,12 +8,12 @@ import torch
 from pipeline.common.errors import InputError
 from pipeline.common.vocabulary import TOKENS
 from pipeline.models import checkpoint as module
-from pipeline.models.checkpoint import ReaderSettings, load_checkpoint, save_checkpoint
+from pipeline.models.checkpoint import RecognizerSettings, load_checkpoint, save_checkpoint
 from tests.archives import outcome
 from tests.tiny import MODELS, noise_images, tiny_settings
 
 
-def build(settings: ReaderSettings, seed: int = 0) -> module.Reader:
+def build(settings: RecognizerSettings, seed: int = 0) -> module.Recognizer:
     torch.manual_seed(seed)
     return settings.build()
 
@@ -54,17 +54,17 @@ class Malicious:
 @torch.no_grad()
 def test_a_checkpoint_gives_the_reader_back(name: str, loss: str, wrap: bool, tmp_path: Path) -> None:
     settings = tiny_settings(name, loss, max_length=9, wrap=wrap)
-    reader = build(settings)
-    save_checkpoint(tmp_path / "model.pt", settings, reader)
+    recognizer = build(settings)
+    save_checkpoint(tmp_path / "model.pt", settings, recognizer)
     torch.manual_seed(1)
     found, loaded = load_checkpoint(tmp_path / "model.pt")
     assert found == settings
-    assert type(loaded.objective) is type(reader.objective)
+    assert type(loaded.objective) is type(recognizer.objective)
     assert (loaded.objective.max_length, loaded.objective.wrap) == (9, wrap)
     assert not any(part.training for part in loaded.model.modules())
     images = (noise_images([150, 90])[:, 0] * 255).byte()
-    reader.model.eval()
-    expected, lengths = reader.logits(images, [150, 90])
+    recognizer.model.eval()
+    expected, lengths = recognizer.logits(images, [150, 90])
     logits, loaded_lengths = loaded.logits(images, [150, 90])
     assert torch.equal(logits, expected)
     assert lengths == loaded_lengths
@@ -75,9 +75,9 @@ def test_the_same_weights_give_the_same_bytes(name: str, tmp_path: Path) -> None
     settings = tiny_settings(name)
     first, again, other, copy = (tmp_path / part / "model.pt" for part in ("first", "again", "other", "copy"))
     save_checkpoint(first, settings, build(settings))
-    reader = build(tiny_settings(name))
-    reader.model.to(memory_format=torch.channels_last)
-    save_checkpoint(again, tiny_settings(name), reader)
+    recognizer = build(tiny_settings(name))
+    recognizer.model.to(memory_format=torch.channels_last)
+    save_checkpoint(again, tiny_settings(name), recognizer)
     save_checkpoint(other, settings, build(settings, seed=1))
     save_checkpoint(copy, *load_checkpoint(first))
     assert first.read_bytes() == again.read_bytes()

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from pipeline.common.vocabulary import CHARACTERS
-from pipeline.plots.predictions import draw_readings, with_visible_ends
+from pipeline.plots.predictions import draw_predictions, with_visible_ends
 from tests.report.pictures import read_png
 
 PAPER = np.zeros((28, 112), dtype=np.uint8)
@@ -17,7 +17,7 @@ INK = np.full((28, 112), 255, dtype=np.uint8)
 def draw(
     path: Path, texts: Sequence[str], readings: Sequence[Sequence[tuple[str, str]]], image: NDArray[np.uint8] = PAPER
 ) -> NDArray[np.float64]:
-    draw_readings(path, [image] * len(texts), texts, readings)
+    draw_predictions(path, [image] * len(texts), texts, readings)
     return read_png(path)
 
 
@@ -52,7 +52,7 @@ def test_ink_is_black_on_white_paper(tmp_path: Path) -> None:
 
 def test_a_long_line_stays_inside(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
-    draw_readings(path, [np.full((28, 5000), 255, np.uint8)], ["m" * 10], [[("a", "")]])
+    draw_predictions(path, [np.full((28, 5000), 255, np.uint8)], ["m" * 10], [[("a", "")]])
     picture = read_png(path)
     assert (picture[:, -5:] == 1).all()
     assert (picture[:, :5] == 1).all()

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.common.files import sha256_of
+from pipeline.common.files import file_sha256
 from pipeline.data.sources.brown import HINT
 from tests.corpora import write_brown_archive
 from tests.projects import Project
@@ -24,7 +24,7 @@ def use(project: Project, archive: Path | str, sha256: str) -> None:
 
 
 def test_the_text_of_an_archive_is_split_by_document(project: Project, archive: Path) -> None:
-    use(project, "brown.zip", sha256_of(archive))
+    use(project, "brown.zip", file_sha256(archive))
     assert project.run("corpus") == "corpus: the Brown corpus: 16 train, 2 validation, 2 test words\n"
     corpus = json.loads(OUTPUT.read_text())
     words = [word for text in corpus.pop("text").values() for word in text.split()]
@@ -34,24 +34,24 @@ def test_the_text_of_an_archive_is_split_by_document(project: Project, archive: 
     assert corpus == {
         "name": "the Brown corpus",
         "source": "archive",
-        "sha256": sha256_of(archive),
+        "sha256": file_sha256(archive),
         "documents": {"train": 8, "validation": 1, "test": 1},
     }
 
 
 def test_an_address_gives_the_same_text(project: Project, archive: Path, web: Web) -> None:
-    use(project, archive, sha256_of(archive))
+    use(project, archive, file_sha256(archive))
     project.run("corpus")
     first = OUTPUT.read_bytes()
     OUTPUT.unlink()
-    use(project, web.serve("/brown.zip", whole(archive.read_bytes())), sha256_of(archive))
+    use(project, web.serve("/brown.zip", whole(archive.read_bytes())), file_sha256(archive))
     project.run("corpus")
     assert OUTPUT.read_bytes() == first
 
 
 def test_an_archive_with_another_hash_is_refused(project: Project, archive: Path) -> None:
     use(project, archive, "0" * 64)
-    got = sha256_of(archive)
+    got = file_sha256(archive)
     assert project.refusal("corpus") == f"{archive}: found a file of SHA-256 {got} instead of {'0' * 64}; {HINT}"
     assert not OUTPUT.exists()
 

@@ -12,7 +12,7 @@ from pipeline.common import paths
 from pipeline.common.paths import LANGUAGE_MODEL
 from pipeline.common.vocabulary import TOKENS
 from pipeline.decoding.language_model.store import write_language_model
-from pipeline.models.checkpoint import ReaderSettings, save_checkpoint
+from pipeline.models.checkpoint import RecognizerSettings, save_checkpoint
 from pipeline.settings.decoding import LanguageModelSettings
 from tests.projects import Project, write_lines
 from tests.tiny import tiny_lines, tiny_settings
@@ -49,14 +49,14 @@ def trained(project: Project) -> Project:
     return project
 
 
-def write_checkpoint(seed: int, settings: ReaderSettings = SETTINGS, weights: int = 0, says: str = "") -> None:
+def write_checkpoint(seed: int, settings: RecognizerSettings = SETTINGS, weights: int = 0, says: str = "") -> None:
     """A checkpoint of `own` with fresh weights, whose model sees the character that it `says` everywhere."""
     torch.manual_seed(weights)
-    reader = settings.build()
-    *_, bias = reader.model.parameters()
+    recognizer = settings.build()
+    *_, bias = recognizer.model.parameters()
     with torch.no_grad():
         bias[[TOKENS.index(character) for character in says]] += 100
-    save_checkpoint(paths.checkpoint("own", seed), settings, reader)
+    save_checkpoint(paths.checkpoint("own", seed), settings, recognizer)
 
 
 def read_metrics() -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.common.files import md5_of, sha256_of
+from pipeline.common.files import file_md5, file_sha256
 from pipeline.data.sources.characters import HINT
 from pipeline.data.storage.characters import describe_source, read_characters
 from tests.archives import make_characters, write_emnist_archive
@@ -44,13 +44,13 @@ def assert_own_characters(archive: Path, source: str = "archive") -> None:
     assert describe_source(OUTPUT) == {
         "data": "EMNIST ByClass re-split (248 train characters)",
         "source": source,
-        "sha256": sha256_of(archive),
+        "sha256": file_sha256(archive),
         "seed": 42,
     }
 
 
 def test_an_archive_by_its_path_from_the_root(project: Project, archive: Path) -> None:
-    use(project, "mine/own.zip", sha256_of(archive))
+    use(project, "mine/own.zip", file_sha256(archive))
     assert project.run("download") == (
         "download: EMNIST ByClass re-split (248 train characters): 186 train, 62 validation, 124 test\n"
     )
@@ -71,7 +71,7 @@ def test_a_temporary_copy_takes_the_archive_of_the_root(project: Project, archiv
 
 @pytest.mark.parametrize("pinned", [True, False])
 def test_an_archive_by_its_address_is_fetched_once(project: Project, archive: Path, web: Web, pinned: bool) -> None:
-    use(project, web.serve("/own.zip", whole(archive.read_bytes())), sha256_of(archive) if pinned else None)
+    use(project, web.serve("/own.zip", whole(archive.read_bytes())), file_sha256(archive) if pinned else None)
     project.run("download")
     first = OUTPUT.read_bytes()
     assert_own_characters(archive)
@@ -83,7 +83,7 @@ def test_an_archive_by_its_address_is_fetched_once(project: Project, archive: Pa
 
 
 def test_an_archive_with_another_hash_is_refused(project: Project, archive: Path, web: Web) -> None:
-    got, wanted = sha256_of(archive), "0" * 64
+    got, wanted = file_sha256(archive), "0" * 64
     address = web.serve("/own.zip", whole(archive.read_bytes()))
     for place, verb in ((archive, "found"), (address, "answered with")):
         use(project, place, wanted)
@@ -108,7 +108,7 @@ def test_the_official_archive_comes_from_the_first_address_that_has_it(
         web.serve("/gzip.zip", whole(archive.read_bytes())),
         web.serve("/later.zip", whole(archive.read_bytes())),
     ]
-    hashes = {"sha256": sha256_of(archive), "md5": md5_of(archive)}
+    hashes = {"sha256": file_sha256(archive), "md5": file_md5(archive)}
     project.change(emnist={"source": "nist", "nist": {"urls": urls, **hashes}})
     project.run("download")
     assert_own_characters(archive, source="nist")

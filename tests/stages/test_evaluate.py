@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline.common.files import md5_of
+from pipeline.common.files import file_md5
 from pipeline.models.checkpoint import save_checkpoint
 from pipeline.tracking.store import open_store
 from tests.projects import Project, write_lines
@@ -52,7 +52,7 @@ def test_metrics_and_predictions_agree(trained: Project) -> None:
 def test_a_checkpoint_without_a_run_gets_one(trained: Project) -> None:
     trained.run("evaluate", "own")
     store = open_store()
-    found = store.client.search_runs([store.experiment_id], f"tags.model_md5 = '{md5_of(CHECKPOINT)}'")
+    found = store.client.search_runs([store.experiment_id], f"tags.model_md5 = '{file_md5(CHECKPOINT)}'")
     (run,) = found
     metrics = json.loads(Path("metrics/own.json").read_text())
     assert run.data.metrics["test_cer"] == metrics["test_cer"]

@@ -74,14 +74,14 @@ def interrupted_in(call: int, trained: list[int]) -> Callable[..., object]:
     def wrapped(settings: Any, training: Any, *arguments: Any) -> object:
         trained.extend(training.seeds)
         if len(trained) == call:
-            *parts, on_epoch, progress, on_readings = arguments
+            *parts, on_epoch, progress, on_predictions = arguments
 
             def interrupt(epoch: int, row: dict[str, float]) -> None:
                 on_epoch(epoch, row)
                 if epoch == 1:
                     raise KeyboardInterrupt
 
-            arguments = (*parts, interrupt, progress, on_readings)
+            arguments = (*parts, interrupt, progress, on_predictions)
         return train(settings, training, *arguments)
 
     return wrapped

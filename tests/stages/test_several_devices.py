@@ -44,5 +44,5 @@ def test_each_device_takes_half_of_the_batches_and_the_results_are_kept_once(tra
         assert run.data.params["seed"] == str(seed)
         last = history.loc[history["seed"] == seed, "val_cer"].iloc[-1]
         assert run.data.metrics["val_cer"] == pytest.approx(last)
-        _, reader = load_checkpoint(Path(f"models/{KEY}/seed_{seed}.ckpt"))
-        assert all(torch.isfinite(parameter).all() for parameter in reader.model.parameters())
+        _, recognizer = load_checkpoint(Path(f"models/{KEY}/seed_{seed}.ckpt"))
+        assert all(torch.isfinite(parameter).all() for parameter in recognizer.model.parameters())

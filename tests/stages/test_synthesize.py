@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.common.files import sha256_of
+from pipeline.common.files import file_sha256
 from pipeline.common.splits import SPLITS
 from pipeline.common.vocabulary import EMNIST_CHARACTERS
 from pipeline.data.storage.characters import Characters, read_characters
@@ -32,7 +32,7 @@ def prepared(project: Project) -> Project:
         corpus={
             "source": "archive",
             "archive": text.name,
-            "brown": {"sha256": sha256_of(text)},
+            "brown": {"sha256": file_sha256(text)},
             "validation_fraction": 0.3,
             "test_fraction": 0.3,
         },
@@ -92,10 +92,10 @@ def test_a_file_says_what_it_is(prepared: Project) -> None:
         "seed": 42,
         "data": "EMNIST ByClass re-split (372 train characters)",
         "data_source": "archive",
-        "data_sha256": sha256_of(prepared.root / "own.zip"),
+        "data_sha256": file_sha256(prepared.root / "own.zip"),
         "corpus": "the Brown corpus",
         "corpus_source": "archive",
-        "corpus_sha256": sha256_of(prepared.root / "brown.zip"),
+        "corpus_sha256": file_sha256(prepared.root / "brown.zip"),
     }
 
 

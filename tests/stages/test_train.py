@@ -28,15 +28,15 @@ def other_checkpoint(path: Path, **changes: object) -> dict[str, torch.Tensor]:
     """Write fresh weights of a model like the experiment's, and return them."""
     settings = tiny_settings("line_cnn", **changes)
     torch.manual_seed(7)
-    reader = settings.build()
+    recognizer = settings.build()
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(path, settings, reader)
-    return reader.model.state_dict()
+    save_checkpoint(path, settings, recognizer)
+    return recognizer.model.state_dict()
 
 
 def same_parameters(weights: dict[str, torch.Tensor]) -> bool:
-    _, reader = load_checkpoint(CHECKPOINT)
-    parameters = dict(reader.model.named_parameters())
+    _, recognizer = load_checkpoint(CHECKPOINT)
+    parameters = dict(recognizer.model.named_parameters())
     return all(torch.equal(parameter.detach(), weights[name]) for name, parameter in parameters.items())
 
 

@@ -69,11 +69,11 @@ def store(root: Path) -> Store:
 
 @pytest.fixture
 def evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Evaluation:
-    """A trained experiment of two epochs, whose reader says its checkpoint's text and a line's width."""
-    reader = types.ModuleType("pipeline.inference.batches")
-    vars(reader)["load_reader"] = Path.read_text
-    vars(reader)["read_images"] = _read_images
-    monkeypatch.setitem(sys.modules, "pipeline.inference.batches", reader)
+    """A trained experiment of two epochs, whose recognizer says its checkpoint's text and a line's width."""
+    recognizer = types.ModuleType("pipeline.inference.batches")
+    vars(recognizer)["load_recognizer"] = Path.read_text
+    vars(recognizer)["predict_images"] = _read_images
+    monkeypatch.setitem(sys.modules, "pipeline.inference.batches", recognizer)
     outputs = tmp_path / "outputs"
     outputs.mkdir()
     (outputs / "model.pt").write_text("weights")

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.common.errors import InputError
-from pipeline.common.files import md5_of
+from pipeline.common.files import file_md5
 from pipeline.tracking.comparisons import Comparison, Member, best_member, log_comparison, sync_comparison
 from pipeline.tracking.evaluations import Evaluation, log_evaluation
 from pipeline.tracking.registry import ALIAS, best_checkpoint
@@ -97,7 +97,7 @@ def test_the_alias_goes_to_a_better_model_only(store: Store, comparison: Compari
     log_comparison(dataclasses.replace(comparison, members=[worse]))
     assert best(store) == "lstm_ctc"
     version = store.client.get_model_version_by_alias(EXPERIMENT, ALIAS)
-    assert {"test_cer": "0.125000", "run_id": version.run_id, "model_md5": md5_of(better.checkpoints[0])}.items() <= (
+    assert {"test_cer": "0.125000", "run_id": version.run_id, "model_md5": file_md5(better.checkpoints[0])}.items() <= (
         version.tags.items()
     )
     assert len(store.client.search_model_versions(f"name = '{EXPERIMENT}'")) == 2

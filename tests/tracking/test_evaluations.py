@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.common.errors import InputError
-from pipeline.common.files import md5_of
+from pipeline.common.files import file_md5
 from pipeline.tracking.evaluations import Evaluation, log_evaluation, sync
 from pipeline.tracking.run import start_run
 from pipeline.tracking.store import Store
@@ -14,7 +14,7 @@ from pipeline.tracking.store import Store
 def train(evaluation: Evaluation) -> str:
     with start_run(evaluation.experiment_key, evaluation.settings, evaluation.tags) as run:
         run.log_epoch(0, {"train_loss": 2.5})
-        run.finish(md5_of(evaluation.checkpoint))
+        run.finish(file_md5(evaluation.checkpoint))
     return run.id
 
 
@@ -57,7 +57,7 @@ def test_an_evaluation_without_a_run_is_rebuilt_whole(
     expected = {
         "source": "backfill",
         "experiment_key": "lstm_ctc",
-        "model_md5": md5_of(evaluation.checkpoint),
+        "model_md5": file_md5(evaluation.checkpoint),
         "data_md5": "d41d",
         "evaluated": "true",
         "mlflow.note.content": "An LSTM over a CNN.",

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.common.files import md5_of
+from pipeline.common.files import file_md5
 from pipeline.runtime.timings import write_timing
 from pipeline.settings.experiment import ExperimentSettings
 from pipeline.tracking.outputs import evaluation_of
@@ -54,7 +54,7 @@ def test_tags_name_model_loss_and_data(experiment: ExperimentSettings) -> None:
         "lines": "own",
         "seed": "43",
         "data": "own characters",
-        "data_md5": md5_of(Path("data/lines/own.h5")),
+        "data_md5": file_md5(Path("data/lines/own.h5")),
     }
     assert tags_of(experiment, 43) == tags
     write_lines(Path("data/lines/own.h5"), tiny_lines(["other"]), data="other characters")

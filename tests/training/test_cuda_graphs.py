@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from pipeline.common.geometry import Windows, round_up
-from pipeline.models.recognizer import Reader, to_pixels
+from pipeline.models.recognizer import Recognizer, to_pixels
 from pipeline.models.registry import build_model
-from pipeline.training.cuda_graphs import COMES_AGAIN, GraphedReader, Inputs, plan
+from pipeline.training.cuda_graphs import COMES_AGAIN, GraphedRecognizer, Inputs, plan
 from tests.tiny import MODELS, RESNETS, noise_images, tiny_model, tiny_settings
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
@@ -54,16 +54,18 @@ def test_where_all_steps_count_a_plan_has_no_others() -> None:
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("loss", ["ctc", "ce"])
 def test_lines_read_alike_in_the_shape_that_is_planned(name: str, loss: str) -> None:
-    reader = tiny_settings(name, loss, max_length=20).build()
-    reader.model.eval()
+    recognizer = tiny_settings(name, loss, max_length=20).build()
+    recognizer.model.eval()
     for widths in WIDTHS:
         images = pixels(widths)
-        expected, lengths = reader.logits(images, widths)
-        cut = reader.objective.cut_to_lines
-        planned = plan(reader.model.windows, reader.model.raster, images.shape[::2], max(lengths), cut_to_lines=cut)
+        expected, lengths = recognizer.logits(images, widths)
+        cut = recognizer.objective.cut_to_lines
+        planned = plan(
+            recognizer.model.windows, recognizer.model.raster, images.shape[::2], max(lengths), cut_to_lines=cut
+        )
         inputs = Inputs(planned, images.device)
         inputs.fill(images, lengths)
-        (*_, made) = inputs.logits_by_depth(reader.model)
+        (*_, made) = inputs.logits_by_depth(recognizer.model)
         assert made.shape == (len(widths), 83, planned.steps)
         for line, length in enumerate(lengths):
             torch.testing.assert_close(made[line, :, :length], expected[line, :, :length], rtol=0, atol=1e-5)
@@ -105,11 +107,11 @@ def test_what_a_batch_leaves_is_blank_for_the_next() -> None:
 
 
 def test_on_a_processor_nothing_is_planned() -> None:
-    reader = tiny_settings("line_cnn").build()
-    graphed = GraphedReader(reader.model.train(), reader.objective)
+    recognizer = tiny_settings("line_cnn").build()
+    graphed = GraphedRecognizer(recognizer.model.train(), recognizer.objective)
     images = pixels(WIDTHS[0])
     torch.manual_seed(0)
-    (expected,), lengths = reader.logits_by_depth(images, WIDTHS[0])
+    (expected,), lengths = recognizer.logits_by_depth(images, WIDTHS[0])
     torch.manual_seed(0)
     (made,), same = graphed.logits_by_depth(images, WIDTHS[0])
     assert torch.equal(made, expected)
@@ -124,17 +126,19 @@ def _exact_products() -> Iterator[None]:
     torch.backends.cudnn.allow_tf32 = before
 
 
-def steps(reader: Reader, batches: list[tuple[Tensor, list[int], list[str]]]) -> list[list[Tensor]]:
+def steps(recognizer: Recognizer, batches: list[tuple[Tensor, list[int], list[str]]]) -> list[list[Tensor]]:
     """Loss and gradients of each batch, the weights a step further each time."""
-    optimizer = torch.optim.SGD(reader.model.parameters(), lr=0.01)
+    optimizer = torch.optim.SGD(recognizer.model.parameters(), lr=0.01)
     found = []
     for images, widths, texts in batches:
-        every, lengths = reader.logits_by_depth(images.cuda(), widths)
-        loss = sum((reader.objective.loss(logits, lengths, texts) for logits in every), torch.zeros((), device="cuda"))
+        every, lengths = recognizer.logits_by_depth(images.cuda(), widths)
+        loss = sum(
+            (recognizer.objective.loss(logits, lengths, texts) for logits in every), torch.zeros((), device="cuda")
+        )
         optimizer.zero_grad()
         loss.backward()
-        gradients = [p.grad.clone() for p in reader.model.parameters() if p.grad is not None]
-        found.append([loss.detach(), *gradients, *[b.clone() for b in reader.model.buffers()]])
+        gradients = [p.grad.clone() for p in recognizer.model.parameters() if p.grad is not None]
+        found.append([loss.detach(), *gradients, *[b.clone() for b in recognizer.model.buffers()]])
         optimizer.step()
         del every, loss  # whose way back would keep PyTorch from recording another
     return found
@@ -155,16 +159,16 @@ def batches(count: int) -> list[tuple[Tensor, list[int], list[str]]]:
 @pytest.mark.parametrize("loss", ["ctc", "ce"])
 def test_replayed_steps_learn_what_others_do(name: str, loss: str) -> None:
     changes = {} if name in ("line_cnn", "line_cnn_simple") else {"intermediate": True}
-    readers = []
+    recognizers = []
     for _ in range(2):
         torch.manual_seed(0)
-        reader = tiny_settings(name, loss, 20, **changes).build()
-        for module in reader.model.modules():
+        recognizer = tiny_settings(name, loss, 20, **changes).build()
+        for module in recognizer.model.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0
-        reader.model.cuda().train()
-        readers.append(reader)
-    plain, graphed = readers[0], GraphedReader(readers[1].model, readers[1].objective)
+        recognizer.model.cuda().train()
+        recognizers.append(recognizer)
+    plain, graphed = recognizers[0], GraphedRecognizer(recognizers[1].model, recognizers[1].objective)
     work = batches(COMES_AGAIN + 4)
     for one, other in zip(steps(plain, work), steps(graphed, work), strict=True):
         for expected, made in zip(one, other, strict=True):
@@ -176,17 +180,17 @@ def test_replayed_steps_learn_what_others_do(name: str, loss: str) -> None:
 @pytest.mark.usefixtures("_exact_products")
 def test_weights_that_moved_are_found_again() -> None:
     torch.manual_seed(0)
-    reader = tiny_settings("line_cnn", "ctc", 20).build()
-    reader.model.dropout.p = 0.0
-    graphed = GraphedReader(reader.model.cuda().train(), reader.objective)
+    recognizer = tiny_settings("line_cnn", "ctc", 20).build()
+    recognizer.model.dropout.p = 0.0
+    graphed = GraphedRecognizer(recognizer.model.cuda().train(), recognizer.objective)
     steps(graphed, batches(COMES_AGAIN + 1))
-    reader.model.cpu()
-    where_they_were = [torch.zeros_like(parameter, device="cuda") for parameter in reader.model.parameters()]
-    reader.model.cuda()
+    recognizer.model.cpu()
+    where_they_were = [torch.zeros_like(parameter, device="cuda") for parameter in recognizer.model.parameters()]
+    recognizer.model.cuda()
     images, widths = pixels(WIDTHS[0]).cuda(), WIDTHS[0]
     for _ in range(COMES_AGAIN + 1):
         (made,), _ = graphed.logits_by_depth(images, widths)
-        (expected,), lengths = reader.logits_by_depth(images, widths)
+        (expected,), lengths = recognizer.logits_by_depth(images, widths)
         for line, length in enumerate(lengths):
             torch.testing.assert_close(made[line, :, :length], expected[line, :, :length], rtol=1e-3, atol=1e-4)
         del made, expected  # whose way back would keep PyTorch from recording another
@@ -195,8 +199,8 @@ def test_weights_that_moved_are_found_again() -> None:
 
 @on_gpu
 def test_each_replay_drops_out_others() -> None:
-    reader = tiny_settings("line_cnn", "ctc", 20, fc_dim=128).build()
-    graphed = GraphedReader(reader.model.cuda().train(), reader.objective)
+    recognizer = tiny_settings("line_cnn", "ctc", 20, fc_dim=128).build()
+    graphed = GraphedRecognizer(recognizer.model.cuda().train(), recognizer.objective)
     images = pixels(WIDTHS[0]).cuda()
     made = [graphed.logits_by_depth(images, WIDTHS[0])[0][0].detach().clone() for _ in range(COMES_AGAIN + 3)]
     assert all(not torch.equal(one, other) for one, other in pairwise(made))
@@ -205,16 +209,16 @@ def test_each_replay_drops_out_others() -> None:
 @on_gpu
 def test_under_autocast_a_replay_knows_the_new_weights() -> None:
     torch.manual_seed(0)
-    reader = tiny_settings("line_cnn", "ctc", 20).build()
-    reader.model.dropout.p = 0.0
-    graphed = GraphedReader(reader.model.cuda().train(), reader.objective)
+    recognizer = tiny_settings("line_cnn", "ctc", 20).build()
+    recognizer.model.dropout.p = 0.0
+    graphed = GraphedRecognizer(recognizer.model.cuda().train(), recognizer.objective)
     images = pixels(WIDTHS[0]).cuda()
     for scale in (1.0, 1.0, 0.5, 3.0):
         with torch.no_grad():
-            reader.model.fc2.weight.mul_(scale)
+            recognizer.model.fc2.weight.mul_(scale)
         with torch.autocast("cuda", torch.bfloat16):
             (made,), _ = graphed.logits_by_depth(images, WIDTHS[0])
-            (expected,), lengths = reader.logits_by_depth(images, WIDTHS[0])
+            (expected,), lengths = recognizer.logits_by_depth(images, WIDTHS[0])
         for line, length in enumerate(lengths):
             one, other = made[line, :, :length], expected[line, :, :length]
             torch.testing.assert_close(one.float(), other.float(), rtol=0.05, atol=0.05)
@@ -229,8 +233,8 @@ def test_when_a_shape_is_recorded_decides_nothing(name: str, monkeypatch: pytest
     for comes_again in (2, 4, 10**9):
         monkeypatch.setattr("pipeline.training.cuda_graphs.COMES_AGAIN", comes_again)
         torch.manual_seed(0)
-        reader = tiny_settings(name, "ce", 20).build()  # whose gradients are summed in one order
-        graphed = GraphedReader(reader.model.cuda().train(), reader.objective)
+        recognizer = tiny_settings(name, "ce", 20).build()  # whose gradients are summed in one order
+        graphed = GraphedRecognizer(recognizer.model.cuda().train(), recognizer.objective)
         found.append(steps(graphed, batches(8)))
         assert bool(graphed.graphs._recordings) == (comes_again < 10)
     for others in found[1:]:

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from pipeline.data.loading.batches import LineDataset
-from pipeline.data.loading.streaming import EndlessLines
+from pipeline.data.loading.streaming import StreamingLines
 from pipeline.inference.evaluate import evaluate
 from pipeline.settings.experiment import TrainingSettings
-from pipeline.training.lit_module import Recognizer
+from pipeline.training.lit_module import LitRecognizer
 from pipeline.training.resume import Progress
 from pipeline.training.train import train
 from pipeline.training.trainer import make_adam, make_adamw, optimizer_of
@@ -32,7 +32,7 @@ RECIPE = {
 }
 
 
-def source(count: int = 12) -> EndlessLines:
+def source(count: int = 12) -> StreamingLines:
     return endless(count, **VARIETY)
 
 
@@ -47,7 +47,7 @@ def test_four_lines_are_learned_by_heart(name: str, rate: float, epochs: int) ->
     )
     sizes = {"conv_dim": 8, "lstm_dim": 32} if name == "line_resnet_lstm" else {"conv_dim": 8}
     trained = fit(tiny_settings(name, **sizes), training, texts * 8, texts)
-    result = evaluate(trained.reader, tiny_lines(texts), batch_size=3, arithmetic=FP32)
+    result = evaluate(trained.recognizer, tiny_lines(texts), batch_size=3, arithmetic=FP32)
     assert result.predictions["prediction"].tolist() == texts
 
 
@@ -88,12 +88,14 @@ def test_an_average_follows_the_weights() -> None:
     """With a decay of d, the average after two steps is d (d w0 + (1 - d) w1) + (1 - d) w2."""
     settings = tiny_settings("line_cnn")
     plain = [
-        dict(fit(settings, tiny_training(max_epochs=epochs), ["AB", "A"], ["AB"]).reader.model.named_parameters())
+        dict(fit(settings, tiny_training(max_epochs=epochs), ["AB", "A"], ["AB"]).recognizer.model.named_parameters())
         for epochs in (1, 2)
     ]
-    start = dict(fit(settings, tiny_training(learning_rate=1e-30), ["AB", "A"], ["AB"]).reader.model.named_parameters())
+    start = dict(
+        fit(settings, tiny_training(learning_rate=1e-30), ["AB", "A"], ["AB"]).recognizer.model.named_parameters()
+    )
     averaged = fit(settings, tiny_training(max_epochs=2, average_decay=0.75), ["AB", "A"], ["AB"])
-    for name, found in averaged.reader.model.named_parameters():
+    for name, found in averaged.recognizer.model.named_parameters():
         # PyTorch's average begins as the weights after the first step.
         begun = plain[0][name]
         expected = 0.75 * begun + 0.25 * plain[1][name]
@@ -105,14 +107,14 @@ def test_an_average_follows_the_weights() -> None:
 @pytest.mark.parametrize("loss", ["ctc", "ce"])
 def test_intermediate_logits_have_their_share_of_the_loss(loss: str) -> None:
     settings = tiny_settings("line_cnn_lstm", loss, intermediate=True, limit_output_length=loss == "ce")
-    reader, lines = settings.build(), tiny_lines(["AB", "CCA", "A"])
+    recognizer, lines = settings.build(), tiny_lines(["AB", "CCA", "A"])
     batch = LineDataset(lines).__getitems__([0, 1, 2])
-    module = Recognizer(reader, make_adam, 0.001, intermediate_weight=0.25).eval()  # without dropout
+    module = LitRecognizer(recognizer, make_adam, 0.001, intermediate_weight=0.25).eval()  # without dropout
     logged: dict[str, float] = {}
     module.log = lambda name, value, **_: logged.update({name: float(torch.as_tensor(value).detach())})  # type: ignore[method-assign, assignment]
     total = module.training_step(batch, 0).detach()
-    (inner, own), lengths = reader.logits_by_depth(batch.images, batch.widths)
-    losses = [float(reader.objective.loss(logits.detach(), lengths, batch.texts)) for logits in (inner, own)]
+    (inner, own), lengths = recognizer.logits_by_depth(batch.images, batch.widths)
+    losses = [float(recognizer.objective.loss(logits.detach(), lengths, batch.texts)) for logits in (inner, own)]
     assert losses[0] != pytest.approx(losses[1], rel=1e-3)
     assert float(total) == pytest.approx(0.25 * losses[0] + 0.75 * losses[1])
     assert logged["train_loss"] == pytest.approx(losses[1])
@@ -122,13 +124,13 @@ def test_intermediate_logits_have_their_share_of_the_loss(loss: str) -> None:
 @pytest.mark.parametrize("loss", ["ctc", "ce"])
 def test_all_classes_alike_have_their_share_of_each_loss(loss: str) -> None:
     settings = tiny_settings("line_cnn_lstm", loss, intermediate=True, limit_output_length=loss == "ce")
-    reader, batch = settings.build(), LineDataset(tiny_lines(["AB", "CCA", "A"])).__getitems__([0, 1, 2])
-    module = Recognizer(reader, make_adam, 0.001, intermediate_weight=0.25, label_smoothing=0.1).eval()
+    recognizer, batch = settings.build(), LineDataset(tiny_lines(["AB", "CCA", "A"])).__getitems__([0, 1, 2])
+    module = LitRecognizer(recognizer, make_adam, 0.001, intermediate_weight=0.25, label_smoothing=0.1).eval()
     logged: dict[str, float] = {}
     module.log = lambda name, value, **_: logged.update({name: float(torch.as_tensor(value).detach())})  # type: ignore[method-assign, assignment]
     total = module.training_step(batch, 0).detach()
-    (inner, own), lengths = reader.logits_by_depth(batch.images, batch.widths)
-    objective = reader.objective
+    (inner, own), lengths = recognizer.logits_by_depth(batch.images, batch.widths)
+    objective = recognizer.objective
     losses = [float(objective.loss(logits.detach(), lengths, batch.texts)) for logits in (inner, own)]
     alike = [float(objective.uniform_loss(logits.detach(), lengths)) for logits in (inner, own)]
     smoothed = [0.9 * one + 0.1 * other for one, other in zip(losses, alike, strict=True)]
@@ -141,10 +143,10 @@ def test_what_is_kept_is_what_was_validated() -> None:
     lines = tiny_lines(["AB", "CCA", "A"])
     training = tiny_training(max_epochs=6, average_decay=0.5, learning_rate=0.01)
     trained = train(tiny_settings("line_resnet_lstm"), training, lines, lines)
-    trained.reader.model.eval()
+    trained.recognizer.model.eval()
     with torch.no_grad():
-        logits, lengths = trained.reader.logits(torch.from_numpy(lines.images), lines.widths.tolist())
-        loss = float(trained.reader.objective.loss(logits, lengths, lines.texts))
+        logits, lengths = trained.recognizer.logits(torch.from_numpy(lines.images), lines.widths.tolist())
+        loss = float(trained.recognizer.objective.loss(logits, lengths, lines.texts))
     assert loss == pytest.approx(trained.history["val_loss"].min(), rel=1e-4)
 
 

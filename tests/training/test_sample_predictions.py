@@ -17,7 +17,7 @@ def test_lines_are_read_after_the_first_a_middle_and_the_last_epoch(epochs: int,
         tiny_training(max_epochs=epochs),
         LINES,
         LINES,
-        on_readings=lambda epoch, texts: seen.append((epoch, len(texts))),
+        on_predictions=lambda epoch, texts: seen.append((epoch, len(texts))),
     )
     assert seen == [(epoch, 6) for epoch in read]
 
@@ -26,7 +26,7 @@ def test_the_epoch_that_training_is_stopped_at_is_read() -> None:
     seen: list[int] = []
     training = tiny_training(max_epochs=50, early_stopping_patience=1, learning_rate=0.3)
     trained = train(
-        tiny_settings("line_cnn"), training, LINES, LINES, on_readings=lambda epoch, texts: seen.append(epoch)
+        tiny_settings("line_cnn"), training, LINES, LINES, on_predictions=lambda epoch, texts: seen.append(epoch)
     )
     assert 1 < len(trained.history) < 25
     assert seen == [0, len(trained.history) - 1]
@@ -37,7 +37,9 @@ def test_the_weights_are_the_same_with_it_as_without(model: str, tmp_path: Path)
     settings = tiny_settings(model, **({"lstm_layers": 2, "lstm_dropout": 0.5} if "lstm" in model else {}))
     training = tiny_training(max_epochs=3)
     plain = train(settings, training, LINES, LINES)
-    read = train(settings, training, LINES, LINES, progress=Progress(tmp_path), on_readings=lambda epoch, texts: None)
+    read = train(
+        settings, training, LINES, LINES, progress=Progress(tmp_path), on_predictions=lambda epoch, texts: None
+    )
     assert plain.history.equals(read.history)
-    for name, weights in plain.reader.model.state_dict().items():
-        assert weights.equal(read.reader.model.state_dict()[name])
+    for name, weights in plain.recognizer.model.state_dict().items():
+        assert weights.equal(read.recognizer.model.state_dict()[name])

@@ -10,16 +10,16 @@ from torch import Tensor
 from pipeline.common.errors import InputError
 from pipeline.data.storage.lines import Lines
 from pipeline.inference.evaluate import evaluate
-from pipeline.metrics.epoch import ReadingMetrics
-from pipeline.models.checkpoint import ReaderSettings, save_checkpoint
-from pipeline.models.recognizer import Reader
+from pipeline.metrics.epoch import EpochMetrics
+from pipeline.models.checkpoint import RecognizerSettings, save_checkpoint
+from pipeline.models.recognizer import Recognizer
 from pipeline.objectives.cross_entropy import CrossEntropy
 from pipeline.objectives.ctc import CTC
 from pipeline.settings.experiment import TrainingSettings
 from pipeline.training import train as module
 from pipeline.training import trainer as trainer_module
 from pipeline.training.resume import Progress
-from pipeline.training.train import require_fitting, start_reader, train
+from pipeline.training.train import initial_recognizer, require_fitting, train
 from tests.tiny import FP32, tiny_lines, tiny_settings, tiny_training
 
 TEXTS = ["AB", "CCA", "hi B", "A"]
@@ -31,7 +31,7 @@ COLUMNS = [
 
 
 def fit(
-    settings: ReaderSettings,
+    settings: RecognizerSettings,
     training: TrainingSettings,
     texts: Sequence[str] = TEXTS,
     validation: Sequence[str] = TEXTS,
@@ -39,17 +39,17 @@ def fit(
     return train(settings, training, tiny_lines(texts), tiny_lines(validation, seed=1))
 
 
-def weights_of(trained: module.Trained, settings: ReaderSettings, folder: Path) -> bytes:
-    save_checkpoint(folder / "model.pt", settings, trained.reader)
+def weights_of(trained: module.Trained, settings: RecognizerSettings, folder: Path) -> bytes:
+    save_checkpoint(folder / "model.pt", settings, trained.recognizer)
     return (folder / "model.pt").read_bytes()
 
 
-def loss_on(reader: Reader, lines: Lines) -> float:
+def loss_on(recognizer: Recognizer, lines: Lines) -> float:
     """The loss over all lines as one batch."""
-    reader.model.eval()
+    recognizer.model.eval()
     with torch.no_grad():
-        logits, lengths = reader.logits(torch.from_numpy(lines.images), lines.widths.tolist())
-        return float(reader.objective.loss(logits, lengths, lines.texts))
+        logits, lengths = recognizer.logits(torch.from_numpy(lines.images), lines.widths.tolist())
+        return float(recognizer.objective.loss(logits, lengths, lines.texts))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_four_lines_are_learned_by_heart(
     texts = ["AB", "CCA", "hiB" if name == "line_cnn_simple" else "hi B", "A"]
     training = tiny_training(max_epochs=epochs, learning_rate=learning_rate, early_stopping_patience=1000)
     trained = fit(tiny_settings(name, loss, wrap=wrap, **sizes), training, texts * 8, texts)
-    result = evaluate(trained.reader, tiny_lines(texts), batch_size=3, arithmetic=FP32)
+    result = evaluate(trained.recognizer, tiny_lines(texts), batch_size=3, arithmetic=FP32)
     assert result.predictions["prediction"].tolist() == texts
     assert result.metrics["test_cer"] == 0
     assert trained.history["val_cer"].iloc[0] > 0.5
@@ -93,13 +93,13 @@ def test_history_has_one_row_an_epoch(loss: str, further: list[str]) -> None:
 
 def test_training_rates_are_those_of_their_own_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     computed: list[tuple[float, dict[str, float]]] = []
-    compute = ReadingMetrics.compute
+    compute = EpochMetrics.compute
 
-    def spy(metric: ReadingMetrics) -> dict[str, float]:
+    def spy(metric: EpochMetrics) -> dict[str, float]:
         computed.append((float(metric.lines), compute(metric)))
         return computed[-1][1]
 
-    monkeypatch.setattr(ReadingMetrics, "compute", spy)
+    monkeypatch.setattr(EpochMetrics, "compute", spy)
     training = tiny_training(max_epochs=4, learning_rate=0.05)
     history = fit(tiny_settings("line_cnn_simple", "ce"), training, TEXTS * 2, TEXTS[:3]).history
     assert [lines for lines, _ in computed] == [3, 8] * 4
@@ -134,7 +134,7 @@ def test_the_best_weights_by_validation_loss_are_kept() -> None:
     training = tiny_training(max_epochs=60, learning_rate=0.02, early_stopping_patience=3)
     trained = fit(settings, training, ["ABCD", "EFGH"] * 4, ["hgfe", "dcba"])
     losses = trained.history["val_loss"]
-    assert loss_on(trained.reader, tiny_lines(["hgfe", "dcba"], seed=1)) == pytest.approx(losses.min(), rel=1e-4)
+    assert loss_on(trained.recognizer, tiny_lines(["hgfe", "dcba"], seed=1)) == pytest.approx(losses.min(), rel=1e-4)
     # Training goes on for as many epochs as patience lasts, and then ends.
     assert len(losses) == losses.idxmin() + 1 + 3 < 60
     assert losses.iloc[-1] > losses.min() * 1.01
@@ -147,14 +147,14 @@ def test_training_starts_from_a_checkpoint(tmp_path: Path, monkeypatch: pytest.M
     start = settings.build()
     save_checkpoint(tmp_path / "models" / "start.pt", settings, start)
     read = tiny_settings("line_cnn", "ctc", max_length=5)  # the weights do not depend on the loss
-    loaded = start_reader(read, "models/start.pt")
+    loaded = initial_recognizer(read, "models/start.pt")
     assert type(loaded.objective) is CTC
     assert loaded.objective.max_length == 5
     assert loaded.model.training
     for one, other in zip(loaded.model.parameters(), start.model.parameters(), strict=True):
         assert torch.equal(one, other)
     trained = fit(settings, tiny_training(load="models/start.pt", learning_rate=1e-9))
-    for one, other in zip(trained.reader.model.parameters(), start.model.parameters(), strict=True):
+    for one, other in zip(trained.recognizer.model.parameters(), start.model.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-7)
 
 
@@ -198,25 +198,25 @@ def test_a_line_that_ctc_cannot_write_is_refused(part: str) -> None:
     ],
 )
 def test_which_lines_ctc_can_write(text: str, width: int, stride: int, wrap: bool, fits: bool) -> None:
-    reader = tiny_settings("line_cnn_simple", "ctc", wrap=wrap, window_stride=stride).build()
+    recognizer = tiny_settings("line_cnn_simple", "ctc", wrap=wrap, window_stride=stride).build()
     if fits:
-        require_fitting(reader, ["A", text], [84, width])
+        require_fitting(recognizer, ["A", text], [84, width])
     else:
         with pytest.raises(InputError, match=f"'{text}' .* {width} pixels wide, .* every {stride} pixels"):
-            require_fitting(reader, ["A", text], [84, width])
+            require_fitting(recognizer, ["A", text], [84, width])
 
 
 def test_a_rare_crowded_line_is_named_but_not_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    reader = tiny_settings("line_cnn_simple", "ctc", window_stride=28).build()
+    recognizer = tiny_settings("line_cnn_simple", "ctc", window_stride=28).build()
     texts, widths = ["A"] * 99 + ["400000"], [28] * 99 + [151]
-    require_fitting(reader, texts, widths)
+    require_fitting(recognizer, texts, widths)
     (line,) = capsys.readouterr().out.splitlines()
     assert line == (
         "train: 1 of 100 lines teach nothing, as CTC cannot fit them: '400000' and its repeats need 10 steps; "
         "it is 151 pixels wide, which makes S = 6 with windows of 28 every 28 pixels"
     )
     with pytest.raises(InputError, match="CTC cannot fit 1 of 99 lines: '400000'"):
-        require_fitting(reader, texts[1:], widths[1:])
+        require_fitting(recognizer, texts[1:], widths[1:])
 
 
 def test_cross_entropy_asks_nothing_of_steps() -> None:
@@ -264,8 +264,8 @@ def test_one_cycle_raises_and_lowers_the_rate() -> None:
 
 def test_the_finder_replaces_the_rate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[float] = []
-    compute = ReadingMetrics.compute
-    monkeypatch.setattr(ReadingMetrics, "compute", lambda self: (counted.append(float(self.lines)), compute(self))[1])
+    compute = EpochMetrics.compute
+    monkeypatch.setattr(EpochMetrics, "compute", lambda self: (counted.append(float(self.lines)), compute(self))[1])
     training = tiny_training(max_epochs=20, learning_rate=0.5, find_learning_rate=True, early_stopping_patience=1)
     history = fit(tiny_settings("line_cnn", "ce"), training, TEXTS * 8).history
     (line,) = capsys.readouterr().out.splitlines()

@@ -5,9 +5,9 @@ import pytorch_lightning as pl
 import torch
 
 from pipeline.training import trainer as trainer_module
-from pipeline.training.cuda_graphs import GraphedReader
+from pipeline.training.cuda_graphs import GraphedRecognizer
 from pipeline.training.local_sgd import AverageWeights, LocalSteps
-from pipeline.training.trainer import make_trainer, recognizer_of
+from pipeline.training.trainer import make_lit_recognizer, make_trainer
 from tests.tiny import tiny_settings, tiny_training
 
 
@@ -47,12 +47,12 @@ def test_steps_on_a_gpu_are_replayed_where_each_batch_is_a_step(
     gpu: bool, accumulated: int, graphed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trainer_module, "uses_gpu", lambda accelerator: gpu)
-    reader = tiny_settings("line_cnn").build()
+    recognizer = tiny_settings("line_cnn").build()
     training = tiny_training({"accumulate_grad_batches": accumulated})
-    module = recognizer_of(reader, training, training.learning_rate)
-    assert isinstance(module.reader, GraphedReader) == graphed
-    assert module.reader.model is reader.model
-    assert module.reader.objective is reader.objective
+    module = make_lit_recognizer(recognizer, training, training.learning_rate)
+    assert isinstance(module.recognizer, GraphedRecognizer) == graphed
+    assert module.recognizer.model is recognizer.model
+    assert module.recognizer.objective is recognizer.objective
 
 
 def test_a_terminal_sees_a_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

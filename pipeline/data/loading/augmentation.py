@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.common.geometry import CELL
-from pipeline.settings.augmentation import SpreadSettings, VarietySettings
+from pipeline.settings.augmentation import AugmentationSettings, SpreadSettings
 
 KINDS = ("slant", "rotation", "size", "baseline", "spacing", "stroke", "aspect")
 STROKE, ASPECT = KINDS.index("stroke"), KINDS.index("aspect")
@@ -19,14 +19,16 @@ ERASED = (3, 9)
 """Least and most pixels along a side of what is erased."""
 
 
-class Variety:
+class Augmentation:
     """Changes characters and lines at random; the same generator state gives the same bytes."""
 
-    def __init__(self, settings: VarietySettings) -> None:
+    def __init__(self, settings: AugmentationSettings) -> None:
         self.settings = settings
         self.of_line, self.of_character = _spread(settings.line), _spread(settings.character)
 
-    def vary(self, glyphs: NDArray[np.uint8], lines: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.uint8]:
+    def augment(
+        self, glyphs: NDArray[np.uint8], lines: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.uint8]:
         """Characters (N, 28, 28), each changed by what is drawn for its line, by number (N,), and for itself."""
         changes = self._draw(slice(0, ASPECT), lines, rng)
         pulls = rng.standard_normal((len(glyphs), 2, PULLS, PULLS), np.float32) * np.float32(self.settings.warp)

@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
 from pipeline.data.loading.batches import Batch, WidthBatches, line_loader
-from pipeline.data.loading.streaming import EndlessBatches, EndlessLines, endless_loader
+from pipeline.data.loading.streaming import StreamingBatches, StreamingLines, streaming_loader
 from pipeline.data.storage.lines import Lines
 
 
@@ -20,7 +20,7 @@ class LinesDataModule(pl.LightningDataModule):
     """
 
     def __init__(
-        self, train: Lines | EndlessLines, validation: Lines, batch_size: int, seed: int, *, by_width: bool = True
+        self, train: Lines | StreamingLines, validation: Lines, batch_size: int, seed: int, *, by_width: bool = True
     ) -> None:
         super().__init__()
         self.by_width = by_width
@@ -37,8 +37,8 @@ class LinesDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of the current epoch, decided by the seed and the epoch's number alone."""
         epoch = self.trainer.current_epoch if self.trainer else 0
-        if isinstance(self.train, EndlessLines):
-            return endless_loader(EndlessBatches(self.train, self.batch_size, self.seed, epoch, *self._replicas()))
+        if isinstance(self.train, StreamingLines):
+            return streaming_loader(StreamingBatches(self.train, self.batch_size, self.seed, epoch, *self._replicas()))
         return self._loader(self.train, np.random.default_rng([self.seed, epoch]))
 
     def val_dataloader(self) -> DataLoader[Batch]:

@@ -7,26 +7,26 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader, IterableDataset
 
-from pipeline.data.loading.augmentation import Variety
+from pipeline.data.loading.augmentation import Augmentation
 from pipeline.data.loading.batches import Batch, LineDataset, WidthBatches
 from pipeline.data.storage.characters import Characters, read_characters
 from pipeline.data.storage.corpus import read_corpus
 from pipeline.data.storage.lines import Lines
 from pipeline.data.synthesis.lines import Pen, TextSampler
-from pipeline.settings.augmentation import EndlessSettings, VarietySettings
+from pipeline.settings.augmentation import AugmentationSettings, StreamingSettings
 from pipeline.settings.lines import LinesSettings
 
 SHORTEST = 0.25
 """Share of the greatest length that a curriculum begins with."""
 
 
-class EndlessLines:
+class StreamingLines:
     """Lines of a data set's kind without an end; `len` is the number that makes an epoch."""
 
     def __init__(
-        self, words: Sequence[str], characters: Characters, lines: LinesSettings, endless: EndlessSettings
+        self, words: Sequence[str], characters: Characters, lines: LinesSettings, endless: StreamingSettings
     ) -> None:
-        variety = None if endless.variety == VarietySettings() else Variety(endless.variety)
+        variety = None if endless.variety == AugmentationSettings() else Augmentation(endless.variety)
         self.settings = endless
         self.pen = Pen(characters, lines, variety)
         self.draw_texts = TextSampler(words, lines.max_characters)
@@ -36,8 +36,8 @@ class EndlessLines:
 
     @classmethod
     def from_files(
-        cls, characters: Path, corpus: Path, attributes: Mapping[str, Any], endless: EndlessSettings
-    ) -> "EndlessLines":
+        cls, characters: Path, corpus: Path, attributes: Mapping[str, Any], endless: StreamingSettings
+    ) -> "StreamingLines":
         """From the training characters and the training text; a line file's `attributes` say of what kind.
 
         Raises:
@@ -59,7 +59,7 @@ class EndlessLines:
         return round(whole * (SHORTEST + (1 - SHORTEST) * grown))
 
 
-class EndlessBatches(IterableDataset[Batch]):
+class StreamingBatches(IterableDataset[Batch]):
     """The batches of one epoch: `POOL` at a time are synthesized, and sorted by width as `WidthBatches` does.
 
     Seed, epoch and the number of the pool alone decide what a pool holds, so that an interrupted training
@@ -68,7 +68,7 @@ class EndlessBatches(IterableDataset[Batch]):
     """
 
     def __init__(
-        self, lines: EndlessLines, batch_size: int, seed: int, epoch: int, replicas: int = 1, rank: int = 0
+        self, lines: StreamingLines, batch_size: int, seed: int, epoch: int, replicas: int = 1, rank: int = 0
     ) -> None:
         self.lines = lines
         self.batch_size = batch_size
@@ -91,6 +91,6 @@ class EndlessBatches(IterableDataset[Batch]):
                 yield dataset.__getitems__(indices)
 
 
-def endless_loader(batches: EndlessBatches) -> DataLoader[Batch]:
+def streaming_loader(batches: StreamingBatches) -> DataLoader[Batch]:
     """A loader of those batches; no worker processes, as synthesis takes far less time than a training step."""
     return DataLoader(batches, batch_size=None)

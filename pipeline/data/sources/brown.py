@@ -8,7 +8,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 from pipeline.common.errors import InputError
-from pipeline.common.files import sha256_of
+from pipeline.common.files import file_sha256
 from pipeline.data.sources.archives import open_archive, open_member
 from pipeline.data.storage.corpus import Document
 
@@ -32,7 +32,7 @@ def download_brown(store: Path, sha256: str, index_url: str | None = None) -> Pa
     """
     target = store / "brown.zip"
     try:
-        if target.is_file() and sha256_of(target) == sha256:
+        if target.is_file() and file_sha256(target) == sha256:
             return target
         store.mkdir(parents=True, exist_ok=True)
         # NLTK refuses folders that a group may write to, as a checkout often is; this one is its owner's.
@@ -41,7 +41,7 @@ def download_brown(store: Path, sha256: str, index_url: str | None = None) -> Pa
             fetched = Path(folder, "corpora", "brown.zip")
             if not fetched.is_file():
                 raise InputError(f"brown.zip: NLTK could not fetch it ({problem or 'it is no corpus there'}); {HINT}")
-            if (got := sha256_of(fetched)) != sha256:
+            if (got := file_sha256(fetched)) != sha256:
                 raise InputError(f"brown.zip: NLTK fetched a file of SHA-256 {got} instead of {sha256}; {HINT}")
             fetched.replace(target)
     except OSError as error:

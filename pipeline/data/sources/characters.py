@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.common.files import sha256_of
+from pipeline.common.files import file_sha256
 from pipeline.data.sources import glyphs
 from pipeline.data.sources.download import fetch_first, obtain
 from pipeline.data.sources.emnist import read_archive
@@ -43,7 +43,7 @@ def load_characters(settings: EmnistSettings, store: Path) -> CharacterParts:
         data = "built-in glyphs, not EMNIST"
     else:
         archive = get_archive(settings, store)
-        sha256 = sha256_of(archive)
+        sha256 = file_sha256(archive)
         train, test = read_archive(archive)
         kind = "" if len(train) == OFFICIAL_TRAIN_COUNT else " re-split"
         data = f"EMNIST ByClass{kind} ({len(train):,} train characters)"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.common.files import sha256_of
+from pipeline.common.files import file_sha256
 from pipeline.data.sources.brown import HINT, brown_documents, download_brown
 from pipeline.data.sources.download import obtain
 from pipeline.data.sources.help_pages import builtin_documents
@@ -22,7 +22,7 @@ def load_corpus(settings: CorpusSettings, store: Path) -> Corpus:
         documents, name, sha256 = builtin_documents(), "Python's help pages", ""
     else:
         archive = get_archive(settings, store)
-        documents, name, sha256 = brown_documents(archive), "the Brown corpus", sha256_of(archive)
+        documents, name, sha256 = brown_documents(archive), "the Brown corpus", file_sha256(archive)
     rng = np.random.default_rng(settings.seed)
     parts = split_documents(documents, settings.validation_fraction, settings.test_fraction, rng)
     return make_corpus(parts, name=name, source=settings.source, sha256=sha256)

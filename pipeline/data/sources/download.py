@@ -9,7 +9,7 @@ import requests
 from filelock import FileLock
 
 from pipeline.common.errors import InputError
-from pipeline.common.files import md5_of, project_root, sha256_of
+from pipeline.common.files import file_md5, file_sha256, project_root
 from pipeline.data.sources.transfer import WEB_PAGE, Interrupted, open_session, transfer, version_mark
 
 ATTEMPTS = 5
@@ -101,7 +101,7 @@ def _require_web_address(url: str) -> None:
 
 def _fault(path: Path, sha256: str | None, md5: str | None) -> str | None:
     """What the file is instead of the archive, or None if it has the hashes given."""
-    for name, hash_of, wanted in (("SHA-256", sha256_of, sha256), ("MD5", md5_of, md5)):
+    for name, hash_of, wanted in (("SHA-256", file_sha256, sha256), ("MD5", file_md5, md5)):
         if wanted and (got := hash_of(path)) != wanted:
             return WEB_PAGE if _is_web_page(path) else f"a file of {name} {got} instead of {wanted}"
     return WEB_PAGE if not (sha256 or md5) and _is_web_page(path) else None

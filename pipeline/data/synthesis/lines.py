@@ -67,10 +67,12 @@ class TextSampler:
         return [self.text[i:j] for i, j in zip(begins.tolist(), ends.tolist(), strict=True)]
 
 
-class Variety(Protocol):
+class Augmentation(Protocol):
     """What may be done to characters before they are placed, and to whole lines after."""
 
-    def vary(self, glyphs: NDArray[np.uint8], lines: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.uint8]:
+    def augment(
+        self, glyphs: NDArray[np.uint8], lines: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.uint8]:
         """Characters (N, 28, 28), of the lines with numbers (N,)."""
 
     def spoil(self, lines: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -80,7 +82,7 @@ class Variety(Protocol):
 class Pen:
     """Writes texts with the images of one set of characters."""
 
-    def __init__(self, characters: Characters, settings: LinesSettings, variety: Variety | None = None) -> None:
+    def __init__(self, characters: Characters, settings: LinesSettings, variety: Augmentation | None = None) -> None:
         self.settings = settings
         self.variety = variety
         self.images = characters.images
@@ -133,4 +135,4 @@ class Pen:
             return self.images, chosen
         distinct, chosen[has_ink] = np.unique(lines * len(self.images) + numbers, return_inverse=True)
         lines, numbers = np.divmod(distinct, len(self.images))
-        return self.variety.vary(self.images[self.by_class[numbers]], lines, rng), chosen
+        return self.variety.augment(self.images[self.by_class[numbers]], lines, rng), chosen

@@ -20,7 +20,7 @@ def sinusoids(steps: int, features: int, device: torch.device | None = None) -> 
     return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)[:, :features]
 
 
-def steps_beyond(lengths: Lengths | None, features: Tensor) -> Tensor | None:
+def key_padding_mask(lengths: Lengths | None, features: Tensor) -> Tensor | None:
     """(B, S) bool: which steps of features (B, S, F) are past their line's own length; None where there are none."""
     steps = features.shape[1]
     if lengths is None or not some_are_shorter(lengths, steps):

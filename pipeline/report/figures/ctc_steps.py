@@ -12,7 +12,7 @@ from pipeline.common import paths, vocabulary
 from pipeline.common.vocabulary import BLANK, TOKENS
 from pipeline.data.storage.lines import Lines
 from pipeline.models.checkpoint import load_checkpoint
-from pipeline.models.recognizer import Reader
+from pipeline.models.recognizer import Recognizer
 from pipeline.report.analysis.alignment import visible
 from pipeline.report.analysis.results import Result
 from pipeline.report.figures.gallery import line_picture
@@ -65,17 +65,17 @@ def ctc_steps(results: Sequence[Result], data: Mapping[str, Lines]) -> list[Step
     for result in results:
         if result.experiment.loss == "ctc":
             lines = data[result.experiment.lines]
-            _, reader = load_checkpoint(paths.checkpoint(result.key, result.seeds[0]))
-            steps.append(take_steps(result.key, reader, lines))
+            _, recognizer = load_checkpoint(paths.checkpoint(result.key, result.seeds[0]))
+            steps.append(take_steps(result.key, recognizer, lines))
     return steps
 
 
-def take_steps(key: str, reader: Reader, lines: Lines) -> Steps:
-    """A reader's way through the line that `choose_line` takes."""
+def take_steps(key: str, recognizer: Recognizer, lines: Lines) -> Steps:
+    """A recognizer's way through the line that `choose_line` takes."""
     index = choose_line(lines.texts)
     image = lines.images[index, :, : lines.widths[index]]
-    path, reading = best_path(reader, image)
-    windows = reader.model.windows
+    path, reading = best_path(recognizer, image)
+    windows = recognizer.model.windows
     middles = [step * windows.stride + windows.width / 2 for step in range(len(path))]
     return Steps(
         key,
@@ -95,10 +95,10 @@ def choose_line(texts: Sequence[str]) -> int:
 
 
 @torch.inference_mode()
-def best_path(reader: Reader, image: NDArray[np.uint8]) -> tuple[list[int], str]:
-    """The best class of each step on a line's image (28, W), and the text that the reader makes of them."""
-    logits, lengths = reader.logits(torch.from_numpy(image[None].copy()), [image.shape[1]])
-    (row,) = reader.objective.decode(logits, lengths).tolist()
+def best_path(recognizer: Recognizer, image: NDArray[np.uint8]) -> tuple[list[int], str]:
+    """The best class of each step on a line's image (28, W), and the text that the recognizer makes of them."""
+    logits, lengths = recognizer.logits(torch.from_numpy(image[None].copy()), [image.shape[1]])
+    (row,) = recognizer.objective.decode(logits, lengths).tolist()
     return logits.argmax(1)[0, : lengths[0]].tolist(), vocabulary.decode(row)
 
 

@@ -4,8 +4,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.data.loading.augmentation import ERASED, KINDS, Variety, change_stroke, erase, warp
-from pipeline.settings.augmentation import VarietySettings
+from pipeline.data.loading.augmentation import ERASED, KINDS, Augmentation, change_stroke, erase, warp
+from pipeline.settings.augmentation import AugmentationSettings
 from tests.tiny import tiny_characters
 
 NO_PULLS = torch.zeros(1, 2, 4, 4)
@@ -46,8 +46,8 @@ def middle_of(ink: Tensor) -> tuple[float, float]:
 def varied(settings: dict[str, object], seed: int = 0, lines: list[int] | None = None) -> NDArray[np.uint8]:
     glyphs = tiny_characters().images[:6]
     of_line = np.array(lines or [0, 0, 0, 1, 1, 1])
-    variety = Variety(VarietySettings.model_validate(settings))
-    return variety.vary(glyphs, of_line, np.random.default_rng(seed))
+    variety = Augmentation(AugmentationSettings.model_validate(settings))
+    return variety.augment(glyphs, of_line, np.random.default_rng(seed))
 
 
 def test_nothing_changes_a_character_that_nothing_is_asked_of() -> None:
@@ -95,7 +95,7 @@ def test_aspect_widens_and_flattens() -> None:
 def test_what_has_no_aspect_is_drawn_as_before_there_was_one() -> None:
     rng = np.random.default_rng(3)
     glyphs = tiny_characters().images[:6]
-    made = Variety(VarietySettings.model_validate(SOME)).vary(glyphs, np.array([0, 0, 0, 1, 1, 1]), rng)
+    made = Augmentation(AugmentationSettings.model_validate(SOME)).augment(glyphs, np.array([0, 0, 0, 1, 1, 1]), rng)
     assert made.any()
     again = np.random.default_rng(3)
     for size in ((2, 6), (6, 6), (6, 2, 4, 4)):  # of two lines, of six characters, and what pulls at them
@@ -182,8 +182,8 @@ def test_a_lines_characters_share_what_is_drawn_for_the_line(kind: str) -> None:
     lines = np.array([0, 0, 0, 1])
     amount = AMOUNTS[kind]
     for level, alike in (("line", True), ("character", False)):
-        variety = Variety(VarietySettings.model_validate({level: {kind: amount}}))
-        made = variety.vary(glyphs, lines, np.random.default_rng(0))
+        variety = Augmentation(AugmentationSettings.model_validate({level: {kind: amount}}))
+        made = variety.augment(glyphs, lines, np.random.default_rng(0))
         assert np.array_equal(made[0], made[1]) is alike
         assert not np.array_equal(made[0], made[3])
         assert not np.array_equal(made[0], glyphs[0])
@@ -196,8 +196,10 @@ def test_the_generator_decides() -> None:
 
 def test_amounts_are_standard_deviations() -> None:
     glyphs = np.repeat(dot(14, 14)[0].byte().numpy(), 4000, axis=0)
-    variety = Variety(VarietySettings.model_validate({"character": {"spacing": 1.5}, "line": {"baseline": 2.0}}))
-    made = torch.from_numpy(variety.vary(glyphs, np.arange(4000), np.random.default_rng(0))).double()
+    variety = Augmentation(
+        AugmentationSettings.model_validate({"character": {"spacing": 1.5}, "line": {"baseline": 2.0}})
+    )
+    made = torch.from_numpy(variety.augment(glyphs, np.arange(4000), np.random.default_rng(0))).double()
     ink = made.sum((1, 2))
     places = torch.arange(28.0).double()
     x, y = made.sum(1) @ places / ink, made.sum(2) @ places / ink
@@ -207,15 +209,15 @@ def test_amounts_are_standard_deviations() -> None:
 
 
 def test_no_characters_are_no_characters() -> None:
-    variety = Variety(VarietySettings.model_validate(SOME))
-    none = variety.vary(np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.int64), np.random.default_rng(0))
+    variety = Augmentation(AugmentationSettings.model_validate(SOME))
+    none = variety.augment(np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.int64), np.random.default_rng(0))
     assert none.shape == (0, 28, 28)
 
 
 def test_brightness_takes_ink_from_whole_lines() -> None:
     lines = np.full((200, 28, 5), 200, np.uint8)
     lines[:, :, 0] = 0
-    made = Variety(VarietySettings(brightness=0.5)).spoil(lines, np.random.default_rng(0))
+    made = Augmentation(AugmentationSettings(brightness=0.5)).spoil(lines, np.random.default_rng(0))
     assert (made[:, :, 0] == 0).all()
     assert (made[:, :1, 1:] == made[:, :, 1:]).all()
     left = made[:, 0, 1] / 200
@@ -225,13 +227,13 @@ def test_brightness_takes_ink_from_whole_lines() -> None:
 
 def test_noise_stays_within_a_pixels_range() -> None:
     lines = np.full((20, 28, 50), 128, np.uint8)
-    made = Variety(VarietySettings(noise=10)).spoil(lines, np.random.default_rng(0)).astype(float)
+    made = Augmentation(AugmentationSettings(noise=10)).spoil(lines, np.random.default_rng(0)).astype(float)
     assert made.std() == pytest.approx(10, rel=0.02)
-    edges = Variety(VarietySettings(noise=60)).spoil(lines % 2 * 255, np.random.default_rng(0))
+    edges = Augmentation(AugmentationSettings(noise=60)).spoil(lines % 2 * 255, np.random.default_rng(0))
     assert edges.dtype == np.uint8
     assert (edges == 0).mean() == pytest.approx(0.5, abs=0.02)
 
 
 def test_without_either_a_line_stays_as_it_is() -> None:
     lines = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
-    assert Variety(VarietySettings()).spoil(lines, np.random.default_rng(0)) is lines
+    assert Augmentation(AugmentationSettings()).spoil(lines, np.random.default_rng(0)) is lines

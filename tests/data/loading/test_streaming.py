@@ -7,11 +7,11 @@ from pipeline.common.errors import InputError
 from pipeline.common.splits import SPLITS
 from pipeline.data.loading.batches import Batch, WidthBatches
 from pipeline.data.loading.datamodule import LinesDataModule
-from pipeline.data.loading.streaming import EndlessBatches, EndlessLines, endless_loader
+from pipeline.data.loading.streaming import StreamingBatches, StreamingLines, streaming_loader
 from pipeline.data.storage.characters import write_characters
 from pipeline.data.storage.corpus import make_corpus, write_corpus
 from pipeline.data.synthesis.lines import Pen
-from pipeline.settings.augmentation import EndlessSettings
+from pipeline.settings.augmentation import StreamingSettings
 from pipeline.settings.lines import LinesSettings
 from tests.data.loading.test_datamodule import module
 from tests.tiny import tiny_characters, tiny_lines
@@ -31,15 +31,15 @@ LINES = {
 VARIETY = {"line": {"slant": 0.2}, "character": {"rotation": 5.0, "stroke": 0.3}, "warp": 0.5, "noise": 5.0}
 
 
-def endless(count: int = 100, **variety: object) -> EndlessLines:
-    settings = EndlessSettings.model_validate({"lines_per_epoch": count, "variety": variety})
-    return EndlessLines(WORDS, tiny_characters(), LinesSettings.model_validate(LINES), settings)
+def endless(count: int = 100, **variety: object) -> StreamingLines:
+    settings = StreamingSettings.model_validate({"lines_per_epoch": count, "variety": variety})
+    return StreamingLines(WORDS, tiny_characters(), LinesSettings.model_validate(LINES), settings)
 
 
 def batches(
     count: int = 100, seed: int = 0, epoch: int = 0, replicas: int = 1, rank: int = 0, **variety: object
 ) -> list[Batch]:
-    made = EndlessBatches(endless(count, **variety), 3, seed, epoch, replicas, rank)
+    made = StreamingBatches(endless(count, **variety), 3, seed, epoch, replicas, rank)
     found = list(made)
     assert len(found) == len(made)
     return found
@@ -127,8 +127,8 @@ def test_only_training_characters_and_training_text_are_read(tmp_path: Path) -> 
     write_characters(tmp_path / "characters.h5", parts, {})
     texts = {"train": [("a", "tra ining")], "validation": [("b", "vali dation")], "test": [("c", "te st")]}
     write_corpus(tmp_path / "corpus.json", make_corpus(texts, name="own", source="own"))
-    settings = EndlessSettings(lines_per_epoch=10)
-    made = EndlessLines.from_files(
+    settings = StreamingSettings(lines_per_epoch=10)
+    made = StreamingLines.from_files(
         tmp_path / "characters.h5", tmp_path / "corpus.json", {**LINES, "name": "x"}, settings
     )
     drawn = made.draw(200, np.random.default_rng(0), 0)
@@ -138,11 +138,11 @@ def test_only_training_characters_and_training_text_are_read(tmp_path: Path) -> 
 
 def test_what_they_are_made_of_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"corpus\.json: no text to read .* run `dvc repro corpus`"):
-        EndlessLines.from_files(
+        StreamingLines.from_files(
             tmp_path / "characters.h5",
             tmp_path / "corpus.json",
             LINES,
-            EndlessSettings(lines_per_epoch=1),
+            StreamingSettings(lines_per_epoch=1),
         )
 
 
@@ -152,21 +152,23 @@ def test_the_data_module_goes_on_with_the_epoch() -> None:
         data.trainer = module(epoch).trainer
         assert data.train_batches == 20
         assert content(list(data.train_dataloader())) == content(batches(60, seed=4, epoch=epoch))
-    assert content(list(endless_loader(EndlessBatches(endless(60), 3, 4, 3)))) == content(batches(60, seed=4, epoch=3))
+    assert content(list(streaming_loader(StreamingBatches(endless(60), 3, 4, 3)))) == content(
+        batches(60, seed=4, epoch=3)
+    )
 
 
 def test_replicas_draw_other_lines_and_shuffle_alike() -> None:
-    first, second = (list(EndlessBatches(endless(480), 3, 4, 0, replicas=2, rank=rank)) for rank in (0, 1))
+    first, second = (list(StreamingBatches(endless(480), 3, 4, 0, replicas=2, rank=rank)) for rank in (0, 1))
     assert [batch.texts for batch in first] != [batch.texts for batch in second]
     widths = np.array([[max(batch.widths) for batch in share] for share in (first, second)])
     assert widths.shape == (2, 80)
     assert np.corrcoef(widths)[0, 1] > 0.8
 
 
-def growing(curriculum: int | None) -> EndlessLines:
-    settings = EndlessSettings(lines_per_epoch=120, curriculum=curriculum)
+def growing(curriculum: int | None) -> StreamingLines:
+    settings = StreamingSettings(lines_per_epoch=120, curriculum=curriculum)
     lines = LinesSettings.model_validate({**LINES, "max_length": 34, "max_overlap": 0.0})
-    return EndlessLines(["a"] * 50, tiny_characters(), lines, settings)
+    return StreamingLines(["a"] * 50, tiny_characters(), lines, settings)
 
 
 @pytest.mark.parametrize(("seen", "longest"), [(0, 8), (100, 14), (200, 20), (399, 32), (400, 32), (10_000, 32)])
@@ -181,11 +183,11 @@ def test_the_longest_texts_grow_from_a_quarter(seen: int, longest: int) -> None:
 def test_a_curriculum_counts_the_lines_of_the_whole_training(replicas: int) -> None:
     longest = []
     for epoch in range(3):
-        found = list(EndlessBatches(growing(240), 3, 0, epoch, replicas))
+        found = list(StreamingBatches(growing(240), 3, 0, epoch, replicas))
         longest.append(max(len(text) for batch in found for text in batch.texts))
     # The last pool of an epoch begins after 60 or all of its 120 lines.
     assert longest[0] <= growing(240).longest(60)
     assert longest[1] <= growing(240).longest(180)
     assert longest[0] < longest[1] < longest[2]
-    everything = [batch for epoch in (2, 3) for batch in EndlessBatches(growing(240), 3, 0, epoch, replicas)]
+    everything = [batch for epoch in (2, 3) for batch in StreamingBatches(growing(240), 3, 0, epoch, replicas)]
     assert max(len(text) for batch in everything for text in batch.texts) > 28

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from pipeline.models.layers.attention import placed, sinusoids, steps_beyond
+from pipeline.models.layers.attention import key_padding_mask, placed, sinusoids
 
 
 def test_positions_are_sines_and_cosines() -> None:
@@ -23,11 +23,11 @@ def test_positions_are_added_to_each_line() -> None:
 
 def test_steps_beyond_a_line() -> None:
     features = torch.zeros(3, 4, 2)
-    found = steps_beyond([1, 4, 3], features)
+    found = key_padding_mask([1, 4, 3], features)
     assert found is not None
     assert found.tolist() == [[False, True, True, True], [False] * 4, [False, False, False, True]]
 
 
 @pytest.mark.parametrize("lengths", [None, [4, 4, 4], [4, 5, 6]])
 def test_where_no_step_is_beyond_nothing_is_masked(lengths: list[int] | None) -> None:
-    assert steps_beyond(lengths, torch.zeros(3, 4, 2)) is None
+    assert key_padding_mask(lengths, torch.zeros(3, 4, 2)) is None

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.metrics.epoch import ReadingMetrics
+from pipeline.metrics.epoch import EpochMetrics
 from pipeline.report.analysis.rates import RATES, line_sums, resample_rates
 
 TEXTS = ["ab", "Cat sat", "a", "mm nn"]
@@ -11,7 +11,7 @@ READINGS = ["ab", "cat", "", "mm nnnn o"]
 
 def test_rates_are_those_of_the_metrics() -> None:
     rates = resample_rates(TEXTS, {"mine": [READINGS]})["mine"]
-    metric = ReadingMetrics()
+    metric = EpochMetrics()
     metric.update(READINGS, TEXTS, torch.zeros(4, 9), torch.zeros(4, 9))
     measured = metric.compute()
     for name in ("cer", "cer_lab", "wer", "exact"):

@@ -18,15 +18,15 @@ LINES = tiny_lines(TEXTS)
 @pytest.mark.parametrize("model", MODELS)
 def test_steps_are_those_of_the_reader(model: str) -> None:
     torch.manual_seed(0)
-    reader = tiny_settings(model).build()
-    reader.model.eval()
-    found = take_steps("mine", reader, LINES)
-    windows = reader.model.windows
+    recognizer = tiny_settings(model).build()
+    recognizer.model.eval()
+    found = take_steps("mine", recognizer, LINES)
+    windows = recognizer.model.windows
     assert (found.key, found.text, found.picture.width) == ("mine", "hello", 140)
     assert (found.window, found.stride) == (windows.width, windows.stride)
     assert len(found.signs) == windows.steps_of_line(140)
     assert [middle for middle, _ in found.signs][:2] == [windows.width / 2, windows.width / 2 + windows.stride]
-    (reading,), _ = reader.read(torch.from_numpy(LINES.images[:1, :, :140].copy()), [140])
+    (reading,), _ = recognizer.read(torch.from_numpy(LINES.images[:1, :, :140].copy()), [140])
     assert found.reading == reading
     # Runs without the blank ones are the reading, but for special tokens and what is too long for a target.
     signs = "".join(run.sign for run in found.runs if not run.blank and len(run.sign) == 1)
@@ -35,9 +35,9 @@ def test_steps_are_those_of_the_reader(model: str) -> None:
 
 
 def test_a_line_of_one_character_has_steps() -> None:
-    reader = tiny_settings("line_cnn").build()
-    path, reading = best_path(reader, tiny_lines(["a"]).images[0, :, :28])
-    assert len(path) == reader.model.windows.steps_of_line(28) > 0
+    recognizer = tiny_settings("line_cnn").build()
+    path, reading = best_path(recognizer, tiny_lines(["a"]).images[0, :, :28])
+    assert len(path) == recognizer.model.windows.steps_of_line(28) > 0
     assert len(reading) <= len(path)
 
 
