@@ -1,4 +1,4 @@
-"""How windows slide over a line: what decides the number of steps, known without building a model.
+"""The geometry of a line and of the windows that slide over it: how many steps an image has, known without a model.
 
 Shape letters used everywhere in this project:
     B  lines in a batch            C  classes (83)
@@ -15,57 +15,56 @@ CELL = 28
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of `width` pixels every `stride` pixels, as one model sees them.
+    """The windows of a model's steps along the width of an image: `width` pixels every `stride` pixels.
 
-    `reach` is how many pixels beside its window a step still depends on (its receptive field sticks
-    out by that much on either side); `grid` is the raster in pixels that the model rounds an image's
-    width up to.
+    A step's receptive field is its window and `margin` pixels on either side. `downsampling` is the factor by which
+    the network reduces the width; the width of an image is rounded up to a multiple of it.
     """
 
     width: int
     stride: int
-    reach: int = 0
-    grid: int = 1
+    margin: int = 0
+    downsampling: int = 1
 
     def steps(self, image_width: int) -> int:
         """S for an image of `image_width` pixels, as the lecture counts it; 0 where no window fits."""
-        return max(0, (round_up(image_width, self.grid) - self.width) // self.stride + 1)
+        return max(0, (round_up(image_width, self.downsampling) - self.width) // self.stride + 1)
 
-    def steps_of_line(self, line_width: int) -> int:
-        """Steps whose window begins on the line: S of a line under CTC, however wide its batch is.
+    def line_steps(self, line_width: int) -> int:
+        """Count the steps whose window begins on the line: S of a line under CTC, however wide its batch is.
 
-        Paper after the line takes no part: a model that sees one window at a time cannot tell it from a
-        space, and learns to end every line with the commonest character.
+        Steps on the background after the line do not count: a model that sees one window at a time cannot tell
+        that background from a space, and learns to end every line with the commonest character.
         """
         return -(-line_width // self.stride)
 
     def width_for(self, steps: int) -> int:
-        """Pixels that an image must have for `steps` steps none of which depends on the right edge."""
-        return (steps - 1) * self.stride + self.width + self.reach
+        """The image width in pixels for `steps` steps, none of whose receptive fields crosses the right edge."""
+        return (steps - 1) * self.stride + self.width + self.margin
 
     def first_blank_step(self, line_width: int) -> int:
-        """The first step that sees nothing but blank paper right of a line of `line_width` pixels.
+        """The first step whose receptive field is all background, right of a line of `line_width` pixels.
 
-        It and every later step answer alike.
+        All later steps have the same answer.
         """
-        return -(-(line_width + self.reach_left) // self.stride)
+        return -(-(line_width + self.left_margin) // self.stride)
 
     @property
-    def reach_left(self) -> int:
-        """Pixels that a step depends on left of its window; the last of the raster comes on top."""
-        return self.reach + self.grid - 1 if self.reach else 0
+    def left_margin(self) -> int:
+        """Pixels left of its window that a step may depend on: strided 3 x 3 convolutions look further left than right."""
+        return self.margin + self.downsampling - 1 if self.margin else 0
 
 
-def round_up(pixels: int, raster: int) -> int:
-    """The least multiple of `raster` of at least `pixels`."""
-    return -(-pixels // raster) * raster
+def round_up(pixels: int, multiple: int) -> int:
+    """Round up to the next multiple of `multiple`."""
+    return -(-pixels // multiple) * multiple
 
 
 def advance(overlap: float) -> int:
-    """Pixels from one character's cell to the next at an overlap in [0, 1)."""
+    """Pixels from one character's cell to the next, for an overlap in [0, 1)."""
     return CELL - int(CELL * overlap)
 
 
 def densest_width(characters: int, max_overlap: float) -> int:
-    """Width in pixels of a line of that many characters where all overlap the most."""
+    """Width in pixels of a line of so many characters, all with the largest overlap."""
     return CELL + (characters - 1) * advance(max_overlap)

@@ -23,7 +23,7 @@ class CTC(Objective):
 
     def lengths(self, windows: Windows, widths: Sequence[int]) -> list[int]:
         """The steps that begin on each line; the blank paper after it takes no part."""
-        return [windows.steps_of_line(width) for width in widths]
+        return [windows.line_steps(width) for width in widths]
 
     def loss(self, logits: Tensor, lengths: Sequence[int], texts: Sequence[str]) -> Tensor:
         """Mean over lines of the loss per target character; a line that no alignment fits counts 0."""

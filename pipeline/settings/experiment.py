@@ -72,8 +72,8 @@ class LineCNNSettings(Settings):
 
     @property
     def windows(self) -> Windows:
-        """The geometry of this model's steps; the reach follows from its eight 3 x 3 convolutions."""
-        return Windows(self.window_width // 8 * 8, self.window_stride // 8 * 8, reach=16, grid=8)
+        """The geometry of this model's steps; the margin follows from its eight 3 x 3 convolutions."""
+        return Windows(self.window_width // 8 * 8, self.window_stride // 8 * 8, margin=16, downsampling=8)
 
 
 class LineCNNLSTMSettings(LineCNNSettings):

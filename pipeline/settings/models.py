@@ -40,7 +40,7 @@ class LineResNetSettings(Settings):
 
     @property
     def window_width(self) -> int:
-        """A step's patch; what it sees beside is its reach."""
+        """A step's patch; what it sees beside is its margin."""
         return self.window_stride
 
     @property
@@ -50,9 +50,9 @@ class LineResNetSettings(Settings):
 
     @property
     def windows(self) -> Windows:
-        """The geometry of this model's steps; each block reaches two positions further, the stem one."""
-        reach = 2 * (1 + 2 * self.blocks_half) + 8 * self.blocks_quarter + 2 * self.last_stride * self.blocks_eighth
-        return Windows(self.window_stride, self.window_stride, reach, grid=8)
+        """The geometry of this model's steps; each block widens the margin by two positions, the stem by one."""
+        margin = 2 * (1 + 2 * self.blocks_half) + 8 * self.blocks_quarter + 2 * self.last_stride * self.blocks_eighth
+        return Windows(self.window_stride, self.window_stride, margin, downsampling=8)
 
     @model_validator(mode="after")
     def _blocks_are_as_fine_as_steps(self) -> Self:

@@ -89,7 +89,7 @@ def ctc_problems(path: str, experiment: ExperimentSettings, lines: LinesSettings
     tokens = 2 if lines.with_start_end_tokens else 0
     for characters in range(1, lines.max_characters + 1):
         width = densest_width(characters, lines.max_overlap)
-        steps = model.windows.steps_of_line(width)
+        steps = model.windows.line_steps(width)
         repeats = 1 if characters > 1 else 0
         if steps < characters + tokens + repeats:
             yield (

@@ -46,7 +46,7 @@ def plan(windows: Windows, raster: int, shape: tuple[int, int], steps: int, *, c
     if not cut_to_lines:
         return Plan(lines, round_up(pixels, raster), steps)
     width = round_up(max(pixels, windows.width_for(steps)), raster)
-    return Plan(lines, width, (width - windows.width - windows.reach) // windows.stride + 1)
+    return Plan(lines, width, (width - windows.width - windows.margin) // windows.stride + 1)
 
 
 @dataclass(frozen=True)

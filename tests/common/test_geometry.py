@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from pipeline.common.geometry import CELL, Windows, advance, densest_width, round_up
 
-CNN = {"reach": 16, "grid": 8}
+CNN = {"margin": 16, "downsampling": 8}
 windows_of_any_model = st.one_of(
     st.builds(Windows, st.integers(4, 100), st.integers(1, 100)),
     st.builds(lambda width, stride: Windows(8 * width, 8 * stride, **CNN), st.integers(1, 20), st.integers(1, 20)),
@@ -39,10 +39,10 @@ def test_steps_are_the_lectures(windows: Windows, image_width: int, steps: int) 
 
 @given(windows_of_any_model, st.integers(0, 1000))
 def test_steps_are_the_windows_that_fit(windows: Windows, image_width: int) -> None:
-    raster = image_width
-    while raster % windows.grid:
-        raster += 1
-    fitting = sum(left + windows.width <= raster for left in range(0, raster + 1, windows.stride))
+    padded = image_width
+    while padded % windows.downsampling:
+        padded += 1
+    fitting = sum(left + windows.width <= padded for left in range(0, padded + 1, windows.stride))
     assert windows.steps(image_width) == fitting
 
 
@@ -50,10 +50,10 @@ def test_steps_are_the_windows_that_fit(windows: Windows, image_width: int) -> N
 def test_width_for_gives_at_least_these_steps_and_is_tight(windows: Windows, steps: int) -> None:
     width = windows.width_for(steps)
     assert windows.steps(width) >= steps
-    # The last of these steps ends, with its reach, just at the edge.
-    assert (steps - 1) * windows.stride + windows.width + windows.reach == width
-    assert windows.steps(width - windows.reach) == steps
-    assert windows.steps(width - windows.reach - windows.grid) == steps - 1
+    # The last of these steps ends, with its margin, just at the edge.
+    assert (steps - 1) * windows.stride + windows.width + windows.margin == width
+    assert windows.steps(width - windows.margin) == steps
+    assert windows.steps(width - windows.margin - windows.downsampling) == steps - 1
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,12 @@ def test_width_for_gives_at_least_these_steps_and_is_tight(windows: Windows, ste
     ],
 )
 def test_a_line_has_the_steps_that_begin_on_it(windows: Windows, line_width: int, steps: int) -> None:
-    assert windows.steps_of_line(line_width) == steps
+    assert windows.line_steps(line_width) == steps
 
 
 @given(windows_of_any_model, st.integers(1, 1000))
 def test_steps_of_a_line_begin_on_it_by_definition(windows: Windows, line_width: int) -> None:
-    assert windows.steps_of_line(line_width) == len(range(0, line_width, windows.stride))
+    assert windows.line_steps(line_width) == len(range(0, line_width, windows.stride))
 
 
 @given(windows_of_any_model, st.integers(1, 1000))
@@ -82,12 +82,12 @@ def test_no_step_but_the_first_blank_one_touches_the_line(windows: Windows, line
     first = windows.first_blank_step(line_width)
     for step, blank in ((first, True), (first + 1, True), (first - 1, False)):
         left = step * windows.stride
-        assert (left - windows.reach_left >= line_width) == blank
+        assert (left - windows.left_margin >= line_width) == blank
 
 
-def test_a_network_reaches_further_by_its_raster() -> None:
-    assert Windows(24, 16, **CNN).reach_left == 23
-    assert Windows(28, 28).reach_left == 0
+def test_the_left_margin_is_wider_by_the_downsampling() -> None:
+    assert Windows(24, 16, **CNN).left_margin == 23
+    assert Windows(28, 28).left_margin == 0
 
 
 @pytest.mark.parametrize(
@@ -119,5 +119,5 @@ def test_a_cell_is_28_pixels() -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(1, 100))
-def test_rounded_up_is_the_least_multiple_that_is_no_less(pixels: int, raster: int) -> None:
-    assert next(p for p in range(pixels, pixels + raster) if p % raster == 0) == round_up(pixels, raster)
+def test_rounded_up_is_the_least_multiple_that_is_no_less(pixels: int, multiple: int) -> None:
+    assert next(p for p in range(pixels, pixels + multiple) if p % multiple == 0) == round_up(pixels, multiple)

@@ -12,7 +12,7 @@ from tests.tiny import noise_images
 
 
 def windows(width: int = 24, stride: int = 16) -> Windows:
-    return Windows(width, stride, reach=16, grid=8)
+    return Windows(width, stride, margin=16, downsampling=8)
 
 
 def make(width: int = 24, stride: int = 16) -> LineCNN:
@@ -113,9 +113,9 @@ def test_reach_is_what_a_step_depends_on(side: str) -> None:
     assert images.grad is not None
     felt = images.grad[0, 0].abs().amax(dim=0).nonzero().flatten()
     if side == "left":
-        assert int(felt.min()) == 64 - model.windows.reach_left
+        assert int(felt.min()) == 64 - model.windows.left_margin
     else:
-        assert int(felt.max()) == 64 + 24 + model.windows.reach - 1
+        assert int(felt.max()) == 64 + 24 + model.windows.margin - 1
 
 
 def test_far_right_of_the_ink_nothing_is_computed_twice() -> None:

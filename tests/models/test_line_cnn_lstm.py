@@ -11,7 +11,7 @@ from tests.tiny import noise_images
 
 def make() -> LineCNNLSTM:
     torch.manual_seed(0)
-    line_cnn = LineCNN(7, Windows(24, 16, reach=16, grid=8), conv_dim=2, fc_dim=6)
+    line_cnn = LineCNN(7, Windows(24, 16, margin=16, downsampling=8), conv_dim=2, fc_dim=6)
     return LineCNNLSTM(7, line_cnn, lstm_dim=5).double().eval()
 
 
@@ -23,7 +23,7 @@ def by_hand(model: LineCNNLSTM, logits: Tensor) -> Tensor:
 
 
 def test_it_has_the_lectures_parameters() -> None:
-    line_cnn = LineCNN(83, Windows(24, 16, reach=16, grid=8))
+    line_cnn = LineCNN(83, Windows(24, 16, margin=16, downsampling=8))
     model = LineCNNLSTM(83, line_cnn)
     # Each direction has 4 gates of 512 with 83 inputs, 512 states and two biases; the last layer 512 to 83.
     assert sum(p.numel() for p in model.parameters()) == 1_200_499 + 2 * 2048 * (83 + 512 + 2) + 513 * 83

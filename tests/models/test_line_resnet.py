@@ -69,9 +69,9 @@ def test_reach_is_what_a_step_depends_on(stride: int, last: int, blocks: tuple[i
     model(images)[0, step].sum().backward()
     assert images.grad is not None
     felt = images.grad[0, 0].abs().amax(dim=0).nonzero().flatten()
-    assert (int(felt.min()), int(felt.max())) == (160 - windows.reach, 160 + stride + windows.reach - 1)
+    assert (int(felt.min()), int(felt.max())) == (160 - windows.margin, 160 + stride + windows.margin - 1)
     # Stem and blocks: two 3 x 3 convolutions each, whose positions stand every 2, every 4 or every `last` pixels.
-    assert windows.reach == 2 + 4 * blocks[0] + 8 * blocks[1] + 2 * last * blocks[2]
+    assert windows.margin == 2 + 4 * blocks[0] + 8 * blocks[1] + 2 * last * blocks[2]
 
 
 def test_images_are_computed_in_few_widths() -> None:

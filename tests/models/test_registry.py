@@ -56,7 +56,7 @@ def test_weights_come_from_pytorchs_generator(name: str) -> None:
 @torch.no_grad()
 def test_a_line_alone_reads_as_in_a_batch(name: str, objective: str) -> None:
     model, widths = build(name), [130, 28, 57, 200, 83]
-    lengths = [model.windows.steps_of_line(width) for width in widths]
+    lengths = [model.windows.line_steps(width) for width in widths]
     if objective == "all lines the same steps":
         lengths = [30] * len(widths)
     images = noise_images(widths)

@@ -28,15 +28,15 @@ def pixels(widths: list[int], seed: int = 0) -> Tensor:
 @given(
     width=st.integers(1, 60),
     stride=st.integers(1, 30),
-    reach=st.integers(0, 40),
+    margin=st.integers(0, 40),
     raster=st.sampled_from([1, 16, 64]),
     shape=st.tuples(st.integers(1, 200), st.integers(28, 900)),
 )
 def test_a_plan_has_room_for_every_step_of_its_lines(
-    width: int, stride: int, reach: int, raster: int, shape: tuple[int, int]
+    width: int, stride: int, margin: int, raster: int, shape: tuple[int, int]
 ) -> None:
-    windows = Windows(width, stride, reach)
-    needed = windows.steps_of_line(shape[1])
+    windows = Windows(width, stride, margin)
+    needed = windows.line_steps(shape[1])
     planned = plan(windows, raster, shape, needed, cut_to_lines=True)
     assert planned.lines == shape[0]
     assert planned.width % raster == 0
@@ -47,7 +47,7 @@ def test_a_plan_has_room_for_every_step_of_its_lines(
 
 
 def test_where_all_steps_count_a_plan_has_no_others() -> None:
-    planned = plan(Windows(16, 8, reach=16), 64, (3, 130), 32, cut_to_lines=False)
+    planned = plan(Windows(16, 8, margin=16), 64, (3, 130), 32, cut_to_lines=False)
     assert (planned.lines, planned.width, planned.steps) == (3, 192, 32)
 
 
@@ -81,7 +81,7 @@ def test_every_shipped_model_is_recorded_in_few_widths() -> None:
 def test_batch_norm_measures_no_more_paper_than_without_a_plan(name: str) -> None:
     model = build_model(tiny_model(name)).train()
     widths = WIDTHS[0]
-    lengths = [model.windows.steps_of_line(width) for width in widths]
+    lengths = [model.windows.line_steps(width) for width in widths]
     images = pixels(widths)
     inputs = Inputs(
         plan(model.windows, model.raster, images.shape[::2], max(lengths), cut_to_lines=True), images.device
@@ -97,7 +97,7 @@ def test_batch_norm_measures_no_more_paper_than_without_a_plan(name: str) -> Non
 
 
 def test_what_a_batch_leaves_is_blank_for_the_next() -> None:
-    inputs = Inputs(plan(Windows(16, 8, reach=16), 64, (5, 140), 18, cut_to_lines=True), torch.device("cpu"))
+    inputs = Inputs(plan(Windows(16, 8, margin=16), 64, (5, 140), 18, cut_to_lines=True), torch.device("cpu"))
     for seed, widths in enumerate((WIDTHS[1], WIDTHS[0])):
         images = pixels(widths, seed)
         inputs.fill(images, [3, 5, 1, 2, 4])

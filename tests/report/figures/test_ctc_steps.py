@@ -24,7 +24,7 @@ def test_steps_are_those_of_the_reader(model: str) -> None:
     windows = recognizer.model.windows
     assert (found.key, found.text, found.picture.width) == ("mine", "hello", 140)
     assert (found.window, found.stride) == (windows.width, windows.stride)
-    assert len(found.signs) == windows.steps_of_line(140)
+    assert len(found.signs) == windows.line_steps(140)
     assert [middle for middle, _ in found.signs][:2] == [windows.width / 2, windows.width / 2 + windows.stride]
     (reading,), _ = recognizer.read(torch.from_numpy(LINES.images[:1, :, :140].copy()), [140])
     assert found.reading == reading
@@ -37,7 +37,7 @@ def test_steps_are_those_of_the_reader(model: str) -> None:
 def test_a_line_of_one_character_has_steps() -> None:
     recognizer = tiny_settings("line_cnn").build()
     path, reading = best_path(recognizer, tiny_lines(["a"]).images[0, :, :28])
-    assert len(path) == recognizer.model.windows.steps_of_line(28) > 0
+    assert len(path) == recognizer.model.windows.line_steps(28) > 0
     assert len(reading) <= len(path)
 
 
