@@ -1,10 +1,10 @@
-# Everything runs in a virtual environment that `make setup` makes; nothing else is needed but Python 3.11 and make.
+# All targets use the virtual environment that `make setup` creates. You need only Python 3.11 and make.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Past MLflow's front page, which is about language models.
+# The list of runs. MLflow's front page shows its features for language models instead.
 RUNS := http://127.0.0.1:5000/\#/experiments/1/runs?workflowType=machine_learning
-# Absolute, because stages run `python` in other folders.
+# An absolute path, because stages run `python` in other folders.
 export PATH := $(abspath $(BIN)):$(PATH)
 unexport PYTHONPATH
 
@@ -14,22 +14,22 @@ unexport PYTHONPATH
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-setup: $(VENV)/installed  ## Make the virtual environment and install the pinned packages.
+setup: $(VENV)/installed  ## Create the virtual environment and install the pinned packages.
 
 $(VENV)/installed: pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make setup PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev]'
-	@# On all cores, where pip compiles on one, and without packages' own tests. Some have files of Python's past, which
-	@# do not compile.
+	@# pip would compile on one core. This uses all cores and skips the packages' tests.
+	@# `|| true`: some packages contain files for old versions of Python, which do not compile.
 	@$(BIN)/python -m compileall -qq --workers 0 -x /tests/ $(VENV)/lib || true
 	@touch $@
 
 demo: setup  ## Run the whole pipeline on built-in characters and text, in build/demo.
 	@$(BIN)/python -m pipeline demo
 
-demo-report: setup  ## Train the demo with several seeds; writes the error rates that `make demo` expects.
+demo-report: setup  ## Train the demo with several seeds and write the error rates that `make demo` expects.
 	@$(BIN)/python -m pipeline demo --keep
 
 test: setup  ## Run the tests.
@@ -40,29 +40,29 @@ lint: setup  ## Check format, style and types.
 	ruff check .
 	mypy
 
-format: setup  ## Format the code and mend what ruff can.
+format: setup  ## Format the code and fix what ruff can fix.
 	ruff format .
 	ruff check --fix .
 
-ui: setup  ## Show MLflow's runs: of the project, or of the demo where the project has none.
+ui: setup  ## Show the project's runs in MLflow, or the demo's runs if the project has none.
 	@echo "Open $(RUNS)"
 	@cd $$(test -f mlflow.db && echo . || echo build/demo) && MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --host 127.0.0.1 --workers 1
 
 sync: setup  ## Rebuild missing MLflow runs from DVC's outputs.
 	$(BIN)/python -m pipeline sync
 
-reliability: setup  ## Inject faults for hours; writes reports/reliability.md. REAL='--archive A --corpus B' for real data.
+reliability: setup  ## Inject faults for hours and write reports/studies/reliability/. REAL='--archive A --corpus B' for real data; MINUTES=60.
 	$(BIN)/python -m reliability --minutes $(or $(MINUTES),60) $(REAL)
 
-audit: build/audit/bin/pip-audit  ## Look the pinned packages up among known vulnerabilities; needs a network.
+audit: build/audit/bin/pip-audit  ## Check the pinned packages for known vulnerabilities; needs a network.
 	@{ sed -n 's/^\([A-Za-z0-9._-]*==[^ ;]*\).*/\1/p' requirements.lock; grep -o 'torch==[0-9.]*' pyproject.toml | head -n 1; } > build/audit/requirements.txt
 	@build/audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement build/audit/requirements.txt 2> build/audit/errors \
-		|| { tail -n 1 build/audit/errors | cut -c 1-300; echo "audit: a package is vulnerable or could not be looked up (that needs a network)"; exit 1; }
+		|| { tail -n 1 build/audit/errors | cut -c 1-300; echo "audit: a package is vulnerable or could not be looked up (this needs a network)"; exit 1; }
 
 build/audit/bin/pip-audit:
 	@$(PYTHON) -m venv build/audit
 	@build/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1 \
-		|| { rm -rf build/audit; echo "audit: pip-audit cannot be installed (that needs a network)"; exit 1; }
+		|| { rm -rf build/audit; echo "audit: pip-audit cannot be installed (this needs a network)"; exit 1; }
 
 lock: setup  ## Write the hashes of the packages in .venv to requirements.lock; needs uv.
 	@{ sed -n '/^#/p' requirements.lock; $(BIN)/python -m pip freeze --exclude-editable | grep -v '^torch==' \

@@ -19,6 +19,7 @@ from pipeline.common import paths
 from pipeline.common.errors import exit_on_input_error
 from pipeline.data.storage.line_store import read_attributes
 
+OUTPUT = Path("reports/studies/performance")
 COMPARED = [*EXPERIMENTS, "synthesis", "decode and cer", "evaluate"]
 ALONE = ["decode and all rates"]
 """Compared with nobody, as only we compute it."""
@@ -90,7 +91,7 @@ def main() -> None:
     parser.add_argument("--lab", help="Python file with the functions of benchmarks/baseline.py, measured as `lab`")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where models compute")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each implementation")
-    parser.add_argument("--output", type=Path, default=Path("reports"), help="folder of performance.csv and .md")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="folder of performance.csv and .md")
     arguments = parser.parse_args()
     chosen = arguments.what or known
     if unknown := set(chosen) - set(known):

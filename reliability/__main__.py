@@ -13,6 +13,7 @@ from reliability import bad_input, concurrent, kill, memory, repeat
 from reliability.results import Row, write_report
 from reliability.workspaces import Sources
 
+OUTPUT = Path("reports/studies/reliability")
 HARNESSES: dict[str, Callable[[Path, Sources, float], list[Row]]] = {
     "kill": kill.measure,
     "bad input": bad_input.measure,
@@ -26,7 +27,7 @@ def main() -> None:
     """Parse the command line and run the harnesses, each in a folder of its own that is removed."""
     parser = argparse.ArgumentParser(prog="python -m reliability", description=__doc__)
     parser.add_argument("what", nargs="*", help=f"any of {', '.join(map(repr, HARNESSES))}; all by default")
-    parser.add_argument("--output", type=Path, default=Path("reports"), help="folder of the report")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="folder of the report")
     parser.add_argument("--minutes", type=float, default=30, help="how long each harness goes on; each does one round")
     parser.add_argument("--archive", type=Path, help="EMNIST in NIST's layout, in place of built-in glyphs")
     parser.add_argument("--corpus", type=Path, help="NLTK's brown.zip, in place of built-in text")
