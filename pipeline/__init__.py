@@ -1,1 +1,1 @@
-"""Handwriting line recognition: the library behind the pipeline's stages."""
+"""Handwriting line recognition: the library behind the stages of `dvc.yaml`, and the project's commands."""

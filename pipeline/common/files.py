@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, and where the project's root is."""
+"""Atomic files, hashes of files, and the project's root."""
 
 import hashlib
 import os
@@ -14,14 +14,14 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 PARTIAL = ".partial"
-"""How the folder of an unfinished file ends; `.dvcignore` and `.gitignore` know it."""
+"""Suffix of the folder of an unfinished file; `.dvcignore` and `.gitignore` list it."""
 
 
 def project_root() -> Path:
     """The folder that relative paths in `params.yaml` start from.
 
-    DVC sets `DVC_ROOT` to the main workspace even where it runs a stage in a temporary copy
-    (`dvc exp run --temp`, the queue); without DVC it is the nearest folder above with `.dvc/`.
+    DVC sets `DVC_ROOT` to the main workspace, also when it runs a stage in a temporary copy (`dvc exp run --temp`, the
+    queue). Without DVC it is the nearest folder with a `.dvc/`, from the current one upwards.
     """
     if root := os.environ.get("DVC_ROOT"):
         return Path(root)
@@ -34,42 +34,45 @@ def project_root() -> Path:
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `target` that becomes `target` if the block ends well.
+    """Yield a temporary path beside `target`; rename it to `target` at the end of the block.
 
-    The temporary file keeps the target's suffix, and is removed when the block raises.
+    If the block raises, the temporary file is removed and `target` stays as it was.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(target)
-    folder, owned = _own_folder(target)
+    folder, lock = _make_locked_folder(target)
     try:
         partial = folder / target.name
         yield partial
         partial.replace(target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        os.close(owned)
+        os.close(lock)
 
 
-def _own_folder(target: Path) -> tuple[Path, int]:
-    """A new folder beside `target`, locked for as long as this process lives and the descriptor is open."""
+def _make_locked_folder(target: Path) -> tuple[Path, int]:
+    """Make a folder beside `target`; return it and the open descriptor that holds its lock."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=PARTIAL, dir=target.parent))
-        if (owned := _lock(folder)) is not None and folder.exists():  # another may have taken it for abandoned
-            return folder, owned
+        if (lock := _lock(folder)) is not None and folder.exists():  # another process may just have removed it
+            return folder, lock
 
 
 def _remove_abandoned(target: Path) -> None:
-    """Remove what killed processes left of the same target."""
+    """Remove the folders that killed processes left beside the same target."""
     if fcntl is None:
         return
     for folder in target.parent.glob(f".{target.name}.*{PARTIAL}"):
-        if (owned := _lock(folder)) is not None:
+        if (lock := _lock(folder)) is not None:
             shutil.rmtree(folder, ignore_errors=True)
-            os.close(owned)
+            os.close(lock)
 
 
 def _lock(folder: Path) -> int | None:
-    """A descriptor that holds the folder's lock, which ends with the process; None where another has it."""
+    """Lock the folder: the lock lasts until the descriptor is closed or the process ends.
+
+    Return None if another process holds the lock.
+    """
     if fcntl is None:
         return os.open(os.devnull, os.O_RDONLY)
     descriptor = None
@@ -83,18 +86,18 @@ def _lock(folder: Path) -> int | None:
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write `text` as UTF-8 with `\\n` line ends, all of it or nothing."""
+    """Write `text` atomically as UTF-8 with `\\n` line ends."""
     with atomic_path(target) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
 
 
 def file_sha256(path: Path) -> str:
-    """The file's SHA-256 in lower-case hexadecimal digits, read in blocks."""
+    """The file's SHA-256 in lower-case hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def file_md5(path: Path) -> str:
-    """The file's MD5: the name that DVC knows it by, not a protection."""
+    """The file's MD5, by which DVC identifies it; no protection against forgery."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -1,10 +1,10 @@
-"""Where the stages of an experiment keep their files, relative to the project's root."""
+"""Paths of the stages' outputs, relative to the project's root."""
 
 from pathlib import Path
 from typing import Literal
 
 Stage = Literal["train", "evaluate", "decode"]
-"""What is timed."""
+"""The stages that are timed."""
 LANGUAGE_MODEL = Path("data/language_model.h5")
 
 
@@ -29,12 +29,12 @@ def history(experiment: str) -> Path:
 
 
 def metrics(experiment: str) -> Path:
-    """What evaluation measured on the test lines."""
+    """Error rates of greedy decoding on the test lines."""
     return Path("metrics") / f"{experiment}.json"
 
 
 def predictions(experiment: str) -> Path:
-    """Every test line with its reading, for each seed."""
+    """Every test line with its prediction, for each seed."""
     return Path("predictions") / f"{experiment}.csv"
 
 
@@ -44,13 +44,13 @@ def decoding_metrics(decoding: str) -> Path:
 
 
 def decoding_predictions(decoding: str) -> Path:
-    """Every test line with what a beam search reads in it, for each seed."""
+    """Every test line with the prediction of a beam search, for each seed."""
     return Path("decodings") / f"{decoding}.csv"
 
 
 def timings(key: str, stage: Stage) -> Path:
-    """How long a stage of an experiment or of a beam search took; the only outputs that differ from run to run.
+    """Seconds or lines per second of a stage, for each seed: the only outputs that differ from run to run.
 
-    Those of beam searches have a folder of their own, as the comparison of the experiments does not wait for them.
+    Beam searches have their own folder, so that the stage `compare` does not wait for them.
     """
     return Path("decoding_timings" if stage == "decode" else "timings") / f"{key}_{stage}.json"

@@ -1,3 +1,3 @@
-"""The names of the three parts that characters, text and lines come in."""
+"""The three parts of characters, text and lines."""
 
 SPLITS = ("train", "validation", "test")

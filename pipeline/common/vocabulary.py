@@ -1,4 +1,4 @@
-"""The 83 classes that a model tells apart, in the lecture's order, and text to and from their indices."""
+"""The 83 classes of a model, in the lecture's order; encode text as class indices and decode it."""
 
 import string
 from collections.abc import Iterable, Sequence
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 BLANK, START, END, PADDING = range(4)
 SPECIAL_TOKENS = ("<B>", "<S>", "<E>", "<P>")
 EMNIST_CHARACTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
-"""EMNIST ByClass label k is the k-th of these, and class k + 4."""
+"""Label k of EMNIST ByClass is the k-th of these characters, and class k + 4."""
 UNDRAWN_CHARACTERS = " !\"#&'()*+,-./:;?"
-"""Characters without an EMNIST image: a line leaves their cell empty."""
+"""Characters without an EMNIST image: their cell in a line stays empty."""
 CHARACTERS = EMNIST_CHARACTERS + UNDRAWN_CHARACTERS
 TOKENS = (*SPECIAL_TOKENS, *CHARACTERS)
 NUM_CLASSES = len(TOKENS)
@@ -40,17 +40,17 @@ def encode(text: str) -> NDArray[np.uint8]:
 
 
 def encode_padded(texts: Sequence[str], length: int, *, wrap: bool = False) -> NDArray[np.uint8]:
-    """Class indices of several texts, (B, length), each followed by `<P>`.
+    """Class indices of several texts, (B, length), padded with `<P>`.
 
-    With `wrap` every text stands between `<S>` and `<E>`.
+    `wrap` puts each text between `<S>` and `<E>`.
 
     Raises:
-        ValueError: a text (with its two tokens) is longer than `length`.
+        ValueError: a character is not in the vocabulary, or a text (with its two tokens) is longer than `length`.
     """
     lengths = np.array([len(text) for text in texts], dtype=np.int64)
-    codes = _look_up("".join(texts))  # all at once: a loop over texts takes ten times as long
+    codes = _look_up("".join(texts))  # all at once: a loop over the texts takes ten times as long
     if codes is None or (lengths + 2 * wrap).max(initial=0) > length:
-        _refuse(texts, length, wrap)
+        _raise_for_first_fault(texts, length, wrap)
     rows = np.full((len(texts), length), PADDING, dtype=np.uint8)
     rows[:, wrap:][np.arange(length - wrap) < lengths[:, None]] = codes
     if wrap:
@@ -60,13 +60,12 @@ def encode_padded(texts: Sequence[str], length: int, *, wrap: bool = False) -> N
 
 
 def _look_up(text: str) -> NDArray[np.uint8] | None:
-    """Class indices, or nothing where a character is not in the vocabulary."""
+    """Class indices, or None if a character is not in the vocabulary."""
     codes = _CODE_OF_BYTE[np.frombuffer(text.encode("latin-1", "replace"), dtype=np.uint8)]
     return None if not text.isascii() or (codes == _UNKNOWN).any() else codes
 
 
-def _refuse(texts: Sequence[str], length: int, wrap: bool) -> NoReturn:
-    """Name the first text with a fault."""
+def _raise_for_first_fault(texts: Sequence[str], length: int, wrap: bool) -> NoReturn:
     for text in texts:
         if (needed := len(encode(text)) + 2 * wrap) > length:
             raise ValueError(f"{text!r} needs {needed} positions, more than {length}")
@@ -74,12 +73,12 @@ def _refuse(texts: Sequence[str], length: int, wrap: bool) -> NoReturn:
 
 
 def decode(indices: Iterable[int]) -> str:
-    """The text of a row of class indices; special tokens are left out wherever they stand."""
+    """The text of a row of class indices, without special tokens."""
     return "".join(TOKENS[index] for index in indices if index >= len(SPECIAL_TOKENS))
 
 
 def decode_rows(rows: NDArray[np.integer]) -> list[str]:
-    """`decode` of each row of class indices (B, T), all rows at once."""
+    """`decode` each row of class indices (B, T); much faster than a loop."""
     kept = rows >= len(SPECIAL_TOKENS)
     text = _BYTE_OF_CODE[rows.ravel()[np.flatnonzero(kept)]].tobytes().decode("ascii")
     ends = kept.sum(1).cumsum().tolist()
