@@ -51,7 +51,7 @@ class Windows:
 
     @property
     def left_margin(self) -> int:
-        """Pixels left of its window that a step may depend on: strided 3 x 3 convolutions look further left than right."""
+        """Pixels left of its window that a step may depend on: strided convolutions look further left than right."""
         return self.margin + self.downsampling - 1 if self.margin else 0
 
 
