@@ -11,7 +11,7 @@ def mean_rates(by_seed: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     """The means of what is named `test_…` and a number, by name.
 
     Of several seeds also their number and the sample standard deviation of their CER, by the names of
-    `pipeline.metrics.error_rates.OF_SEVERAL`.
+    `pipeline.metrics.error_rates.SEED_STATISTICS`.
     """
     every = list(by_seed.values())
     means = {name: fmean(one[name] for one in every) for name in every[0] if name.startswith("test_")}

@@ -10,7 +10,7 @@ from pipeline.decoding.candidates import readings
 from pipeline.decoding.hypotheses import Search
 from pipeline.decoding.language_model.cache import RowCache
 from pipeline.decoding.posteriors import Posteriors
-from pipeline.metrics.error_rates import text_error_rates
+from pipeline.metrics.error_rates import character_error_rate
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def try_all(
     trials = []
     for share, weight, bonus, prior in tqdm(choices, desc="tuning", unit="choice", disable=None):
         tried = replace(search, weight=weight, bonus=bonus, prior=prior)
-        trials.append(Trial(tried, text_error_rates(readings(mixed[share], tried, rows), texts)["cer"], share))
+        trials.append(Trial(tried, character_error_rate(readings(mixed[share], tried, rows), texts), share))
     return trials
 
 

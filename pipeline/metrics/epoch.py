@@ -1,4 +1,4 @@
-"""The rates of an epoch; apart from `pipeline.metrics.error_rates`, as torchmetrics takes a second to import."""
+"""Error rates of an epoch. Not in `pipeline.metrics.error_rates`, because torchmetrics takes a second to import."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,7 @@ from pipeline.metrics.error_rates import SUMS, all_rates, all_sums
 
 
 class EpochMetrics(torchmetrics.Metric):
-    """Sums over lines from which all rates follow; adds up over batches and over devices.
-
-    It compares texts, and the (B, T) class indices they came from where positions count.
-    """
+    """All error rates over the lines of an epoch, summed over batches and devices."""
 
     full_state_update = False
 
@@ -22,9 +19,11 @@ class EpochMetrics(torchmetrics.Metric):
         for name in SUMS:
             self.add_state(name, default=torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
-    def update(self, predictions: Sequence[str], texts: Sequence[str], rows: Tensor, targets: Tensor) -> None:
-        """Add lines: their readings and texts, and both as (B, T) class indices."""
-        for name, amount in all_sums(predictions, texts, rows, targets).items():
+    def update(
+        self, predictions: Sequence[str], texts: Sequence[str], predicted_classes: Tensor, target_classes: Tensor
+    ) -> None:
+        """Add a batch: predictions and true texts, both also as class indices (B, T)."""
+        for name, amount in all_sums(predictions, texts, predicted_classes, target_classes).items():
             getattr(self, name).add_(amount)
 
     def compute(self) -> dict[str, float]:

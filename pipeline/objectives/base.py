@@ -12,14 +12,14 @@ from pipeline.decoding.greedy import counted_steps
 
 
 class Objective(ABC):
-    """Text to loss, and logits to text. Text stays `str` outside of it.
+    """Computes a loss from texts and logits, and texts from logits. Only objectives turn `str` into class indices.
 
-    `max_length` is T, the positions of an encoded target; with `wrap` the text stands between `<S>`
-    and `<E>`. `lengths` are the steps that count for each line, a list of B numbers.
+    `max_length` is T, the length of encoded targets. With `wrap`, targets begin with `<S>` and end with `<E>`.
+    `lengths` below are B numbers: how many of the S steps count for each line.
     """
 
     cut_to_lines: bool
-    """Whether paper after a line takes no part in its loss, so that lines of like width should share a batch."""
+    """Whether the background right of a line is left out of the loss, so that batches hold lines of similar width."""
 
     def __init__(self, max_length: int, *, wrap: bool = False) -> None:
         self.max_length = max_length
@@ -31,27 +31,27 @@ class Objective(ABC):
 
     @abstractmethod
     def lengths(self, windows: Windows, widths: Sequence[int]) -> list[int]:
-        """Steps that count, for lines of these true widths in pixels."""
+        """How many steps count for each line, from the lines' own widths in pixels."""
 
     @abstractmethod
     def loss(self, logits: Tensor, lengths: Sequence[int], texts: Sequence[str]) -> Tensor:
-        """Mean loss over the batch of logits (B, C, S), a scalar."""
+        """Mean loss of a batch, a scalar, from logits (B, C, S)."""
 
     def uniform_loss(self, logits: Tensor, lengths: Sequence[int]) -> Tensor:
-        """Mean over the steps that count of the cross-entropy to all classes alike, a scalar.
+        """Mean cross-entropy between the uniform distribution and the steps that count, a scalar.
 
-        A share of it in the loss is label smoothing (Szegedy et al., "Rethinking the Inception Architecture for
+        Label smoothing adds a fraction of it to the loss (Szegedy et al., "Rethinking the Inception Architecture for
         Computer Vision", 2016; for CTC Kim et al., "Improved Training for Online End-to-end Speech Recognition
         Systems", 2018).
         """
         counted = torch.from_numpy(counted_steps(logits.shape[2], lengths)).to(logits.device)
-        of_steps = -logits.float().log_softmax(1).mean(1)
-        return (of_steps * counted).sum() / sum(lengths)
+        step_losses = -logits.float().log_softmax(1).mean(1)
+        return (step_losses * counted).sum() / sum(lengths)
 
     @abstractmethod
     def decode(self, logits: Tensor, lengths: Sequence[int]) -> Tensor:
-        """The most likely reading, (B, T) int64 class indices on the CPU, padded with `<P>`."""
+        """Predicted class indices (B, T) int64 on the CPU, padded with `<P>`."""
 
     def statistics(self, logits: Tensor, lengths: Sequence[int]) -> dict[str, Tensor]:
-        """Further scalars worth a curve, by name; none unless an objective has some."""
+        """Further scalars to log, by name. None by default."""
         return {}

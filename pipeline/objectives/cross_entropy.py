@@ -1,4 +1,4 @@
-"""Cross-entropy at every target position, padding included: one step for each position."""
+"""Cross-entropy at every target position, with padding. Step i of the logits predicts position i of the target."""
 
 from collections.abc import Sequence
 
@@ -11,17 +11,17 @@ from pipeline.objectives.base import Objective
 
 
 class CrossEntropy(Objective):
-    """PyTorch's cross-entropy of each step; the reading is the best class of each."""
+    """PyTorch's cross-entropy of each step. The prediction is the best class of each step."""
 
     cut_to_lines = False
 
     def lengths(self, windows: Windows, widths: Sequence[int]) -> list[int]:
-        """T steps for every line, blank paper included, as the padding of a target is part of the loss."""
+        """T steps for every line, because the padding of targets is part of the loss."""
         return [self.max_length] * len(widths)
 
     def loss(self, logits: Tensor, lengths: Sequence[int], texts: Sequence[str]) -> Tensor:
         """Mean over all B x T positions."""
-        # One row for each position: of images, which (B, C, T) would be, a GPU sums the losses in any order.
+        # (B * T, C), not (B, C, T): for the second, a GPU's sum is not deterministic.
         rows = logits.float().transpose(1, 2).flatten(0, 1)
         return torch.nn.functional.cross_entropy(rows, self.encode(texts).flatten().to(logits.device))
 

@@ -22,16 +22,16 @@ class CTC(Objective):
     cut_to_lines = True
 
     def lengths(self, windows: Windows, widths: Sequence[int]) -> list[int]:
-        """The steps that begin on each line; the blank paper after it takes no part."""
+        """The steps that begin on each line. Steps on the background right of it do not count."""
         return [windows.line_steps(width) for width in widths]
 
     def loss(self, logits: Tensor, lengths: Sequence[int], texts: Sequence[str]) -> Tensor:
-        """Mean over lines of the loss per target character; a line that no alignment fits counts 0."""
+        """Mean over lines of the loss per target character. A line too short for its text counts 0."""
         targets = self.encode(texts)
         return torch.nn.functional.ctc_loss(
             logits.float().log_softmax(1).permute(2, 0, 1),
             targets.to(logits.device),
-            # Numbers, which nothing waits for; PyTorch's own types know tensors only.
+            # With tuples a GPU need not wait for lengths. PyTorch accepts them, but its type hints know only tensors.
             tuple(lengths),  # type: ignore[arg-type]
             tuple((targets != PADDING).sum(1).tolist()),  # type: ignore[arg-type]
             blank=BLANK,
@@ -39,36 +39,33 @@ class CTC(Objective):
         )
 
     def decode(self, logits: Tensor, lengths: Sequence[int]) -> Tensor:
-        """Best class of each step, repeats collapsed, then blanks dropped; at most T classes, (B, T)."""
+        """Collapse the best path of each line: at most T classes, (B, T)."""
         return collapse(best_path(logits, lengths), self.max_length)
 
     def statistics(self, logits: Tensor, lengths: Sequence[int]) -> dict[str, Tensor]:
-        """`blank_share`: the share of steps whose best class is the blank.
+        """`blank_share`: the fraction of steps whose best class is the blank.
 
-        It is near 1 for the first epochs, while the model has only learned that most steps are blank.
+        It is near 1 in the first epochs, while the model has only learned that most steps are blank.
         """
-        steps, written = sum(lengths), (best_path(logits, lengths) != BLANK).sum()
-        return {"blank_share": (steps - written) / steps}
+        steps, non_blank = sum(lengths), (best_path(logits, lengths) != BLANK).sum()
+        return {"blank_share": (steps - non_blank) / steps}
 
 
-def collapse(path: Tensor, max_length: int) -> Tensor:
-    """Class indices (B, S) of a path to those of its reading, (B, `max_length`) int64 on the CPU, padded with `<P>`.
+def collapse(paths: Tensor, max_length: int) -> Tensor:
+    """Merge repeated classes of paths (B, S), then drop blanks.
 
-    What stands after a line's own steps must be blank.
+    Steps that do not count must be blank. Returns (B, `max_length`) int64 on the CPU, padded with `<P>`.
     """
-    # NumPy, as these small steps gain nothing from PyTorch's threads, and wait for them where cores are busy.
-    classes = path.cpu().numpy().astype(np.uint8)
+    # NumPy, because PyTorch's threads do not help with such small arrays, and wait for one another on busy cores.
+    classes = paths.cpu().numpy()
     kept = classes != BLANK
     kept[:, 1:] &= classes[:, 1:] != classes[:, :-1]
-    written = np.count_nonzero(kept, axis=1)
-    if written.max(initial=0) > max_length:
-        kept &= kept.cumsum(1) <= max_length
-    reading = np.full((len(classes), max_length), PADDING, dtype=np.int64)
-    # Numbers of elements, as a mask without a pattern takes three times as long to pick by.
-    reading[np.arange(max_length) < written[:, None]] = classes.ravel()[np.flatnonzero(kept)]
-    return torch.from_numpy(reading)
+    kept &= kept.cumsum(1) <= max_length
+    collapsed = np.full((len(classes), max_length), PADDING, dtype=np.int64)
+    collapsed[np.arange(max_length) < kept.sum(1, keepdims=True)] = classes[kept]
+    return torch.from_numpy(collapsed)
 
 
 def required_steps(text: str, *, wrap: bool = False) -> int:
-    """The fewest steps in which CTC can write `text`: its length, and a blank between equal neighbours."""
+    """The fewest steps that CTC needs for `text`: one per character, and a blank between equal neighbours."""
     return len(text) + sum(a == b for a, b in pairwise(text)) + (2 if wrap else 0)

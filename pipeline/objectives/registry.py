@@ -7,5 +7,5 @@ from pipeline.settings.experiment import Loss
 
 
 def build_objective(loss: Loss, max_length: int, *, wrap: bool) -> Objective:
-    """The objective called `loss`, for targets of `max_length` positions, wrapped in `<S>` `<E>` or not."""
+    """Build the objective named `loss`. See `Objective` for `max_length` and `wrap`."""
     return {"ce": CrossEntropy, "ctc": CTC}[loss](max_length, wrap=wrap)

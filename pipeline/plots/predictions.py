@@ -1,4 +1,4 @@
-"""A picture of lines with what they say and what was read."""
+"""A picture of lines, each with its true text and its predictions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,61 +15,60 @@ from pipeline.plots.save import save_figure
 matplotlib.use("agg")
 WIDTH_INCHES, IMAGE_INCHES, ROW_INCHES = 8.0, 0.42, 0.17
 NAME_LETTERS = 22
-"""Width of the column of names, unless one is longer."""
+"""Width of the column of names, unless a name is longer."""
 WRONG, RIGHT = "#b3261e", "#1b6e3c"
-BLANK = "␣"
-"""How a space is written that nothing would show."""
+VISIBLE_SPACE = "␣"
 
 
-def draw_first_predictions(path: Path, lines: Lines, readings: Sequence[str]) -> None:
-    """Write a PNG of as many of the first lines as there are readings, with these."""
-    shown = slice(len(readings))
+def draw_first_predictions(path: Path, lines: Lines, predictions: Sequence[str]) -> None:
+    """Write a PNG of the first lines, one for each prediction."""
+    shown = slice(len(predictions))
     images = [image[:, :width] for image, width in zip(lines.images[shown], lines.widths[shown], strict=True)]
-    draw_predictions(path, images, lines.texts[shown], [[("reading", reading)] for reading in readings])
+    draw_predictions(path, images, lines.texts[shown], [[("reading", prediction)] for prediction in predictions])
 
 
 def draw_predictions(
     path: Path,
     images: Sequence[NDArray[np.uint8]],
     texts: Sequence[str],
-    readings: Sequence[Sequence[tuple[str, str]]],
+    predictions: Sequence[Sequence[tuple[str, str]]],
 ) -> None:
-    """Write a PNG: each line's image (28, W), below it its text, and its readings as (name, reading).
+    """Write a PNG: each line's image (28, W), below it its text, then its predictions as (name, prediction).
 
-    A reading is red where it differs from the text, and spaces at its ends are then written as `BLANK`.
+    Right predictions are green. Wrong ones are red, and show spaces at their ends as `VISIBLE_SPACE`.
     """
-    text_rows = [1 + len(lines) for lines in readings]
-    heights = [IMAGE_INCHES + ROW_INCHES * count for count in text_rows]
+    heights = [IMAGE_INCHES + ROW_INCHES * (1 + len(named)) for named in predictions]
     figure = Figure(figsize=(WIDTH_INCHES, sum(heights)), dpi=110)
     bottom = float(sum(heights))
     widest = max(image.shape[1] for image in images)
-    names = max([NAME_LETTERS, *(len(name) for lines in readings for name, _ in lines)])
-    for image, text, lines, height in zip(images, texts, readings, heights, strict=True):
+    name_width = max([NAME_LETTERS, *(len(name) for named in predictions for name, _ in named)])
+    for image, text, named, height in zip(images, texts, predictions, heights, strict=True):
         bottom -= height
-        rows = ROW_INCHES * (1 + len(lines))
+        text_height = ROW_INCHES * (1 + len(named))
         scale = min(IMAGE_INCHES * 0.8 / CELL, (WIDTH_INCHES - 0.2) / widest)
         size = (image.shape[1] * scale, CELL * scale)
-        axis = figure.add_axes(_place(figure, 0.1, bottom + rows, *size))
+        axis = figure.add_axes(_to_fractions(figure, 0.1, bottom + text_height, *size))
         axis.imshow(255 - image, cmap="gray", vmin=0, vmax=255, aspect="auto", interpolation="nearest")
         axis.axis("off")
-        for number, (name, reading) in enumerate([("text", text), *lines]):
-            colour = "black" if number == 0 else RIGHT if reading == text else WRONG
-            written = with_visible_ends(reading) if reading != text else reading
-            x, y, _, _ = _place(figure, 0.1, bottom + rows - ROW_INCHES * (number + 1) + 0.05, 0, 0)
-            figure.text(x, y, f"{name:<{names}} {written}", color=colour, family="monospace", size=8, parse_math=False)
+        for row, (name, shown) in enumerate([("text", text), *named], start=1):
+            colour = "black" if row == 1 else RIGHT if shown == text else WRONG
+            content = show_spaces_at_ends(shown) if shown != text else shown
+            x, y, _, _ = _to_fractions(figure, 0.1, bottom + text_height - ROW_INCHES * row + 0.05, 0, 0)
+            line = f"{name:<{name_width}} {content}"
+            figure.text(x, y, line, color=colour, family="monospace", size=8, parse_math=False)
     save_figure(figure, path)
 
 
-def with_visible_ends(reading: str) -> str:
-    """The reading with `BLANK` for each space at its ends."""
-    inner = reading.strip(" ")
-    before = len(reading) - len(reading.lstrip(" "))
-    return f"{BLANK * before}{inner}{BLANK * (len(reading) - before - len(inner))}"
+def show_spaces_at_ends(text: str) -> str:
+    """Replace each space at the ends of `text` by `VISIBLE_SPACE`."""
+    start = len(text) - len(text.lstrip(" "))
+    stripped = text.strip(" ")
+    return f"{VISIBLE_SPACE * start}{stripped}{VISIBLE_SPACE * (len(text) - start - len(stripped))}"
 
 
-def _place(
+def _to_fractions(
     figure: Figure, left: float, bottom: float, width: float, height: float
 ) -> tuple[float, float, float, float]:
-    """A rectangle in inches as the fractions of the figure that matplotlib wants."""
-    across, up = figure.get_size_inches()
-    return left / across, bottom / up, width / across, height / up
+    """Convert a rectangle in inches to fractions of the figure, as matplotlib wants it."""
+    figure_width, figure_height = figure.get_size_inches()
+    return left / figure_width, bottom / figure_height, width / figure_width, height / figure_height

@@ -1,4 +1,4 @@
-"""Figures as files."""
+"""Save figures to files."""
 
 from pathlib import Path
 
@@ -8,6 +8,6 @@ from pipeline.common.files import atomic_path
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG, whole or not at all; the same figure is the same bytes."""
+    """Write a PNG atomically. The same figure always gives the same bytes."""
     with atomic_path(path) as partial:
-        figure.savefig(partial, metadata={"Software": None})
+        figure.savefig(partial, metadata={"Software": None})  # no matplotlib version in the file

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from pipeline.common.vocabulary import CHARACTERS
-from pipeline.plots.predictions import draw_predictions, with_visible_ends
+from pipeline.plots.predictions import draw_predictions, show_spaces_at_ends
 from tests.report.pictures import read_png
 
 PAPER = np.zeros((28, 112), dtype=np.uint8)
@@ -81,7 +81,7 @@ def test_any_text_is_written_as_it_is(tmp_path: Path, monkeypatch: pytest.Monkey
     [("among ", "among␣"), ("  life among", "␣␣life among"), (" a ", "␣a␣"), ("  ", "␣␣"), ("", ""), ("a b", "a b")],
 )
 def test_spaces_at_the_ends_can_be_seen(reading: str, written: str) -> None:
-    assert with_visible_ends(reading) == written
+    assert show_spaces_at_ends(reading) == written
 
 
 def test_readings_stand_beneath_each_other_whatever_their_names(

@@ -11,7 +11,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from pipeline.inference.seeds import mean_rates
-from pipeline.metrics.error_rates import text_error_rates
+from pipeline.metrics.error_rates import character_error_rate
 from pipeline.report.analysis.rates import resample_rates
 from pipeline.report.analysis.results import Result
 from pipeline.report.pages.decoding import Decoding
@@ -29,13 +29,13 @@ def result(key: str, seconds: float, *readings: list[str]) -> Result:
     """With a model for each of the readings of `TEXTS`."""
     by_seed = {42 + number: read for number, read in enumerate(readings)}
     trained = Timing({str(seed): seconds for seed in by_seed}, "fp32", "x86_64")
-    metrics = mean_rates({seed: {"test_cer": text_error_rates(read, TEXTS)["cer"]} for seed, read in by_seed.items()})
+    metrics = mean_rates({seed: {"test_cer": character_error_rate(read, TEXTS)} for seed, read in by_seed.items()})
     return replace(make_result(TEXTS, readings[0], key=key), by_seed=by_seed, trained=trained, metrics=metrics)
 
 
 def decoding(key: str, *readings: list[str]) -> Decoding:
     rates = resample_rates(TEXTS, {"greedy": [TEXTS], "prediction": list(readings)})
-    by_seed = {42 + number: {"test_cer": text_error_rates(read, TEXTS)["cer"]} for number, read in enumerate(readings)}
+    by_seed = {42 + number: {"test_cer": character_error_rate(read, TEXTS)} for number, read in enumerate(readings)}
     return Decoding(key, mean_rates(by_seed), by_seed, rates, 100.0)
 
 

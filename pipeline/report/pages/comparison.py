@@ -10,7 +10,7 @@ import pandas as pd
 from jinja2 import StrictUndefined, Template
 
 from pipeline.common.files import write_text
-from pipeline.metrics.error_rates import OF_SEVERAL
+from pipeline.metrics.error_rates import SEED_STATISTICS
 from pipeline.report.analysis.bootstrap import Estimate
 from pipeline.report.analysis.rates import Rates
 from pipeline.report.analysis.results import Result
@@ -36,7 +36,7 @@ def comparison_table(results: Sequence[Result], rates: Mapping[str, Rates], data
                 "lines": result.experiment.lines,
                 "data": data[result.experiment.lines],
                 "parameters": metrics["parameters"],
-                **{name: metrics[name] for name in metrics if name.startswith("test_") and name not in OF_SEVERAL},
+                **{name: metrics[name] for name in metrics if name.startswith("test_") and name not in SEED_STATISTICS},
                 "test_cer_low": cer.low,
                 "test_cer_high": cer.high,
                 "test_cer_folded": rates[result.key]["cer_folded"].value,
