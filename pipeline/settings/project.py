@@ -7,10 +7,11 @@ from pydantic import Field, StringConstraints
 
 from pipeline.common.errors import InputError
 from pipeline.common.geometry import CELL, densest_width
-from pipeline.settings.base import PARAMS_FILE, Settings, unknown_key, validate
+from pipeline.settings.base import PARAMS_FILE, Settings, validate
 from pipeline.settings.decoding import DecodingSettings, LanguageModelSettings
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, training_of
 from pipeline.settings.lines import LinesSettings
+from pipeline.settings.messages import unknown_key
 from pipeline.settings.sources import CorpusSettings, EmnistSettings
 
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]

@@ -11,8 +11,9 @@ from pydantic import Field
 
 from pipeline.common.errors import InputError
 from pipeline.orchestration.workspace import fill_workspace
-from pipeline.settings.base import Settings, unknown_key
+from pipeline.settings.base import Settings
 from pipeline.settings.experiment import Seeds
+from pipeline.settings.messages import unknown_key
 from pipeline.settings.project import Key, check_project
 
 Changes = Mapping[str, Any]
