@@ -1,4 +1,4 @@
-"""Modules as commands: `python -m pipeline <command>` and `python -m stages <stage>`."""
+"""Run a module as a command: `python -m pipeline <command>` and `python -m stages <stage>`."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,9 +6,9 @@ from importlib import import_module
 
 
 def run_module(name: str, prog: str, arguments: Sequence[str]) -> None:
-    """Import the module `name`, and call its `main` with the values of `arguments` as keywords.
+    """Import the module `name`, parse `arguments`, and call the module's `main` with the values as keywords.
 
-    A module that takes any has `add_arguments(parser)`. Its docstring is the help.
+    The module declares its arguments, if any, in `add_arguments(parser)`. Its docstring is the help.
     """
     module = import_module(name)
     parser = argparse.ArgumentParser(

@@ -1,1 +1,1 @@
-"""One thin entry point per DVC stage, run as `python -m stages <stage>`."""
+"""The stages of `dvc.yaml`, one module each, run as `python -m stages <stage>`."""

@@ -1,4 +1,4 @@
-"""The entry of every DVC stage: `python -m stages <stage>`."""
+"""Run a stage of `dvc.yaml`: `python -m stages <stage>`."""
 
 import gc
 import os
@@ -17,10 +17,10 @@ def main() -> None:
     stage, *arguments = sys.argv[1:] or [""]
     if stage not in STAGES:
         raise InputError(f"python -m stages {stage}: no such stage; use one of {', '.join(STAGES)}")
-    # PyTorch reads it when it is imported: large tensors on pages of 2 MB where Linux has them. Training waits for
-    # memory most of all, and a step takes 1 to 3 % less time.
+    # PyTorch reads this when it is imported: it puts large tensors on pages of 2 MB if Linux has them. Training is
+    # bound by memory, and a step takes 1 to 3 % less time.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-    # A stage imports thousands of modules that stay. Looking for garbage among them is a sixth of its start.
+    # A stage imports thousands of modules. Collecting garbage meanwhile would take a sixth of its start.
     gc.disable()
     import_module(f"stages.{stage}")
     gc.freeze()

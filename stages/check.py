@@ -1,6 +1,5 @@
 """Stage `check`: refuse bad settings before anything else runs."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.common.files import write_text
@@ -8,19 +7,15 @@ from pipeline.settings.base import read_params
 from pipeline.settings.project import check_project
 
 OUTPUT = Path("data/settings.ok")
+"""Always the same bytes, so that later stages wait for it and never run again because of it."""
 FOLDERS = (Path("decodings"), Path("decoding_timings"))
-"""Of beam searches; what compares them needs the folders also where the settings have no search."""
-
-
-def run(params: dict[str, object], output: Path, folders: Iterable[Path]) -> None:
-    """Validate `params` and make `folders`; `output` never changes, so that later stages only wait for it."""
-    project = check_project(params)
-    for folder in folders:
-        folder.mkdir(exist_ok=True)
-    write_text(output, "params.yaml is valid\n")
-    print(f"check: {len(project.experiments)} experiments on {len(project.lines)} data sets of lines")
+"""Outputs of beam searches. The stage `compare_decodings` needs the folders also if the settings have no search."""
 
 
 def main() -> None:
-    """Read the settings and run."""
-    run(read_params(), OUTPUT, FOLDERS)
+    """Validate params.yaml, make the folders, and write the output."""
+    project = check_project(read_params())
+    for folder in FOLDERS:
+        folder.mkdir(exist_ok=True)
+    write_text(OUTPUT, "params.yaml is valid\n")
+    print(f"check: {len(project.experiments)} experiments on {len(project.lines)} data sets of lines")

@@ -1,4 +1,4 @@
-"""Stage `decode`: one experiment's test lines read again, by a beam with the language model."""
+"""Stage `decode`: decode one experiment's test lines again, by beam search with the language model."""
 
 import argparse
 import json
@@ -19,13 +19,21 @@ from pipeline.runtime.hardware import Arithmetic, choose_arithmetic, prepare_cpu
 from pipeline.runtime.timings import write_timing
 from pipeline.settings.base import read_section
 from pipeline.settings.decoding import DecodingSettings
-from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
+from pipeline.settings.experiment import read_experiment
 
 PARTS = ("validation", "test")
 
 
-def run(key: str, settings: DecodingSettings, experiment: ExperimentSettings, training: TrainingSettings) -> None:
-    """Tune, calibrate and read with the model of each seed by itself; write metrics and predictions."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `main`."""
+    parser.add_argument("key", metavar="decoding", help="a key of the section `decoding` of params.yaml")
+
+
+def main(key: str) -> None:
+    """Tune, calibrate and decode with the model of each seed separately; write predictions, metrics and speed."""
+    settings = read_section(DecodingSettings, "decoding", key)
+    prepare_cpu()
+    experiment, training = read_experiment(settings.experiment)
     model = read_language_model(paths.LANGUAGE_MODEL)
     recognizers = {seed: load_checkpoint(paths.checkpoint(settings.experiment, seed))[1] for seed in training.seeds}
     lines = {part: read_lines(paths.lines(experiment.lines), part) for part in PARTS}
@@ -51,7 +59,7 @@ def decode_lines(
     arithmetic: Arithmetic,
     model: LanguageModel,
 ) -> Decoded:
-    """Tune and calibrate the beam search on validation lines, then read the test lines; `lines` has all of `PARTS`."""
+    """Tune and calibrate the beam search on validation lines, then decode the test lines; `lines` has all `PARTS`."""
     intermediate, parts = any(settings.intermediate_shares), []
     for part in PARTS:
         posteriors = compute_posteriors(
@@ -65,20 +73,8 @@ def decode_lines(
 
 
 def describe(result: Decoded) -> str:
-    """Error rates, and what was chosen on validation lines."""
+    """The error rates, and the values that were chosen on validation lines."""
     metrics = result.metrics
     chosen = ("lm_weight", "length_bonus", "prior_weight", "intermediate_share")
     rates = f"CER {metrics['test_cer']:.2%}, greedy {metrics['test_cer_greedy']:.2%}"
     return f"{rates}; " + ", ".join(f"{name} {metrics[name]}" for name in chosen)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """See `pipeline.command_line`."""
-    parser.add_argument("decoding", help="a key of the section `decoding` of params.yaml")
-
-
-def main(decoding: str) -> None:
-    """Read the settings and run."""
-    settings = read_section(DecodingSettings, "decoding", decoding)
-    prepare_cpu()
-    run(decoding, settings, *read_experiment(settings.experiment))

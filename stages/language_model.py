@@ -9,16 +9,12 @@ from pipeline.settings.base import read_section
 from pipeline.settings.decoding import LanguageModelSettings
 
 
-def run(settings: LanguageModelSettings, corpus: Path, output: Path) -> None:
-    """Count the n-grams of the training text; validation and test text take no part."""
-    text = " ".join(read_corpus(corpus, "train"))
-    levels = write_language_model(output, text, settings)
+def main() -> None:
+    """Count the n-grams of the training text; validation and test text are not read."""
+    settings = read_section(LanguageModelSettings, "language_model")
+    text = " ".join(read_corpus(Path("data/corpus.json"), "train"))
+    levels = write_language_model(LANGUAGE_MODEL, text, settings)
     print(
         f"language_model: order {settings.order}, {settings.smoothing}, of {len(text):,} characters: "
         f"{sum(len(level.counts) for level in levels):,} n-grams"
     )
-
-
-def main() -> None:
-    """Read the settings and run."""
-    run(read_section(LanguageModelSettings, "language_model"), Path("data/corpus.json"), LANGUAGE_MODEL)

@@ -45,7 +45,7 @@ def exit_on_input_error(main: Callable[[], None]) -> None:
 
 
 def describe_shortage(error: BaseException) -> str | None:
-    """One line with what is short and what to do, if the error or one of its causes is a lack of memory or disk space."""
+    """One line that says what is short and what to do, if memory or disk space caused the error; else None."""
     cause: BaseException | None = error
     while cause is not None:
         text = str(cause)
