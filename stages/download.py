@@ -14,11 +14,11 @@ def main() -> None:
     settings = read_section(EmnistSettings, "emnist")
     loaded = load_characters(settings, project_root() / ".downloads")
     attributes = {
-        "data": loaded.data,
+        "data": loaded.name,
         "source": settings.source,
         "sha256": loaded.sha256,
         "seed": settings.seed,
     }
     write_characters(Path("data/characters.h5"), loaded.parts, attributes)
     counts = ", ".join(f"{len(part):,} {name}" for name, part in loaded.parts.items())
-    print(f"download: {loaded.data}: {counts}")
+    print(f"download: {loaded.name}: {counts}")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.common.files import file_md5, file_sha256
-from pipeline.data.sources.characters import HINT
+from pipeline.data.sources.emnist import HINT
 from pipeline.data.storage.characters import describe_source, read_characters
 from tests.archives import make_characters, write_emnist_archive
 from tests.projects import Project

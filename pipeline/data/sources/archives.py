@@ -1,4 +1,4 @@
-"""Zip archives from elsewhere: read without extracting, refused in one line that names archive and member."""
+"""Zip archives from elsewhere, read without extracting them. Errors are one line that names archive and member."""
 
 import zlib
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ ENCRYPTED = 0x1
 
 @contextmanager
 def open_archive(path: Path, advice: str) -> Iterator[ZipFile]:
-    """Open the archive; every error that the block meets, and its own `InputError`s, become one of the archive.
+    """Open a zip archive. An `InputError` raised in the block gets the archive's path and `advice` added.
 
     Raises:
         InputError: the archive cannot be used; the line names it and ends with `advice`.
@@ -26,17 +26,17 @@ def open_archive(path: Path, advice: str) -> Iterator[ZipFile]:
         raise InputError(f"{path}: {error}; {advice}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); {advice}") from None
-    # Beside BadZipFile, a mangled directory of members ends in a ValueError or NotImplementedError.
+    # zipfile also raises ValueError or NotImplementedError for a damaged directory of members.
     except (BadZipFile, NotImplementedError, ValueError) as error:
         raise InputError(f"{path}: damaged or not a zip archive ({error}); {advice}") from None
 
 
 @contextmanager
 def open_member(archive: ZipFile, name: str, max_bytes: int) -> Iterator[IO[bytes]]:
-    """Open a member, of which at most `max_bytes` may come; reading to its end compares its checksum.
+    """Open a member of at most `max_bytes` bytes. Reading it to its end also checks its checksum.
 
     Raises:
-        InputError: there is no such member, or it is too large, damaged or packed in another way.
+        InputError: the member is absent, too large, damaged, encrypted, or compressed by another method.
     """
     try:
         member = archive.getinfo(name)
@@ -51,6 +51,6 @@ def open_member(archive: ZipFile, name: str, max_bytes: int) -> Iterator[IO[byte
     try:
         with archive.open(member) as stream:
             yield stream
-    # A member's flags that zipfile does not know, such as those of patched data, end in a NotImplementedError.
+    # zipfile raises NotImplementedError for flags that it does not know, such as patched data.
     except (BadZipFile, EOFError, zlib.error, NotImplementedError) as error:
         raise InputError(f"{name}: is damaged ({error})") from None

@@ -1,4 +1,4 @@
-"""The Brown corpus as NLTK packages it: fetched by NLTK, and read without extracting it."""
+"""The Brown corpus as NLTK packages it: downloaded by NLTK, and read without extracting it."""
 
 import io
 import re
@@ -10,11 +10,14 @@ from zipfile import ZipFile
 from pipeline.common.errors import InputError
 from pipeline.common.files import file_sha256
 from pipeline.data.sources.archives import open_archive, open_member
+from pipeline.data.sources.base import LoadedText
+from pipeline.data.sources.download import obtain
 from pipeline.data.storage.corpus import Document
+from pipeline.settings.sources import CorpusSettings
 
 DOCUMENT = re.compile(r"brown/(c[a-r][0-9]{2})")
 MAX_BYTES = 1 << 26
-"""Six times Brown's documents."""
+"""Six times the size of Brown's documents."""
 ADVICE = "corpus needs an undamaged copy of NLTK's brown.zip"
 HINT = (
     "download brown.zip of NLTK's data by other means, then set corpus.source to archive and corpus.archive to its "
@@ -22,20 +25,35 @@ HINT = (
 )
 
 
-def download_brown(store: Path, sha256: str, index_url: str | None = None) -> Path:
-    """Return `brown.zip` from the store, where NLTK's downloader puts it first if need be.
+def load_brown(settings: CorpusSettings, store: Path) -> LoadedText:
+    """Load the Brown corpus; let NLTK download it if `store` does not have it."""
+    return _load(download_brown(store, settings.brown.sha256))
 
-    `index_url` is the index of NLTK's data, NLTK's own by default.
+
+def load_archive(settings: CorpusSettings, store: Path) -> LoadedText:
+    """Load the Brown corpus from the archive that `corpus.archive` names."""
+    assert settings.archive, "the settings require it"
+    return _load(obtain(settings.archive, store, sha256=settings.brown.sha256, hint=HINT))
+
+
+def _load(archive: Path) -> LoadedText:
+    return LoadedText(brown_documents(archive), "the Brown corpus", file_sha256(archive))
+
+
+def download_brown(store: Path, sha256: str, index_url: str | None = None) -> Path:
+    """Return `brown.zip` in the store; let NLTK download it if it is not there.
+
+    `index_url` is the address of an index of NLTK's data; the default is NLTK's own.
 
     Raises:
-        InputError: NLTK could not get it, or it has not the hash `sha256`.
+        InputError: NLTK cannot download it, or its hash is not `sha256`.
     """
     target = store / "brown.zip"
     try:
         if target.is_file() and file_sha256(target) == sha256:
             return target
         store.mkdir(parents=True, exist_ok=True)
-        # NLTK refuses folders that a group may write to, as a checkout often is; this one is its owner's.
+        # NLTK refuses folders that a group may write to, such as many checkouts; only the owner may write to this one.
         with tempfile.TemporaryDirectory(prefix=".nltk.", dir=store) as folder:
             problem = _run_downloader(folder, index_url)
             fetched = Path(folder, "corpora", "brown.zip")
@@ -50,23 +68,23 @@ def download_brown(store: Path, sha256: str, index_url: str | None = None) -> Pa
 
 
 def _run_downloader(folder: str, index_url: str | None) -> str:
-    """Let NLTK fetch and extract; return what it complains of, be it only of the extracted files."""
-    from nltk.downloader import Downloader  # takes a second to import, for a file that is mostly there already
+    """Let NLTK download and extract; return its complaint, which may concern only the extracted files, or ''."""
+    from nltk.downloader import Downloader  # imported here, as it takes a second and is seldom needed
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about hashes that the index lacks: the caller has its own
+            warnings.simplefilter("ignore")  # about hashes missing from the index: the caller checks its own
             Downloader(index_url).download(
                 "brown", download_dir=folder, quiet=True, raise_on_error=True, print_error_to=io.StringIO()
             )
-    # An index that is not NLTK's ends in any of these.
+    # NLTK raises any of these for an index that is not its own.
     except (OSError, ValueError, SyntaxError, LookupError, TypeError, AttributeError) as error:
         return " ".join(str(error).split())
     return ""
 
 
 def brown_documents(archive: Path) -> list[Document]:
-    """Read name and text of each document, by name, such as `ca01`; tags are left out.
+    """Read name (such as `ca01`) and text of each document, sorted by name and without part-of-speech tags.
 
     NLTK's own reader opens only files in its data folders.
 
@@ -83,7 +101,7 @@ def brown_documents(archive: Path) -> list[Document]:
 
 
 def _read_document(archive: ZipFile, name: str) -> str:
-    """The words of a member whose tokens are `word/tag`, the word itself perhaps with slashes."""
+    """Join the words of a member. Its tokens are `word/tag`, and a word may contain slashes."""
     with open_member(archive, name, MAX_BYTES) as stream:
         content = stream.read()
     try:

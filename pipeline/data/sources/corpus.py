@@ -1,36 +1,31 @@
-"""From the section `corpus` of `params.yaml` to text, wherever it comes from."""
+"""Load the text that the section `corpus` of `params.yaml` asks for."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.common.files import file_sha256
-from pipeline.data.sources.brown import HINT, brown_documents, download_brown
-from pipeline.data.sources.download import obtain
-from pipeline.data.sources.help_pages import builtin_documents
+from pipeline.data.sources.base import LoadedText
+from pipeline.data.sources.brown import load_archive, load_brown
+from pipeline.data.sources.help_pages import load_help_pages
 from pipeline.data.storage.corpus import Corpus, make_corpus, split_documents
 from pipeline.settings.sources import CorpusSettings
 
+SOURCES: Mapping[str, Callable[[CorpusSettings, Path], LoadedText]] = {
+    "brown": load_brown,
+    "archive": load_archive,
+    "builtin": load_help_pages,
+}
+"""Loaders by `corpus.source`. The path is the folder where downloads are kept."""
+
 
 def load_corpus(settings: CorpusSettings, store: Path) -> Corpus:
-    """Get, normalize and split the text; downloads are kept in `store`.
+    """Load, split and normalize text; downloads are kept in `store`.
 
     Raises:
-        InputError: the source cannot be reached or is not what it should be.
+        InputError: the source cannot be reached or is damaged.
     """
-    if settings.source == "builtin":
-        documents, name, sha256 = builtin_documents(), "Python's help pages", ""
-    else:
-        archive = get_archive(settings, store)
-        documents, name, sha256 = brown_documents(archive), "the Brown corpus", file_sha256(archive)
+    loaded = SOURCES[settings.source](settings, store)
     rng = np.random.default_rng(settings.seed)
-    parts = split_documents(documents, settings.validation_fraction, settings.test_fraction, rng)
-    return make_corpus(parts, name=name, source=settings.source, sha256=sha256)
-
-
-def get_archive(settings: CorpusSettings, store: Path) -> Path:
-    """The path of `brown.zip`, after its hash was checked."""
-    if settings.source == "brown":
-        return download_brown(store, settings.brown.sha256)
-    assert settings.archive, "the settings require it"
-    return obtain(settings.archive, store, sha256=settings.brown.sha256, hint=HINT)
+    parts = split_documents(loaded.documents, settings.validation_fraction, settings.test_fraction, rng)
+    return make_corpus(parts, name=loaded.name, source=settings.source, sha256=loaded.sha256)

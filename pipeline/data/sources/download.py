@@ -1,4 +1,4 @@
-"""Archives from the network or from disk, whole and with the right hash, in a store that is kept."""
+"""Archives from the network or from disk: whole, with the right hash, and kept in a store."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,18 +13,17 @@ from pipeline.common.files import file_md5, file_sha256, project_root
 from pipeline.data.sources.transfer import WEB_PAGE, Interrupted, open_session, transfer, version_mark
 
 ATTEMPTS = 5
-"""How often one call goes on with a download that breaks off."""
+"""How often one call continues a download that breaks off."""
 
 
 def fetch_first(urls: Sequence[str], store: Path, *, sha256: str | None, md5: str | None = None, hint: str) -> Path:
-    """Return the archive from the first http(s) address that has it, from `store` if it is there already.
+    """Return the archive in `store`; download it from the first http(s) address that has it if it is not there.
 
-    It is named `sha256` in the store, or after its address if no hash is given. A download that
-    breaks off is continued by the next call; two processes may call at once.
+    Its name in the store is `sha256`, or the hash of its address if `sha256` is None. The next call continues a
+    download that broke off. Several processes may call at once.
 
     Raises:
-        InputError: no address gave the archive. The line says why for each, and ends with `hint`,
-            what to do instead.
+        InputError: no address has the archive. The line says why for each, and ends with `hint`: what to do instead.
     """
     failures = []
     for url in urls:
@@ -36,10 +35,10 @@ def fetch_first(urls: Sequence[str], store: Path, *, sha256: str | None, md5: st
 
 
 def obtain(source: str, store: Path, *, sha256: str | None, hint: str) -> Path:
-    """Return the archive at `source`: an http(s) address, or a path (a relative one from the project's root).
+    """Return the archive at `source`: an http(s) address, or a path. A relative path starts at the project's root.
 
     Raises:
-        InputError: it is not there or has not the hash `sha256`. The line ends with `hint`.
+        InputError: it is absent, or its hash is not `sha256`. The line ends with `hint`.
     """
     if "://" in source:
         return fetch_first([source], store, sha256=sha256, hint=hint)
@@ -47,7 +46,7 @@ def obtain(source: str, store: Path, *, sha256: str | None, hint: str) -> Path:
     if not path.is_file():
         raise InputError(f"{path}: no such file; {hint}")
     try:
-        fault = _fault(path, sha256, None)
+        fault = _find_fault(path, sha256, None)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); {hint}") from None
     if fault:
@@ -61,7 +60,7 @@ def _fetch(url: str, store: Path, sha256: str | None, md5: str | None) -> Path:
     try:
         store.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock"):
-            if not target.is_file() or _fault(target, sha256, md5):
+            if not target.is_file() or _find_fault(target, sha256, md5):
                 with open_session() as session:
                     _download(session, url, target, sha256, md5)
     except OSError as error:
@@ -78,14 +77,14 @@ def _download(session: requests.Session, url: str, target: Path, sha256: str | N
         except Interrupted as error:
             reason = str(error)
             continue
-        fault = _fault(part, sha256, md5)
+        fault = _find_fault(part, sha256, md5)
         version_mark(part).unlink(missing_ok=True)
         if fault is None:
             part.replace(target)
             return
         part.unlink()
         reason = f"answered with {fault}"
-        if not earlier:  # otherwise the fault may lie in the earlier bytes: once more from the start
+        if not earlier:  # otherwise the earlier bytes may be at fault: download it again from the start
             break
     raise InputError(f"{url}: {reason}")
 
@@ -99,10 +98,10 @@ def _require_web_address(url: str) -> None:
         raise InputError(f"{url!r}: not an http or https address")
 
 
-def _fault(path: Path, sha256: str | None, md5: str | None) -> str | None:
-    """What the file is instead of the archive, or None if it has the hashes given."""
-    for name, hash_of, wanted in (("SHA-256", file_sha256, sha256), ("MD5", file_md5, md5)):
-        if wanted and (got := hash_of(path)) != wanted:
+def _find_fault(path: Path, sha256: str | None, md5: str | None) -> str | None:
+    """Say what the file is instead of the archive; None if its hashes are right."""
+    for name, file_hash, wanted in (("SHA-256", file_sha256, sha256), ("MD5", file_md5, md5)):
+        if wanted and (got := file_hash(path)) != wanted:
             return WEB_PAGE if _is_web_page(path) else f"a file of {name} {got} instead of {wanted}"
     return WEB_PAGE if not (sha256 or md5) and _is_web_page(path) else None
 

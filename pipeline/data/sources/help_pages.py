@@ -1,24 +1,32 @@
-"""English text that needs no download: the help pages that Python carries."""
+"""English text without a download: the help pages that come with Python."""
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from pydoc_data.topics import topics
 
+from pipeline.data.sources.base import LoadedText
 from pipeline.data.storage.corpus import Document
+from pipeline.settings.sources import CorpusSettings
 
 WORD = re.compile(r"""["'(*“‘]*[A-Za-z0-9]+(?:['’-][A-Za-z]+)*[.,;:!?)"'*”’]*""")
-"""A word with the punctuation and emphasis around it; not code such as `str.format()`."""
+"""A word with punctuation and emphasis around it, but not code such as `str.format()`."""
 HISTORY = ("New in version", "Changed in version", "Deprecated since", "Added in version")
 MIN_WORDS = 8
-MIN_SHARE = 0.8
-"""Share of words in a paragraph, below which it is code, a grammar or a table."""
+MIN_WORD_FRACTION = 0.8
+"""A paragraph with a smaller fraction of words is code, a grammar or a table."""
+
+
+def load_help_pages(settings: CorpusSettings, store: Path) -> LoadedText:
+    """Load Python's help pages, which need no settings and no download."""
+    return LoadedText(builtin_documents(), "Python's help pages")
 
 
 def builtin_documents(pages: Mapping[str, str] = topics) -> list[Document]:
-    """Name and text of each help page, by name: its paragraphs of prose, without code.
+    """Return name and text of each help page, sorted by name: only paragraphs of prose, no code.
 
-    Pages repeat each other's paragraphs. Each is kept on one page only, for pages that are split
-    into parts must not share text; a page that has none of its own is left out.
+    A paragraph that several pages repeat is kept only on the first, as training and test pages must not share text.
+    A page without a paragraph of its own is left out.
     """
     seen: set[str] = set()
     documents = []
@@ -34,10 +42,10 @@ def builtin_documents(pages: Mapping[str, str] = topics) -> list[Document]:
 
 
 def _prose(paragraph: str) -> str:
-    """The paragraph's words, or an empty string if it is no prose."""
+    """Return the paragraph's words, or an empty string if it is not prose."""
     tokens = paragraph.split()
     words = [token for token in tokens if WORD.fullmatch(token)]
     text = " ".join(words)
-    is_prose = len(words) >= MIN_WORDS and len(words) >= MIN_SHARE * len(tokens)
+    is_prose = len(words) >= MIN_WORDS and len(words) >= MIN_WORD_FRACTION * len(tokens)
     ends = paragraph.rstrip().endswith((".", ":", ".)"))
     return text if is_prose and ends and not text.startswith(HISTORY) else ""

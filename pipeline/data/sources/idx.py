@@ -1,4 +1,4 @@
-"""IDX, the format of MNIST's files: a big-endian header, then bytes."""
+"""IDX, the file format of MNIST: a big-endian header, then bytes."""
 
 import gzip
 import struct
@@ -12,18 +12,18 @@ from pipeline.common.errors import InputError
 from pipeline.common.geometry import CELL
 
 MAX_ITEMS = 2_000_000
-"""More than twice as many as EMNIST has; what a header may declare."""
+"""Most images or labels that a header may declare: more than twice as many as EMNIST has."""
 BLOCK = 1 << 20
 UNSIGNED_BYTE = 0x08
 
 
 def read_idx(stream: BinaryIO, name: str, *, dimensions: int) -> NDArray[np.uint8]:
-    """Read gzip-compressed IDX: labels (N,) if `dimensions` is 1, images (N, 28, 28) as stored if it is 3.
+    """Read gzip-compressed IDX of uint8: labels (N,) if `dimensions` is 1, images (N, 28, 28) as stored if it is 3.
 
-    Memory grows with the bytes that arrive, not with what the header declares.
+    Memory grows with the bytes that arrive, not with the size that the header declares.
 
     Raises:
-        InputError: anything but whole uint8 data of that shape; the line begins with `name`.
+        InputError: the data is damaged, incomplete, or of another type or shape; the line begins with `name`.
     """
     try:
         with gzip.GzipFile(fileobj=stream, mode="rb") as file:

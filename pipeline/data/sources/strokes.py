@@ -1,4 +1,4 @@
-"""The pen strokes of the 62 characters that have an EMNIST image, from A. V. Hershey's public-domain fonts."""
+"""Pen strokes of EMNIST's 62 characters, from A. V. Hershey's public-domain fonts."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -10,29 +10,29 @@ from numpy.typing import NDArray
 from pipeline.common.vocabulary import EMNIST_CHARACTERS
 
 PRINT = ("rowmans", "futural")
-"""Fonts of one stroke without serifs, much as people print."""
+"""Single-stroke fonts without serifs, similar to printed handwriting."""
 SCRIPT = "cursive"
 SCRIPT_CHARACTERS = "abcdeghijklmnopqrstuvwyzCELMNOPRUVWY"
-"""Its other letters look like nothing in EMNIST, or fill with ink at this size."""
+"""The letters taken from `SCRIPT`; its others look like nothing in EMNIST, or fill with ink at this size."""
 MAX_SEGMENT = 3.0
-"""Font units, of which a capital is 21 high; shorter segments follow a warp as a curve would."""
+"""In font units; a capital letter is 21 high. Segments this short bend like a curve when points are warped."""
 
 
 @dataclass(frozen=True)
 class Strokes:
-    """One character as a pen draws it, x to the right and y down, of which only the shape has a meaning."""
+    """One character as a pen draws it, x to the right and y down, in any unit and position."""
 
     points: NDArray[np.float32]
-    """(K, 2) x and y of the points of all strokes, one stroke after the other."""
+    """(K, 2) x and y of all points, one stroke after the other."""
     stroke: NDArray[np.intp]
-    """(K,) number of the stroke that each point is on, from 0."""
-    begins: NDArray[np.intp]
-    """(M,) points from which a segment leads to the next point."""
+    """(K,) number of each point's stroke, from 0."""
+    segment_starts: NDArray[np.intp]
+    """(M,) indices of the points from which a segment leads to the next point."""
 
 
 @cache
 def load_strokes() -> tuple[tuple[Strokes, ...], ...]:
-    """The ways to draw each character, by EMNIST label."""
+    """Return the ways to draw each character, by EMNIST label."""
     fonts = [HersheyFonts(load_default_font=name).all_glyphs for name in (*PRINT, SCRIPT)]
     return tuple(
         tuple(
@@ -50,7 +50,7 @@ def _join(polylines: list[NDArray[np.float32]]) -> Strokes:
 
 
 def _subdivide(polyline: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Split its segments into equal parts of at most `MAX_SEGMENT`."""
+    """Split each segment into equal parts of at most `MAX_SEGMENT`."""
     lengths = np.hypot(*np.diff(polyline, axis=0).T)
     ends = np.cumsum(np.maximum(np.ceil(lengths / MAX_SEGMENT), 1))
     knots = np.concatenate(([0], ends))

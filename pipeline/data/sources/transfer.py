@@ -1,4 +1,4 @@
-"""One HTTP transfer into a `.part` file, continued where an earlier one was cut off."""
+"""One HTTP transfer into a `.part` file, which continues where an earlier one broke off."""
 
 import re
 from pathlib import Path
@@ -16,41 +16,41 @@ BLOCK = 64 * 1024
 TIMEOUT = (10, 60)
 """Seconds to wait for a connection, and for the next bytes."""
 RETRIES = 4
-"""How often a refused connection or a 5xx answer is asked again."""
+"""How often a request is repeated after a refused connection or a 5xx answer."""
 BACKOFF = 0.5
-"""Seconds that the waits between those start from; each is twice the one before."""
+"""Seconds before the first repetition; each wait is twice the one before."""
 WEB_PAGE = "a web page instead of the archive"
 
 
 class Interrupted(Exception):
-    """A transfer ended early, and another may go on from what is in the `.part` file."""
+    """A transfer ended early; another one may continue the `.part` file."""
 
 
 def open_session() -> requests.Session:
-    """A session that repeats refused connections and 5xx answers, and never waits long to do it."""
+    """Open a session that repeats requests after refused connections and 5xx answers, without long waits."""
     retry = Retry(
         total=RETRIES,
         backoff_factor=BACKOFF,
         status_forcelist=(429, 500, 502, 503, 504),
         raise_on_status=False,
-        respect_retry_after_header=False,  # an hour is a fair answer to a robot, not to a person
+        respect_retry_after_header=False,  # which may be an hour
     )
     session = requests.Session()
-    session.headers["Accept-Encoding"] = "identity"  # else lengths and offsets count compressed bytes
+    session.headers["Accept-Encoding"] = "identity"  # otherwise lengths and offsets count compressed bytes
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(max_retries=retry))
     return session
 
 
 def transfer(session: requests.Session, url: str, part: Path, *, pinned: bool) -> int:
-    """Bring `part` to the whole content of `url`; return how many of its bytes were there before.
+    """Download `url` into `part` and return how many of its bytes were already there.
 
-    Bytes of an earlier transfer are kept when a hash will judge the whole (`pinned`), or when the
-    server vouches that they are of the version it serves now.
+    An earlier transfer is continued only if the caller will check a hash (`pinned`), or if the server confirms that
+    the file has not changed since.
 
     Raises:
-        Interrupted: not everything arrived, or what was there is of no use (and is gone).
-        InputError: the address answers with something else, or not at all.
+        Interrupted: not everything arrived, or the earlier bytes are of no use (they are deleted then).
+        InputError: the server answers with something else, or not at all.
     """
     mark = version_mark(part)
     version = mark.read_text("utf-8") if mark.is_file() else ""
@@ -65,7 +65,7 @@ def transfer(session: requests.Session, url: str, part: Path, *, pinned: bool) -
     with response:
         _refuse_other_answers(response, url, offset)
         if response.status_code == 200:
-            part.unlink(missing_ok=True)  # before the mark, which must never vouch for other bytes
+            part.unlink(missing_ok=True)  # before the mark changes: it must never stand for other bytes
             mark.write_text(_version(response), "utf-8")
             _receive(response, part, _length(response))
             return 0
@@ -78,7 +78,7 @@ def transfer(session: requests.Session, url: str, part: Path, *, pinned: bool) -
 
 
 def version_mark(part: Path) -> Path:
-    """The file that keeps the ETag or date of what `part` is a part of."""
+    """Return the path of the file that keeps the ETag or date of the file that `part` belongs to."""
     return part.with_name(f"{part.name}.version")
 
 
@@ -95,7 +95,7 @@ def _length(response: requests.Response) -> int | None:
 
 
 def _length_after(response: requests.Response, offset: int) -> int | None:
-    """The whole file's length by a 206 answer that starts at `offset`; None for any other answer."""
+    """Return the whole file's length from a 206 answer that starts at `offset`; None for any other answer."""
     content_range = response.headers.get("Content-Range", "")
     match = re.fullmatch(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})", content_range)
     if response.status_code != 206 or not match or int(match[1]) != offset or int(match[2]) + 1 != int(match[3]):
@@ -104,16 +104,16 @@ def _length_after(response: requests.Response, offset: int) -> int | None:
 
 
 def _version(response: requests.Response) -> str:
-    """What `If-Range` accepts: a strong ETag or a date; empty if the server gives neither."""
+    """Return what `If-Range` accepts: a strong ETag or a date; empty if the server sends neither."""
     etag = response.headers.get("ETag", "")
     return etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
 
 
 def _receive(response: requests.Response, part: Path, total: int | None) -> None:
-    """Append the body to `part`, which must then be `total` bytes long."""
+    """Append the body to `part`, which must then have `total` bytes; None if the total is unknown."""
     here = part.stat().st_size if part.is_file() else 0
     name = Path(urlsplit(response.url).path).name or urlsplit(response.url).netloc
-    # `disable=None` shows the bar on terminals only.
+    # `disable=None` shows the bar only on terminals.
     bar = tqdm(desc=name, total=total, initial=here, unit="B", unit_scale=True, disable=None)
     with part.open("ab") as file, bar:
         try:
@@ -131,7 +131,7 @@ def _receive(response: requests.Response, part: Path, total: int | None) -> None
 
 
 def _reason(error: Exception) -> str:
-    """Why a request failed, in one line without the library's own objects."""
+    """Say in one line why a request failed, without the names of the library's objects."""
     cause = getattr(error.args[0], "reason", None) if error.args else None
     text = " ".join(str(cause or error).split())
     return re.sub(r"^HTTPS?Connection(Pool)?\([^)]*\): ", "", text)

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.common.errors import InputError
 from pipeline.data.sources.download import fetch_first, obtain
-from tests.data.downloads import CONTENT, HINT, MD5, OTHER, SHA256, get, left_in, one_line
+from tests.data.sources.downloads import CONTENT, HINT, MD5, OTHER, SHA256, get, left_in, one_line
 from tests.web import Answer, Request, Web, status, whole
 
 PAGE = b"\n<!DOCTYPE html><title>We have moved</title>"

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.common.vocabulary import EMNIST_CHARACTERS
-from pipeline.data.sources import rasterize as ink
+from pipeline.data.sources import rasterize as module
 from pipeline.data.sources.emnist import read_archive
 from pipeline.data.sources.glyphs import draw_glyphs
 from pipeline.data.sources.strokes import MAX_SEGMENT, load_strokes
@@ -43,7 +43,7 @@ def test_same_seed_same_images_and_other_seed_other_images(glyphs: Characters, o
 
 @pytest.mark.parametrize("chunk", [1, 7])
 def test_chunks_do_not_change_images(glyphs: Characters, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
-    monkeypatch.setattr(ink, "CHUNK", chunk)
+    monkeypatch.setattr(module, "CHUNK", chunk)
     np.testing.assert_array_equal(draw_glyphs(PER_CLASS, np.random.default_rng(0)).images, glyphs.images)
 
 
@@ -149,10 +149,10 @@ def test_strokes_are_short_segments_that_no_lifted_pen_joins() -> None:
     assert len(ways) == 62
     assert {len(way) for way in ways} == {2, 3}
     for strokes in (strokes for way in ways for strokes in way):
-        steps = np.linalg.norm(np.diff(strokes.points, axis=0), axis=1)[strokes.begins]
+        steps = np.linalg.norm(np.diff(strokes.points, axis=0), axis=1)[strokes.segment_starts]
         assert steps.max() <= MAX_SEGMENT + 1e-5
-        assert (strokes.stroke[strokes.begins] == strokes.stroke[strokes.begins + 1]).all()
-        assert len(strokes.begins) == len(strokes.points) - len(np.unique(strokes.stroke))
+        assert (strokes.stroke[strokes.segment_starts] == strokes.stroke[strokes.segment_starts + 1]).all()
+        assert len(strokes.segment_starts) == len(strokes.points) - len(np.unique(strokes.stroke))
 
 
 def test_fonts_load_in_silence(capfd: pytest.CaptureFixture[str]) -> None:

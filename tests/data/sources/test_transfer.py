@@ -5,7 +5,7 @@ import pytest
 from pipeline.common.errors import InputError
 from pipeline.data.sources import download, transfer
 from pipeline.data.sources.download import fetch_first
-from tests.data.downloads import CONTENT, HINT, OTHER, SHA256, get, left_in, one_line
+from tests.data.sources.downloads import CONTENT, HINT, OTHER, SHA256, get, left_in, one_line
 from tests.web import Answer, Request, Web, resumable, status, whole
 
 HALF = 150_000

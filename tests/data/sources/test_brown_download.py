@@ -14,7 +14,7 @@ from tests.web import Web, status, whole
 
 DOCUMENTS = {"ca01": "The jury said .", "cb02": "`` No ''"}
 MEMBERS = brown_members(DOCUMENTS)
-REAL = Path(__file__).parents[2] / "../shared/data/nltk/brown.zip"
+REAL = Path(__file__).parents[3] / "../shared/data/nltk/brown.zip"
 
 
 @pytest.fixture
