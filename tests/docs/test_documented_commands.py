@@ -1,4 +1,4 @@
-"""Every command that README.md and docs/ show is typed in a small workspace, or has a reason not to be."""
+"""Every command in README.md and docs/ is run in a small workspace, or has a reason not to be."""
 
 import os
 import shlex
@@ -18,40 +18,39 @@ from tests.imports import ROOT
 from tests.pages import PAGES, commands, walk
 
 TRAINED = "lstm_ctc_variable"
-"""The experiment that the workspace has."""
-NAMED = ("cnn_ctc_variable", "resnet_lstm_ctc_variable_short", "resnet_lookalikes_ctc_variable")
-"""Experiments that commands queue, or draw the lines of, and do not train: it would only take time."""
-MAKE = "make is tried with --dry-run in test_readme.py; what it calls runs in other tests"
+"""The experiment of the workspace."""
+NAMED = ("resnet_lstm_ctc_variable_short", "resnet_lookalikes_ctc_variable")
+"""Experiments that commands queue or draw, and do not train. The workspace leaves them out to save time."""
 ELSEWHERE = {
-    ". .venv/bin/activate": "of the environment that the tests run in already",
+    ". .venv/bin/activate": "the tests run in this environment already",
     "dvc exp run -S emnist.source=archive": "needs the archives; settings in test_readme.py, archives in tests/data",
     "dvc exp run -S training.trainer.accelerator=gpu": "needs two GPUs; settings in test_readme.py",
-    "dvc exp run -S training.trainer.accelerator=cpu": "trained so in tests/stages; settings in test_readme.py",
+    "dvc exp run -S training.trainer.accelerator=cpu": "trained like this in tests/stages; settings in test_readme.py",
     "dvc queue start": "takes minutes; end_to_end/test_runs_apart.py runs a queue to its end",
-    "dvc exp run -S '+decoding.matched": "names an experiment that is left out here; settings in test_readme.py",
+    "dvc exp run -S '+decoding.matched": "needs an experiment that is left out here; settings in test_readme.py",
     "dvc exp run -S '+experiments.": "end_to_end/test_changes.py runs such experiments to their end",
-    "dvc exp run -S experiments.lstm_ctc_variable": "end_to_end/test_changes.py changes the same experiment",
     "dvc exp run -S decoding.": "tests/stages/test_decode.py has other settings",
+    "python -m benchmarks": "takes an hour; tests/benchmarks",
     "python -m reliability": "runs everything again; tests/reliability",
-    "python -m pipeline ablations": "trains sixteen times; test_ablations.py runs a small plan, and checks this",
-    "python -m pipeline budgets": "trains for an hour and a half; test_budgets.py runs small ones, and checks this",
-    "python -m pipeline plot_lookalikes": "needs a trained model; test_lookalikes_picture.py draws a tiny one's",
-    "python -m pipeline search": "trains twenty times; test_search.py searches to the end, and reads docs/search.yaml",
-    "make ": MAKE,
+    "python -m pipeline ablations": "trains sixteen times; commands/test_ablations.py runs a small plan, and checks this",
+    "python -m pipeline budgets": "trains for an hour and a half; commands/test_budgets.py runs small ones",
+    "python -m pipeline plot_lookalikes": "needs a trained model; commands/test_plot_lookalikes.py draws a tiny one's",
+    "python -m pipeline search": "trains twenty times; commands/test_search.py searches to the end, and reads the space",
+    "make ": "test_readme.py runs make with --dry-run; other tests run what it calls",
 }
-"""How a command that is not run begins, and why not."""
+"""The start of each command that is not run, and the reason."""
 IDENTITY = {f"GIT_{who}_{what}": "tests@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 
 def reason(command: str) -> str | None:
     if command in walk():
-        return "end_to_end/test_changes.py walks through the change"
+        return "end_to_end/test_changes.py follows the change"
     return next((why for start, why in ELSEWHERE.items() if command.startswith(start)), None)
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace in git with the settings of the tiny profile, and the picture that the README reads."""
+    """A workspace in git with the settings of the tiny profile, and a picture to predict."""
     root = tmp_path_factory.mktemp("documented") / "workspace"
     make_workspace(ROOT, root, read_params(ROOT / "profiles/tiny.yaml"))
     params = YAML().load(root / "params.yaml")
@@ -79,7 +78,7 @@ def run(root: Path, command: str) -> str:
 
 
 def type_in(root: Path, command: str) -> str:
-    """Run a documented command, with the experiments that it names in the settings."""
+    """Run a documented command; add the experiments that it names to the settings."""
     if not (named := [key for key in NAMED if key in command]):
         return run(root, command)
     params = YAML().load(root / "params.yaml")
@@ -96,7 +95,7 @@ def test_every_reason_is_of_a_command() -> None:
 
 
 def all_commands() -> Iterator[str]:
-    """Of docs/experimenting.md first, which begins by committing results, then of the README."""
+    """The commands to run: first those of docs/experimenting.md, which commits results."""
     ordered = ["docs/experimenting.md", *(page for page in PAGES if page != "docs/experimenting.md")]
     yield from dict.fromkeys(command for page in ordered for command in commands(page) if not reason(command))
 
@@ -104,7 +103,7 @@ def all_commands() -> Iterator[str]:
 def test_every_command_can_be_typed(root: Path) -> None:
     typed = {}
     for command in all_commands():
-        if typed and command.startswith(("dvc exp run", "dvc repro")):  # a command may stand alone on its page
+        if typed and command.startswith(("dvc exp run", "dvc repro")):  # each command works from committed results
             run(root, "git checkout --quiet params.yaml dvc.lock reports && dvc checkout --quiet")
         typed[command] = type_in(root, command)
     (shown,) = [output for command, output in typed.items() if command.startswith("python -m pipeline runs")]

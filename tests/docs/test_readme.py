@@ -1,4 +1,4 @@
-"""Every command that the README shows can be typed as it stands."""
+"""The pages are whole: commands have targets and valid settings, links lead somewhere, tables have no empty cells."""
 
 import re
 import shlex
@@ -12,18 +12,18 @@ from pipeline.settings.base import read_params
 from pipeline.settings.project import check_project
 from tests import pages
 from tests.imports import ROOT
-from tests.pages import lines_in_blocks, without_comment
+from tests.pages import LINKING, lines_in_blocks, links, read_page, without_comment
 
 PAGES = (*pages.PAGES, "CONTRIBUTING.md")
+README_LINES = 150
 
 
 def commands() -> list[str]:
     """Lines of code blocks without their comments, and commands in backquotes within the text."""
     found = []
     for page in PAGES:
-        text = (ROOT / page).read_text(encoding="utf-8")
+        text = read_page(page)
         lines = lines_in_blocks(text)
-        lines += re.findall(r"^    (make .*)$", text, re.MULTILINE)
         lines += [" ".join(code.split()) for code in re.findall(r"`((?:dvc|make|python) [^`]+)`", text)]
         found += map(without_comment, lines)
     return list(dict.fromkeys(filter(None, found)))
@@ -60,13 +60,60 @@ def test_settings_of_a_command_are_valid(command: str, tmp_path: Path) -> None:
         check_project(read_params(params))
 
 
-@pytest.mark.parametrize("name", re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / "README.md").read_text("utf-8")))
-def test_links_lead_somewhere(name: str) -> None:
-    assert (ROOT / name).exists()
+@pytest.mark.parametrize("page", LINKING)
+def test_links_lead_somewhere(page: str) -> None:
+    folder = (ROOT / page).parent
+    assert [link for link in links(read_page(page)) if not (folder / link).exists()] == []
+
+
+def test_links_are_found() -> None:
+    assert links("![a picture](a.png) and [b](../b.md#c), [d](https://example.org)") == ["a.png", "../b.md"]
+    assert {"docs/README.md", "CONTRIBUTING.md", "reports/README.md"} <= set(links(read_page("README.md")))
+
+
+def test_the_index_has_every_page_of_docs() -> None:
+    listed = {link for link in links(read_page("docs/README.md")) if not link.startswith("..")}
+    assert listed == {path.name for path in (ROOT / "docs").iterdir()} - {"README.md"}
+
+
+def test_the_reports_page_has_every_report_and_every_study() -> None:
+    listed = links(read_page("reports/README.md"))
+    reports = {path.name for path in (ROOT / "reports").iterdir() if path.is_file()} - {"README.md"}
+    assert reports == {link for link in listed if "/" not in link}
+    assert {path.name for path in (ROOT / "reports/studies").iterdir()} == {
+        link.split("/")[1] for link in listed if link.startswith("studies/")
+    }
+
+
+def test_reports_outside_the_studies_are_what_dvc_repro_writes() -> None:
+    stages = read_params(ROOT / "dvc.yaml")["stages"]
+    written = {
+        path for stage in stages.values() for out in stage.get("outs", []) for path in out if isinstance(out, dict)
+    }
+    committed = {f"reports/{path.name}" for path in (ROOT / "reports").iterdir() if path.is_file()}
+    assert committed - {"reports/README.md"} == written
+
+
+@pytest.mark.parametrize("page", [*PAGES, "reports/README.md"])
+def test_no_cell_of_a_table_is_empty(page: str) -> None:
+    rows = [line for line in read_page(page).splitlines() if line.startswith("|")]
+    assert [
+        row for row in rows if any(not cell.strip(" –-") for cell in row.split("|")[1:-1]) and "---" not in row
+    ] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len(read_page("README.md").splitlines()) <= README_LINES
+
+
+def test_the_diagram_has_every_stage() -> None:
+    (diagram,) = re.findall(r"^```mermaid\n(.*?)^```", read_page("README.md"), re.MULTILINE | re.DOTALL)
+    stages = set(read_params(ROOT / "dvc.yaml")["stages"])
+    assert stages - {"check"} == stages & set(re.findall(r"\w+", re.sub(r"[\[(].*?[\])]", "", diagram)))
 
 
 def test_the_example_of_a_mistake_is_what_is_said() -> None:
-    shown = re.search(r"^error: (params\.yaml: .*)$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    shown = re.search(r"^error: (params\.yaml: .*)$", read_page("README.md"), re.MULTILINE)
     assert shown is not None
     params = read_params(ROOT / "params.yaml")
     params["experiments"]["cnn_ctc_matched"]["model"]["window_strid"] = 20

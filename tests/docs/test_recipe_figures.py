@@ -1,4 +1,4 @@
-"""What the pages say of the recipes is what the committed reports say."""
+"""The numbers in docs/recipes.md are those of the committed reports."""
 
 import csv
 import json
@@ -6,17 +6,15 @@ from typing import Any
 
 import pytest
 
-from tests.imports import ROOT
+from tests.pages import read_page
 
 LSTM, LOOKALIKES = "resnet_lstm_ctc_variable", "resnet_lookalikes_ctc_variable"
-
-
-def page(name: str) -> str:
-    return (ROOT / name).read_text(encoding="utf-8")
+RECIPES = "docs/recipes.md"
+BUDGETS = "reports/studies/budgets"
 
 
 def rows(name: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(page(name).splitlines()))
+    return list(csv.DictReader(read_page(name).splitlines()))
 
 
 def row(key: str, minutes: float, cer: float, beam: float) -> str:
@@ -24,38 +22,43 @@ def row(key: str, minutes: float, cer: float, beam: float) -> str:
 
 
 def longest() -> dict[str, str]:
-    return max(rows("reports/budgets.csv"), key=lambda budget: int(budget["lines"]))
+    return max(rows(f"{BUDGETS}/budgets.csv"), key=lambda budget: int(budget["lines"]))
+
+
+def text() -> str:
+    """The page without line breaks."""
+    return " ".join(read_page(RECIPES).split())
 
 
 def test_the_recipes_have_the_numbers_of_the_reports() -> None:
-    rates: dict[str, Any] = json.loads(page("reports/decoding.json"))[f"{LSTM}_beam"]
+    rates: dict[str, Any] = json.loads(read_page("reports/decoding.json"))[f"{LSTM}_beam"]
     (compared,) = [one for one in rows("reports/comparison.csv") if one["experiment"] == LSTM]
-    said = page("docs/recipes.md")
-    assert row(LSTM, float(compared["training_seconds"]) / 60, rates["cer_greedy"], rates["cer"]) in said
-    assert row(LOOKALIKES, *(float(longest()[name]) for name in ("minutes", "test_cer", "test_cer_beam"))) in said
+    page = read_page(RECIPES)
+    assert row(LSTM, float(compared["training_seconds"]) / 60, rates["cer_greedy"], rates["cer"]) in page
+    assert row(LOOKALIKES, *(float(longest()[name]) for name in ("minutes", "test_cer", "test_cer_beam"))) in page
 
 
 @pytest.mark.parametrize("which", ["longest", "shortest"])
-def test_the_readme_has_the_longest_and_the_shortest_of_the_budgets(which: str) -> None:
-    shortest = min(rows("reports/budgets.csv"), key=lambda budget: float(budget["minutes"]))
+def test_the_page_has_the_longest_and_the_shortest_of_the_budgets(which: str) -> None:
+    shortest = min(rows(f"{BUDGETS}/budgets.csv"), key=lambda budget: float(budget["minutes"]))
     budget = longest() if which == "longest" else shortest
     cer, beam = (f"{100 * float(budget[name]):.1f} %" for name in ("test_cer", "test_cer_beam"))
     said = {
         "longest": f"ends at a CER of {cer} on the test lines of `variable`, and of {beam} with a language model",
         "shortest": f"schedule of {float(budget['minutes']):.0f} minutes is enough for {cer}, and for {beam} with the",
     }
-    assert said[which] in " ".join(page("README.md").split())
+    assert said[which] in text()
 
 
 def test_the_budgets_longest_training_is_the_recipe() -> None:
-    assert f"# What `{LOOKALIKES}` reaches" in page("reports/budgets.md")
+    assert f"# What `{LOOKALIKES}` reaches" in read_page(f"{BUDGETS}/budgets.md")
 
 
 def test_each_seed_of_the_longest_has_the_rates_that_are_said_of_all_three() -> None:
-    seeds = [one for one in rows("reports/budgets_by_seed.csv") if one["experiment"] == longest()["experiment"]]
+    seeds = [one for one in rows(f"{BUDGETS}/budgets_by_seed.csv") if one["experiment"] == longest()["experiment"]]
     assert len(seeds) == int(longest()["seeds"]) == 3
-    assert "with a language model, with each of three seeds." in " ".join(page("README.md").split())
-    assert "the mean of three seeds whose rates lie within a twentieth of a point." in page("docs/recipes.md")
+    assert "with a language model, with each of three seeds." in text()
+    assert "the mean of three seeds whose rates lie within a twentieth of a point." in text()
     for name in ("test_cer", "test_cer_beam"):
         rates = [float(one[name]) for one in seeds]
         assert {f"{rate:.3f}" for rate in rates} == {f"{float(longest()[name]):.3f}"}
