@@ -14,7 +14,7 @@ from pipeline.report.pages.lecture import RESULTS
 from pipeline.runtime.hardware import fastest
 from pipeline.settings.base import read_params
 from pipeline.settings.experiment import read_experiment
-from pipeline.tracking.evaluations import newest_run
+from pipeline.tracking.evaluations import find_newest_run
 from pipeline.tracking.store import open_store
 
 STAGES = ("check", "download", "corpus", "synthesize", "train", "evaluate", "compare")
@@ -33,7 +33,7 @@ def training_runs() -> pd.DataFrame:
     for key in read_params()["experiments"]:
         seeds = read_experiment(key)[1].seeds
         for seed, checkpoint in ((seed, paths.checkpoint(key, seed)) for seed in seeds):
-            run = newest_run(store, key, file_md5(checkpoint)) if checkpoint.exists() else None
+            run = find_newest_run(store, key, file_md5(checkpoint)) if checkpoint.exists() else None
             if run is None:
                 continue
             names = ("val_cer", "test_cer")

@@ -2,6 +2,7 @@
 
 import ast
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -22,17 +23,25 @@ def closure(start: Path) -> set[str]:
 @cache
 def imports(path: Path) -> set[Path]:
     """The project's files that one file names in import statements, wherever they stand."""
-    found: set[Path] = set()
+    return {file for name in imported_names(path) for file in files_of(name)}
+
+
+def imported_names(path: Path) -> set[str]:
+    """The modules that one file names in import statements, and `module.name` for what it imports from them."""
+    names: set[str] = set()
     for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        for name in names:
-            found |= files_of(name)
-    return found
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def third_party_packages(start: Path) -> set[str]:
+    """The installed packages, by the names of their distributions, that `start` imports, directly or not."""
+    modules = {name.split(".")[0] for path in closure(start) for name in imported_names(Path(path))}
+    distributions = packages_distributions()
+    return {distribution for module in modules - {*PACKAGES} for distribution in distributions.get(module, [])}
 
 
 def rooms_of_package() -> list[str]:

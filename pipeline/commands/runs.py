@@ -10,8 +10,8 @@ from pipeline.common.files import file_md5
 from pipeline.settings.base import read_params
 from pipeline.settings.experiment import read_experiment
 from pipeline.settings.project import check_project
-from pipeline.tracking.evaluations import newest_run
-from pipeline.tracking.outputs import measured_of
+from pipeline.tracking.dvc_outputs import read_metrics
+from pipeline.tracking.evaluations import find_newest_run
 from pipeline.tracking.store import open_store
 
 COLUMNS = ("experiment", "seed", "CER", "checkpoint's md5", "MLflow run", "DVC experiment")
@@ -25,8 +25,8 @@ def rows() -> Iterator[tuple[str, ...]]:
             checkpoint = paths.checkpoint(key, seed)
             if not checkpoint.exists():
                 continue
-            md5, cer = file_md5(checkpoint), measured_of(key, seed).get("cer")
-            run = newest_run(store, key, md5)
+            md5, cer = file_md5(checkpoint), read_metrics(key, seed).get("cer")
+            run = find_newest_run(store, key, md5)
             found = (
                 (run.info.run_id, run.data.tags.get("dvc.exp_name", ""))
                 if run

@@ -13,8 +13,8 @@ from pipeline.settings.base import read_params
 from pipeline.settings.experiment import read_experiment
 from pipeline.settings.project import check_project
 from pipeline.tracking.comparisons import sync_comparison
+from pipeline.tracking.dvc_outputs import read_comparison, read_evaluation
 from pipeline.tracking.evaluations import Evaluation, sync
-from pipeline.tracking.outputs import comparison_of, evaluation_of
 
 REPORTS = Path("reports")
 
@@ -27,7 +27,7 @@ def main() -> None:
     needed = [paths.checkpoint(key, seed) for key in experiments for seed in seeds[key]]
     needed += [REPORTS / "comparison.csv", *(paths.metrics(key) for key in experiments)]
     if all(path.exists() for path in needed):
-        sync_comparison(comparison_of(experiments, seeds, REPORTS))
+        sync_comparison(read_comparison(experiments, seeds, REPORTS))
 
 
 def trainings_of(key: str) -> Iterator[Evaluation]:
@@ -35,4 +35,4 @@ def trainings_of(key: str) -> Iterator[Evaluation]:
     experiment, training = read_experiment(key)
     for seed in training.seeds:
         if paths.checkpoint(key, seed).exists() and paths.history(key).exists():
-            yield evaluation_of(key, experiment, training, seed)
+            yield read_evaluation(key, experiment, training, seed)

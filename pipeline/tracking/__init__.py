@@ -1,5 +1,5 @@
-"""What is kept in MLflow: a view of trainings and evaluations that can be thrown away and rebuilt.
+"""MLflow's view of trainings and evaluations. DVC's outputs are the truth: the view can be deleted and rebuilt.
 
-DVC's outputs are the truth. This package is the only code that imports `mlflow`, and it does so when a store is opened,
-because the import takes seconds.
+Only this room and the served model (`pipeline.inference.serving`) import `mlflow`. The import takes seconds, so it
+happens when a store is opened.
 """

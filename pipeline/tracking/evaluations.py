@@ -1,8 +1,8 @@
-"""The results of evaluated models, in the run that trained them or in one that is rebuilt."""
+"""Log the results of evaluated models, in the run that trained the model or in a rebuilt one."""
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Literal
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import file_md5
-from pipeline.tracking.run import create_run, warn_not_kept
+from pipeline.tracking.run import Run, finite, warn_not_kept
+from pipeline.tracking.start import create_run
 from pipeline.tracking.store import Store, open_store
-from pipeline.tracking.writer import RunWriter, finite, status_of_block
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from mlflow.entities import Run as MlflowRun
 
 Outcome = Literal["made", "filled", "same"]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a training left in DVC's outputs: enough to rebuild its run."""
+    """The results of one training, as DVC keeps them: enough to rebuild its run."""
 
     experiment_key: str
     settings: Mapping[str, object]
@@ -31,57 +31,44 @@ class Evaluation:
     history: Path
     """A CSV file with the column `epoch` and one column for each metric."""
     metrics: Mapping[str, float | None]
-    """Of the test lines, without the prefix `test_`; empty where nothing is evaluated yet."""
-    pictures: Mapping[str, Path] = field(default_factory=dict)
-    """Files by their path in the run."""
+    """Metrics on test lines, without the prefix `test_`; empty if the model is not evaluated yet."""
+    pictures: Sequence[Path] = ()
     note: str = ""
     variant: str = ""
-    """What tells the run from others of the experiment."""
+    """A part of the run's name that tells it from other runs of the experiment."""
     seed: int | None = None
-    """Whose rows of the history are meant; None where it has no column `seed`."""
-    training: Mapping[str, float] = field(default_factory=dict)
-    """Of the training as a whole."""
+    """Selects the rows of the history; None if it has no column `seed`."""
+    training_metrics: Mapping[str, float] = field(default_factory=dict)
+    """Metrics of the training as a whole."""
 
 
 def log_evaluation(evaluation: Evaluation) -> None:
-    """Add an evaluation to the newest run of the same model, or to a new run where there is none.
+    """Add an evaluation to the newest run of the same model, or to a new run if there is none.
 
-    Trouble with the store is one warning on stderr: the results are in DVC's outputs anyway.
+    An error of the store is one warning on stderr, since DVC has the results anyway.
     """
     try:
-        _record(open_store(), evaluation)
+        _log(open_store(), evaluation)
     except Exception as error:  # Whatever it is, the evaluation itself is done and kept.
         warn_not_kept(error)
 
 
 def sync(evaluations: Iterable[Evaluation]) -> Counter[Outcome]:
-    """Make the store hold every evaluation, and print how many runs were made, filled or the same.
+    """Log every evaluation that the store lacks, and print how many runs were made, filled or the same.
 
-    A second call changes nothing. `InputError` when the store or a file cannot be used.
+    A second call changes nothing.
+
+    Raises:
+        InputError: the store or a file cannot be used.
     """
     store = open_store()
-    counts: Counter[Outcome] = Counter(_record(store, evaluation) for evaluation in evaluations)
+    counts: Counter[Outcome] = Counter(_log(store, evaluation) for evaluation in evaluations)
     print(f"made {counts['made']} filled {counts['filled']} same {counts['same']}")
     return counts
 
 
-def _record(store: Store, evaluation: Evaluation) -> Outcome:
-    model_md5 = file_md5(evaluation.checkpoint)
-    run = newest_run(store, evaluation.experiment_key, model_md5)
-    if run is None:
-        writer = _backfill(store, evaluation, model_md5)
-        run = store.client.get_run(writer.run_id)
-        outcome: Outcome = "made"
-    else:
-        writer = RunWriter(store, run.info.run_id)
-        outcome = "same"
-    if _fill(writer, run, evaluation) and outcome == "same":
-        outcome = "filled"
-    return outcome
-
-
-def newest_run(store: Store, experiment_key: str, model_md5: str) -> "Run | None":
-    """The run of an experiment that trained the model with this MD5, or its rebuilt one."""
+def find_newest_run(store: Store, experiment_key: str, model_md5: str) -> "MlflowRun | None":
+    """Find the newest run of an experiment, trained or rebuilt, whose model has this MD5."""
     runs = store.client.search_runs(
         [store.experiment_id],
         f"tags.model_md5 = '{model_md5}' and tags.experiment_key = '{experiment_key}'",
@@ -91,34 +78,43 @@ def newest_run(store: Store, experiment_key: str, model_md5: str) -> "Run | None
     return runs[0] if runs else None
 
 
-def _backfill(store: Store, evaluation: Evaluation, model_md5: str) -> RunWriter:
-    epochs = list(_epochs(evaluation.history, evaluation.seed))
+def _log(store: Store, evaluation: Evaluation) -> Outcome:
+    model_md5 = file_md5(evaluation.checkpoint)
+    found = find_newest_run(store, evaluation.experiment_key, model_md5)
+    if found is None:
+        run = _rebuild_run(store, evaluation, model_md5)
+        _log_test_results(run, store.client.get_run(run.id), evaluation)
+        return "made"
+    return "filled" if _log_test_results(Run(store, found.info.run_id), found, evaluation) else "same"
+
+
+def _rebuild_run(store: Store, evaluation: Evaluation, model_md5: str) -> Run:
+    epochs = list(_read_epochs(evaluation.history, evaluation.seed))
     tags = {**evaluation.tags, "source": "backfill"}
     key, variant = evaluation.experiment_key, evaluation.variant
-    writer = create_run(store, key, evaluation.settings, tags, evaluation.note, variant)
-    with status_of_block(writer):
+    with create_run(store, key, evaluation.settings, tags, evaluation.note, variant) as run:
         for epoch, metrics in epochs:
-            writer.log_epoch(epoch, metrics)
-        writer.log_metrics(evaluation.training)
-        writer.log_model(evaluation.checkpoint)
-        # Last, so that a run that is not whole is never found again.
-        writer.tag({"model_md5": model_md5})
-    return writer
+            run.log_epoch(epoch, metrics)
+        run.log_metrics(evaluation.training_metrics)
+        run.log_model(evaluation.checkpoint)
+        run.mark_complete(model_md5)
+    return run
 
 
-def _fill(writer: RunWriter, run: "Run", evaluation: Evaluation) -> bool:
+def _log_test_results(run: Run, current: "MlflowRun", evaluation: Evaluation) -> bool:
+    """Log what the run lacks or has otherwise; False if it has all of it."""
     metrics = finite({f"test_{name}": value for name, value in evaluation.metrics.items()})
-    missing = {name: value for name, value in metrics.items() if run.data.metrics.get(name) != value}
-    if not evaluation.metrics or ("evaluated" in run.data.tags and not missing):
+    missing = {name: value for name, value in metrics.items() if current.data.metrics.get(name) != value}
+    if not evaluation.metrics or ("evaluated" in current.data.tags and not missing):
         return False
-    writer.log_metrics(missing)
-    for path_in_run, file in evaluation.pictures.items():
-        writer.log_file(path_in_run, file)
-    writer.tag({"evaluated": "true"})
+    run.log_metrics(missing)
+    for picture in evaluation.pictures:
+        run.log_file(picture)
+    run.set_tags({"evaluated": "true"})
     return True
 
 
-def _epochs(history: Path, seed: int | None) -> Iterator[tuple[int, dict[str, float]]]:
+def _read_epochs(history: Path, seed: int | None) -> Iterator[tuple[int, dict[str, float]]]:
     with history.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             if row.pop("seed", None) != (None if seed is None else str(seed)):
@@ -127,12 +123,12 @@ def _epochs(history: Path, seed: int | None) -> Iterator[tuple[int, dict[str, fl
                 epoch = int(float(row.pop("epoch")))
             except (KeyError, ValueError):
                 raise InputError(f"{history}: needs the column `epoch` with whole numbers") from None
-            yield epoch, _numbers(row)
+            yield epoch, _parse_metrics(row)
 
 
-def _numbers(row: Mapping[str, str]) -> dict[str, float]:
-    numbers = {}
+def _parse_metrics(row: Mapping[str, str]) -> dict[str, float]:
+    metrics = {}
     for name, text in row.items():
         with suppress(ValueError):  # A metric that an epoch does not have is an empty field.
-            numbers[name] = float(text)
-    return numbers
+            metrics[name] = float(text)
+    return metrics

@@ -1,4 +1,4 @@
-"""A trained recognizer as an MLflow model, logged as code and a checkpoint instead of a pickle."""
+"""A trained recognizer as an MLflow model: code and a checkpoint instead of a pickle."""
 
 import sys
 from collections.abc import Iterator
@@ -11,18 +11,18 @@ import numpy as np
 import pipeline
 from pipeline.tracking.store import Store
 
+SERVING_PACKAGES = ("numpy", "pillow", "psutil", "pydantic", "ruamel.yaml", "torch", "tqdm")
+"""What the served code imports, besides MLflow; tests/tracking/test_model.py compares it with the source."""
 _PACKAGE = Path(pipeline.__file__).parent
 _SERVING_CODE = _PACKAGE / "inference/serving.py"
-# What `pipeline.inference.batches` imports.
-_SERVING_PACKAGES = ("h5py", "numpy", "pillow", "pydantic", "pytorch-lightning", "ruamel.yaml", "torch", "tqdm")
-_EXAMPLE_SHAPE = (28, 256)
+_EXAMPLE_SHAPE = (1, 28, 256)
 
 
 def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int) -> str:
-    """Log the recognizer in `checkpoint` to a run; `epoch` is the step it is listed at.
+    """Log the recognizer in `checkpoint` to a run, at the step `epoch`, and return the model's id.
 
-    The answer is the model's id: `mlflow.pyfunc.load_model(f"models:/{id}")` takes lines as
-    uint8 (B, 28, W) or a table of pictures (`pipeline.inference.pictures.lines_from`) and gives B texts.
+    `mlflow.pyfunc.load_model(f"models:/{id}").predict` takes lines as uint8 (B, 28, W) or a table of pictures
+    (see `pipeline.inference.serving`) and returns B texts.
     """
     import mlflow.pyfunc
     from mlflow.models import Model
@@ -30,7 +30,7 @@ def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int) -> str:
     params = store.client.get_run(run_id).data.params
     # Made here because MLflow would put the model into the experiment of its global state.
     entry = store.client.create_logged_model(store.experiment_id, "model", run_id, params=params)
-    with _sys_path_kept():
+    with _restore_sys_path():
         Model.log(
             None,
             name="model",
@@ -42,7 +42,7 @@ def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int) -> str:
             artifacts={"checkpoint": str(checkpoint)},
             code_paths=[str(_PACKAGE)],
             signature=_signature(),
-            input_example=_example(),
+            input_example=np.zeros(_EXAMPLE_SHAPE, np.uint8),  # one blank line
             pip_requirements=_requirements(),
         )
     return str(entry.model_id)
@@ -52,23 +52,18 @@ def _signature() -> object:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
 
-    # No input schema: it could allow arrays or pictures, but not both. The model says what it does not take.
+    # No input schema: it could allow arrays or pictures, but not both. The model itself refuses other inputs.
     return ModelSignature(outputs=Schema([ColSpec(DataType.string)]))
 
 
-def _example() -> "np.ndarray":
-    """One line of blank paper."""
-    return np.zeros((1, *_EXAMPLE_SHAPE), np.uint8)
-
-
 def _requirements() -> list[str]:
-    # A local part such as "+cpu" is on no package index.
-    return [f"{name}=={version(name).partition('+')[0]}" for name in _SERVING_PACKAGES]
+    # A local part of a version such as "+cpu" is on no package index.
+    return [f"{name}=={version(name).partition('+')[0]}" for name in SERVING_PACKAGES]
 
 
 @contextmanager
-def _sys_path_kept() -> Iterator[None]:
-    """Undo that MLflow leaves temporary folders in `sys.path` when it tries the model."""
+def _restore_sys_path() -> Iterator[None]:
+    """Remove the temporary folders that MLflow leaves in `sys.path` when it tries the model."""
     before = list(sys.path)
     try:
         yield

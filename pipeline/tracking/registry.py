@@ -10,64 +10,70 @@ from pipeline.common.errors import InputError
 from pipeline.tracking.store import EXPERIMENT, SYNC_COMMAND, Store, open_store
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from mlflow.entities import Run as MlflowRun
     from mlflow.entities.model_registry import ModelVersion
 
 ALIAS = "best"
 BEST = f"models:/{EXPERIMENT}@{ALIAS}"
-_ABOUT = (
+_DESCRIPTION = (
     "Reads lines of handwriting. The alias `best` is the model with the lowest test CER on its lines; "
     "`python -m pipeline predict picture.png` reads with it."
 )
+_COPIED_TAGS = ("model", "loss", "lines", "data", "data_md5", "model_md5", "dvc.exp_name", "git.commit")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A trained and evaluated experiment's run; `data_md5` is of its lines: CERs on others do not compare."""
+    """The run of a trained and evaluated experiment."""
 
     run_id: str
     experiment_key: str
     data_md5: str
+    """The hash of its lines: CERs on other lines do not compare."""
     test_cer: float
 
 
 def register_best(store: Store, candidate: Candidate) -> bool:
-    """Give the alias to `candidate`; False where the model that has it reads the same lines as well or better.
+    """Give the alias to `candidate`; False if the model that has it is at least as good on the same lines.
 
-    A model of other lines, or whose run is deleted, gives the alias up.
+    A model loses the alias if it was evaluated on other lines or if its run is deleted.
     """
     from mlflow.exceptions import MlflowException
 
-    holder = _holder(store)
-    if holder is not None and _stays(store, holder, candidate):
+    current = _get_best(store)
+    if current is not None and _is_as_good(store, current, candidate):
         return False
     with suppress(MlflowException):  # It is there already.
-        store.client.create_registered_model(EXPERIMENT, description=_ABOUT)
-    version = _version_of(store, candidate)
+        store.client.create_registered_model(EXPERIMENT, description=_DESCRIPTION)
+    version = _find_or_create_version(store, candidate)
     store.client.set_registered_model_alias(EXPERIMENT, ALIAS, version)
     return True
 
 
 def best_checkpoint() -> Path:
-    """The checkpoint of the model with the alias; `InputError` where there is none."""
+    """Download the checkpoint of the model that has the alias.
+
+    Raises:
+        InputError: there is no such model, or its files cannot be read.
+    """
     from mlflow import artifacts
     from mlflow.exceptions import MlflowException
 
     store = open_store()
     advice = f"run `dvc repro` or `{SYNC_COMMAND}`, or name a checkpoint with --model"
-    if _holder(store) is None:
+    if _get_best(store) is None:
         raise InputError(f"{BEST}: no model has this name in {store.uri}; {advice}")
     try:
         folder = Path(artifacts.download_artifacts(BEST))
     except (MlflowException, OSError) as error:
         raise InputError(f"{BEST}: its files cannot be read ({error}); {advice}") from None
-    found = sorted((folder / "artifacts").glob("*.ckpt"))
-    if not found:
+    checkpoints = sorted((folder / "artifacts").glob("*.ckpt"))
+    if not checkpoints:
         raise InputError(f"{BEST}: has no checkpoint in {folder}; {advice}")
-    return found[0]
+    return checkpoints[0]
 
 
-def _holder(store: Store) -> "ModelVersion | None":
+def _get_best(store: Store) -> "ModelVersion | None":
     from mlflow.exceptions import MlflowException
 
     with suppress(MlflowException):
@@ -75,11 +81,11 @@ def _holder(store: Store) -> "ModelVersion | None":
     return None
 
 
-def _stays(store: Store, holder: "ModelVersion", candidate: Candidate) -> bool:
+def _is_as_good(store: Store, current: "ModelVersion", candidate: Candidate) -> bool:
     from mlflow.exceptions import MlflowException
 
     try:
-        run: Run = store.client.get_run(holder.run_id)
+        run: MlflowRun = store.client.get_run(current.run_id)
     except MlflowException:
         return False
     same_data = run.data.tags.get("data_md5") == candidate.data_md5
@@ -87,28 +93,26 @@ def _stays(store: Store, holder: "ModelVersion", candidate: Candidate) -> bool:
     return run.info.lifecycle_stage == "active" and same_data and cer is not None and cer <= candidate.test_cer
 
 
-def _version_of(store: Store, candidate: Candidate) -> str:
-    """The version of a run's model, which is made where there is none."""
+def _find_or_create_version(store: Store, candidate: Candidate) -> str:
     for version in store.client.search_model_versions(f"name = '{EXPERIMENT}'"):
         if version.run_id == candidate.run_id:
             return str(version.version)
     run = store.client.get_run(candidate.run_id)
     model_id = run.outputs.model_outputs[-1].model_id
-    made = store.client.create_model_version(
+    created = store.client.create_model_version(
         EXPERIMENT,
         source=store.client.get_logged_model(model_id).artifact_location,
         run_id=candidate.run_id,
         model_id=model_id,
-        tags=_tags(run.data.tags, candidate),
+        tags=_version_tags(run.data.tags, candidate),
     )
-    return str(made.version)
+    return str(created.version)
 
 
-def _tags(run_tags: Mapping[str, str], candidate: Candidate) -> dict[str, str]:
-    kept = ("model", "loss", "lines", "data", "data_md5", "model_md5", "dvc.exp_name", "git.commit")
+def _version_tags(run_tags: Mapping[str, str], candidate: Candidate) -> dict[str, str]:
     return {
         "experiment_key": candidate.experiment_key,
         "test_cer": f"{candidate.test_cer:.6f}",
         "run_id": candidate.run_id,
-        **{name: run_tags[name] for name in kept if name in run_tags},
+        **{name: run_tags[name] for name in _COPIED_TAGS if name in run_tags},
     }

@@ -1,127 +1,140 @@
-"""The run of a training, which follows the training but never stops it."""
+"""One run in the MLflow store, and everything that is written into it."""
 
-import os
+import json
+import math
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import wraps
 from pathlib import Path
+from typing import Concatenate, ParamSpec
 
-from pipeline.common.errors import InputError
-from pipeline.tracking.origin import origin_tags
-from pipeline.tracking.store import SYNC_COMMAND, Store, first_line, open_store
-from pipeline.tracking.writer import RunWriter, status_of_block
+from pipeline.common import paths
+from pipeline.tracking.model import log_model
+from pipeline.tracking.store import SYNC_COMMAND, Store, first_line
+
+_P = ParamSpec("_P")
+_MAX_VALUE_LENGTH = 500
+_MAX_PARAMS_AT_ONCE = 100
 
 
-class TrainingRun:
-    """A run whose writing gives up at the first trouble, with one warning on stderr.
+def _writes(method: Callable[Concatenate["Run", _P], None]) -> Callable[Concatenate["Run", _P], None]:
+    """Make a method that writes into the store obey `best_effort`."""
 
-    Such a run never gets `model_md5`, so the evaluation or a sync makes a whole one beside it.
-    """
-
-    def __init__(self, writer: RunWriter) -> None:
-        self._writer = writer
-        self._gave_up = False
-
-    @property
-    def id(self) -> str:
-        """MLflow's id of the run, with which a later process can resume it."""
-        return self._writer.run_id
-
-    def log_epoch(self, epoch: int, metrics: Mapping[str, float | None]) -> None:
-        """Keep an epoch's metrics; those that are `None` or not finite are left out."""
-        self._attempt(lambda: self._writer.log_epoch(epoch, metrics))
-
-    def log_metrics(self, metrics: Mapping[str, float]) -> None:
-        """Keep numbers of the training as a whole."""
-        self._attempt(lambda: self._writer.log_metrics(metrics))
-
-    def log_picture(self, path_in_run: str, file: Path) -> None:
-        """Keep a copy of a picture at a path such as `lines/best.png`."""
-        self._attempt(lambda: self._writer.log_file(path_in_run, file))
-
-    def draw_picture(self, key: str, epoch: int, draw: Callable[[Path], None]) -> None:
-        """Keep the PNG that `draw` writes, as an epoch's picture in a series; trouble costs only the run as well."""
-
-        def write() -> None:
-            with tempfile.TemporaryDirectory() as folder:
-                file = Path(folder) / f"{key}.png"
-                draw(file)
-                self._writer.log_image(key, epoch, file)
-
-        self._attempt(write)
-
-    def log_text(self, path_in_run: str, text: str) -> None:
-        """Keep a text or a table as a file."""
-        self._attempt(lambda: self._writer.log_text(path_in_run, text))
-
-    def log_model(self, checkpoint: Path) -> None:
-        """Keep a servable copy of the model."""
-        self._attempt(lambda: self._writer.log_model(checkpoint))
-
-    def finish(self, model_md5: str) -> None:
-        """Name the trained model, by which its evaluation finds this run; call it last."""
-        self._attempt(lambda: self._writer.tag({"model_md5": model_md5}))
-
-    def end(self, status: str) -> None:
-        """End the run, as FAILED where not everything of it could be kept."""
-        if self._gave_up:
-            with suppress(Exception):
-                self._writer.end("FAILED")
-        else:
-            self._attempt(lambda: self._writer.end(status))
-
-    def _attempt(self, write: Callable[[], None]) -> None:
-        if self._gave_up:
+    @wraps(method)
+    def write(run: "Run", /, *args: _P.args, **kwargs: _P.kwargs) -> None:
+        if run.gave_up:
             return
         try:
-            write()
+            method(run, *args, **kwargs)
         except Exception as error:  # Whatever it is, hours of training are worth more.
-            self._gave_up = True
+            if not run.best_effort:
+                raise
+            run.gave_up = True
             warn_not_kept(error)
 
+    return write
 
-@contextmanager
-def start_run(
-    experiment_key: str,
-    settings: Mapping[str, object],
-    tags: Mapping[str, str],
-    note: str = "",
-    resume: str | None = None,
-    variant: str = "",
-) -> Iterator[TrainingRun]:
-    """Follow a training as a run: FINISHED, KILLED after Ctrl-C, FAILED after another exception.
 
-    `InputError` before the block when the store cannot be used; later trouble costs only the run.
-    `resume` is the id of an interrupted run to go on with; where it is gone, a new one is made. `variant` tells it
-    from other runs of the experiment by its name.
+class Run:
+    """A run of the store by its id; as a context manager, it ends with the block.
+
+    With `best_effort`, the first error is one warning on stderr, and the run gives up: nothing more is written. Such a
+    run never gets the tag `model_md5`, so the evaluation or a sync makes a complete one. Otherwise errors are raised.
     """
-    store = open_store()
-    tags = {**tags, **origin_tags(), "source": "train"}
-    writer = _resumed(store, resume) or create_run(store, experiment_key, settings, tags, note, variant)
-    run = TrainingRun(writer)
-    with status_of_block(run):
-        yield run
 
+    def __init__(self, store: Store, run_id: str, *, best_effort: bool = False) -> None:
+        self.store = store
+        self.id = run_id
+        self.best_effort = best_effort
+        self.gave_up = False
+        self._last_epoch = 0
 
-def create_run(
-    store: Store, experiment_key: str, settings: Mapping[str, object], tags: Mapping[str, str], note: str, variant: str
-) -> RunWriter:
-    """A new run of an experiment, named after it, the variant and DVC's experiment; `InputError` when refused."""
-    details = ", ".join(filter(None, [variant, os.environ.get("DVC_EXP_NAME")]))
-    name = f"{experiment_key} ({details})" if details else experiment_key
-    described = {"mlflow.note.content": note} if note else {}
-    try:
-        writer = RunWriter.create(store, name, settings, {**tags, **described, "experiment_key": experiment_key})
-        if {"lines", "data_md5"} <= tags.keys():
-            writer.log_dataset(tags["lines"], tags["data_md5"])
-    except Exception as error:
-        raise InputError(f"MLflow store {store.uri} takes no new run ({first_line(error)})") from error
-    return writer
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        """End the run: FINISHED, KILLED after Ctrl-C or a signal, FAILED after another exception or if it gave up."""
+        # Lightning turns Ctrl-C into an exit.
+        killed = isinstance(error, KeyboardInterrupt | SystemExit)
+        if self.gave_up:
+            with suppress(Exception):
+                self.store.client.set_terminated(self.id, "FAILED")
+        else:
+            self._set_status("FINISHED" if error is None else "KILLED" if killed else "FAILED")
+
+    @_writes
+    def _set_status(self, status: str) -> None:
+        self.store.client.set_terminated(self.id, status)
+
+    @_writes
+    def log_settings(self, settings: Mapping[str, object]) -> None:
+        """Log nested settings as parameters."""
+        from mlflow.entities import Param
+
+        params = [Param(key, value) for key, value in _flatten(settings).items()]
+        for start in range(0, len(params), _MAX_PARAMS_AT_ONCE):
+            self.store.client.log_batch(self.id, params=params[start : start + _MAX_PARAMS_AT_ONCE])
+
+    @_writes
+    def log_dataset(self, name: str, md5: str) -> None:
+        """Name the data set of lines. MLflow shows it in a column of its own and can filter by it."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        source = json.dumps({"uri": paths.lines(name).as_posix()})
+        dataset = Dataset(name, md5, source_type="local", source=source)
+        self.store.client.log_inputs(self.id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "train")])])
+
+    @_writes
+    def log_metrics(self, metrics: Mapping[str, float | None], step: int = 0) -> None:
+        """Log the finite metrics of one step in one transaction."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        batch = [Metric(name, value, now, step) for name, value in finite(metrics).items()]
+        self.store.client.log_batch(self.id, metrics=batch)
+
+    def log_epoch(self, epoch: int, metrics: Mapping[str, float | None]) -> None:
+        """Log the finite metrics of one epoch."""
+        self._last_epoch = epoch
+        self.log_metrics(metrics, epoch)
+
+    @_writes
+    def log_file(self, file: Path) -> None:
+        """Log a copy of a file as an artifact with the same name."""
+        self.store.client.log_artifact(self.id, str(file))
+
+    @_writes
+    def log_drawing(self, key: str, epoch: int, draw: Callable[[Path], None]) -> None:
+        """Log the PNG that `draw` writes to a path as the image of one epoch; MLflow shows all epochs as a series."""
+        from PIL import Image
+
+        with tempfile.TemporaryDirectory() as folder:
+            draw(file := Path(folder) / f"{key}.png")
+            with Image.open(file) as picture:
+                self.store.client.log_image(self.id, picture.convert("RGB"), key=key, step=epoch, synchronous=True)
+
+    @_writes
+    def log_model(self, checkpoint: Path) -> None:
+        """Log a servable copy of the model, at the last logged epoch."""
+        log_model(self.store, self.id, checkpoint, self._last_epoch)
+
+    @_writes
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Set all of the tags or none."""
+        from mlflow.entities import RunTag
+
+        self.store.client.log_batch(self.id, tags=[RunTag(name, text) for name, text in tags.items()])
+
+    def mark_complete(self, model_md5: str) -> None:
+        """Tag the run with its model's hash, by which evaluations find it. Call it last: such a run is complete."""
+        self.set_tags({"model_md5": model_md5})
 
 
 def warn_not_kept(error: Exception) -> None:
-    """One line on stderr, for trouble that the work itself survives."""
+    """Print one line on stderr about an error that the work itself survives."""
     print(
         f"warning: MLflow did not keep this run ({first_line(error)}); "
         f"the work goes on, `{SYNC_COMMAND}` adds it later",
@@ -129,15 +142,21 @@ def warn_not_kept(error: Exception) -> None:
     )
 
 
-def _resumed(store: Store, run_id: str | None) -> RunWriter | None:
-    from mlflow.exceptions import MlflowException
+def _flatten(settings: Mapping[str, object], prefix: str = "") -> dict[str, str]:
+    """Turn nested settings into MLflow parameters: `{"model": {"fc_dim": 4}}` becomes `{"model.fc_dim": "4"}`.
 
-    if run_id is None:
-        return None
-    try:
-        if store.client.get_run(run_id).info.lifecycle_stage != "active":
-            return None
-        store.client.update_run(run_id, status="RUNNING")
-    except MlflowException:
-        return None
-    return RunWriter(store, run_id)
+    Values other than text are written as JSON. Long ones end with `…`.
+    """
+    flat: dict[str, str] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            flat |= _flatten(value, f"{prefix}{key}.")
+            continue
+        text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+        flat[f"{prefix}{key}"] = text if len(text) <= _MAX_VALUE_LENGTH else f"{text[: _MAX_VALUE_LENGTH - 1]}…"
+    return flat
+
+
+def finite(metrics: Mapping[str, float | None]) -> dict[str, float]:
+    """Leave out metrics that are `None`, NaN or infinite."""
+    return {name: float(value) for name, value in metrics.items() if value is not None and math.isfinite(value)}

@@ -10,7 +10,7 @@ from pipeline.commands.search import Choices, Range, Value, measure_by_dvc, pare
 from pipeline.common.errors import InputError
 from pipeline.settings.base import read_params
 from pipeline.settings.project import check_project
-from pipeline.tracking.run import start_run
+from pipeline.tracking.start import start_run
 from pipeline.tracking.store import open_store
 from tests.imports import ROOT
 from tests.tracking.conftest import use_root

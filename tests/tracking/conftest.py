@@ -6,14 +6,19 @@ import types
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from pipeline.settings.experiment import ExperimentSettings
 from pipeline.tracking.evaluations import Evaluation
 from pipeline.tracking.store import Store, open_store
+from tests.projects import write_lines
+from tests.tiny import tiny_lines, tiny_model, tiny_training
 
 ENVIRONMENT = ("MLFLOW_TRACKING_URI", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "DVC_STAGE")
+TRAINING = tiny_training(learning_rate=0.25, max_epochs=7)
 
 
 def change(database: Path, statement: str, *values: str) -> None:
@@ -86,9 +91,19 @@ def evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Evaluation:
         checkpoint=outputs / "model.pt",
         history=outputs / "history.csv",
         metrics={"cer": 0.125, "wer": 0.5, "never": None},
-        pictures={"lines/worst.png": outputs / "worst.png"},
+        pictures=[outputs / "worst.png"],
         note="An LSTM over a CNN.",
     )
+
+
+@pytest.fixture
+def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExperimentSettings:
+    """An experiment on lines that lie in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    write_lines(Path("data/lines/own.h5"), tiny_lines(["word"] * 1234))
+    model = tiny_model("line_cnn_lstm").model_dump()
+    block: dict[str, Any] = {"lines": "own", "loss": "ctc", "model": model, "training": {"max_epochs": 7}}
+    return ExperimentSettings.model_validate(block)
 
 
 def _read_images(text: str, images: np.ndarray) -> list[str]:

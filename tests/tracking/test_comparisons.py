@@ -24,13 +24,13 @@ def comparison(evaluation: Evaluation, tmp_path: Path) -> Comparison:
         checkpoint.write_text(f"weights of {key}")
         log_evaluation(
             dataclasses.replace(
-                evaluation, experiment_key=key, checkpoint=checkpoint, metrics={"cer": cer}, pictures={}
+                evaluation, experiment_key=key, checkpoint=checkpoint, metrics={"cer": cer}, pictures=[]
             )
         )
         members.append(member(key, cer, checkpoint=checkpoint))
     (tmp_path / "comparison.csv").write_text("experiment,test_cer\n")
     (tmp_path / "index.html").write_text("<p>first</p>")
-    files = {name: tmp_path / name for name in ("comparison.csv", "index.html")}
+    files = [tmp_path / "comparison.csv", tmp_path / "index.html"]
     return Comparison(members, files)
 
 
@@ -68,8 +68,9 @@ def test_a_comparison_is_one_run_above_its_experiments(
 
 def test_the_same_result_on_a_new_page_replaces_the_page(store: Store, comparison: Comparison) -> None:
     log_comparison(comparison)
-    comparison.files["index.html"].write_text("<p>second</p>")
-    comparison.files["comparison.csv"].write_text("experiment,test_cer,lines_per_second\n")  # times are no result
+    table, page = comparison.files
+    page.write_text("<p>second</p>")
+    table.write_text("experiment,test_cer,lines_per_second\n")  # times are no result
     log_comparison(comparison)
     (run_id,) = runs(store)
     path = Path(store.client.download_artifacts(run_id, "index.html"))

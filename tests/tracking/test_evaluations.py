@@ -7,14 +7,14 @@ import pytest
 from pipeline.common.errors import InputError
 from pipeline.common.files import file_md5
 from pipeline.tracking.evaluations import Evaluation, log_evaluation, sync
-from pipeline.tracking.run import start_run
+from pipeline.tracking.start import start_run
 from pipeline.tracking.store import Store
 
 
 def train(evaluation: Evaluation) -> str:
     with start_run(evaluation.experiment_key, evaluation.settings, evaluation.tags) as run:
         run.log_epoch(0, {"train_loss": 2.5})
-        run.finish(file_md5(evaluation.checkpoint))
+        run.mark_complete(file_md5(evaluation.checkpoint))
     return run.id
 
 
@@ -31,7 +31,7 @@ def test_an_evaluation_joins_the_run_of_its_training(store: Store, evaluation: E
     assert run.data.metrics == {"train_loss": 2.5, "test_cer": 0.125, "test_wer": 0.5}
     assert {"source": "train", "evaluated": "true"}.items() <= run.data.tags.items()
     assert run.info.status == "FINISHED"
-    assert [file.path for file in store.client.list_artifacts(run_id, "lines")] == ["lines/worst.png"]
+    assert [file.path for file in store.client.list_artifacts(run_id)] == ["worst.png"]
 
 
 def test_the_newest_of_equal_trainings_is_evaluated(store: Store, evaluation: Evaluation) -> None:
@@ -121,7 +121,7 @@ def test_sync_replaces_a_training_that_was_interrupted(store: Store, evaluation:
 
 
 def test_a_rebuilding_that_fails_is_not_taken_for_a_run(store: Store, evaluation: Evaluation) -> None:
-    missing = dataclasses.replace(evaluation, pictures={})
+    missing = dataclasses.replace(evaluation, pictures=[])
     evaluation.history.write_text("step,train_loss\n0,2.5\n")
     with pytest.raises(InputError, match=r"history\.csv: needs the column `epoch`"):
         sync([missing])

@@ -8,8 +8,10 @@ from PIL import Image
 
 from pipeline.common.errors import InputError
 from pipeline.tracking.evaluations import Evaluation
-from pipeline.tracking.run import start_run
+from pipeline.tracking.model import SERVING_PACKAGES
+from pipeline.tracking.start import start_run
 from pipeline.tracking.store import Store
+from tests.imports import third_party_packages
 
 
 @pytest.fixture
@@ -81,3 +83,9 @@ def test_a_model_pins_what_it_needs(model: Path) -> None:
     assert all("==" in requirement and "+" not in requirement for requirement in requirements)
     names = {requirement.partition("==")[0] for requirement in requirements}
     assert {"mlflow", "numpy", "torch"} <= names
+
+
+def test_a_model_requires_exactly_what_its_code_imports() -> None:
+    used = third_party_packages(Path("pipeline/inference/serving.py"))
+    # MLflow adds itself, and pydantic pins the version of pydantic_core.
+    assert {*SERVING_PACKAGES} == {name for name in used if not name.startswith("mlflow")} - {"pydantic_core"}

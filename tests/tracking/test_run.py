@@ -1,26 +1,25 @@
-import json
-import subprocess
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
+from PIL import Image
 
-from pipeline.tracking.run import start_run
+from pipeline.tracking.run import Run
+from pipeline.tracking.start import start_run
 from pipeline.tracking.store import Store
 from tests.tracking.conftest import change
 
 
 def test_a_training_can_be_read_back(store: Store, tmp_path: Path) -> None:
-    picture = tmp_path / "drawn.png"
-    picture.write_bytes(b"a picture")
+    (tmp_path / "drawn.png").write_bytes(b"a picture")
     settings = {"model": {"name": "cnn", "sizes": [1, 2], "dropout": None}, "wrap": True, "none": {}}
 
     with start_run("lstm_ctc", settings, {"loss": "ctc"}, note="About it.") as run:
         assert store.client.get_run(run.id).info.status == "RUNNING"
         run.log_epoch(0, {"loss": 2.0, "cer": None})
         run.log_epoch(1, {"loss": 1.0, "cer": 0.5, "a": float("nan"), "b": float("inf")})
-        run.log_picture("lines/best.png", picture)
-        run.log_text("top.txt", "text")
-        run.finish("abc")
+        run.log_file(tmp_path / "drawn.png")
+        run.mark_complete("abc")
 
     kept = store.client.get_run(run.id)
     assert kept.info.status == "FINISHED"
@@ -39,44 +38,8 @@ def test_a_training_can_be_read_back(store: Store, tmp_path: Path) -> None:
     assert expected.items() <= kept.data.tags.items()
     assert kept.data.tags["mlflow.note.content"] == "About it."
     assert not [tag for tag in kept.data.tags if tag.startswith("dvc.")]
-    assert {file.path for file in store.client.list_artifacts(run.id)} == {"lines", "top.txt"}
-    assert [file.path for file in store.client.list_artifacts(run.id, "lines")] == ["lines/best.png"]
-
-
-def test_a_run_names_its_lines(store: Store) -> None:
-    with start_run("lstm_ctc", {}, {"lines": "variable", "data_md5": "0" * 32}) as run:
-        pass
-    (used,) = store.client.get_run(run.id).inputs.dataset_inputs
-    assert (used.dataset.name, used.dataset.digest) == ("variable", "0" * 32)
-    assert json.loads(used.dataset.source) == {"uri": "data/lines/variable.h5"}
-    assert {tag.key: tag.value for tag in used.tags} == {"mlflow.data.context": "train"}
-
-
-def test_a_run_says_where_it_comes_from(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name, value in {
-        "EXP_NAME": "tall-elm",
-        "EXP_BASELINE_REV": "cafe",
-        "STAGE": "train@lstm_ctc",
-    }.items():
-        monkeypatch.setenv(f"DVC_{name}", value)
-    git = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org"]
-    subprocess.run([*git, "init", "--quiet"], check=True)
-    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message", "start"], check=True)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
-
-    with start_run("lstm_ctc", {}, {}) as run:
-        pass
-
-    kept = store.client.get_run(run.id)
-    assert kept.info.run_name == "lstm_ctc (tall-elm)"
-    expected = {
-        "dvc.exp_name": "tall-elm",
-        "dvc.baseline": "cafe",
-        "dvc.stage": "train@lstm_ctc",
-        "git.commit": commit,
-        "mlflow.source.git.commit": commit,
-    }
-    assert expected.items() <= kept.data.tags.items()
+    assert [file.path for file in store.client.list_artifacts(run.id)] == ["drawn.png"]
+    assert Path(store.client.download_artifacts(run.id, "drawn.png")).read_bytes() == b"a picture"
 
 
 @pytest.mark.parametrize(
@@ -88,41 +51,6 @@ def test_an_interrupted_training_shows_it(store: Store, error: type[BaseExceptio
     assert store.client.get_run(run.id).info.status == status
 
 
-def test_an_interrupted_run_can_be_resumed(store: Store) -> None:
-    with start_run("key", {"a": 1}, {}) as first:
-        first.log_epoch(0, {"loss": 2.0})
-    store.client.update_run(first.id, status="KILLED")
-
-    with start_run("key", {"a": 1}, {}, resume=first.id) as second:
-        assert store.client.get_run(first.id).info.status == "RUNNING"
-        second.log_epoch(1, {"loss": 1.0})
-
-    assert second.id == first.id
-    history = store.client.get_metric_history(first.id, "loss")
-    assert [metric.step for metric in history] == [0, 1]
-    assert store.client.get_run(first.id).info.status == "FINISHED"
-
-
-def test_a_run_that_is_gone_is_not_resumed(store: Store) -> None:
-    with start_run("key", {}, {}) as deleted:
-        pass
-    store.client.delete_run(deleted.id)
-    for gone in (deleted.id, "0" * 32):
-        with start_run("key", {"a": 1}, {}, resume=gone) as run:
-            pass
-        assert run.id != gone
-        assert store.client.get_run(run.id).data.params == {"a": "1"}
-
-
-def test_long_and_many_settings_are_kept(store: Store) -> None:
-    settings = {f"setting_{number}": number for number in range(250)} | {"long": "é" * 10_000}
-    with start_run("key", settings, {}) as run:
-        pass
-    params = store.client.get_run(run.id).data.params
-    assert params["long"] == "é" * 499 + "…"
-    assert len(params) == 251
-
-
 def test_a_training_survives_its_store(
     store: Store, root: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -131,8 +59,8 @@ def test_a_training_survives_its_store(
         change(root / "mlflow.db", "ALTER TABLE metrics RENAME TO lost")
         run.log_epoch(1, {"loss": 0.5})
         run.log_epoch(2, {"loss": 0.25})
-        run.log_picture("missing.png", tmp_path / "missing.png")
-        run.finish("abc")
+        run.log_file(tmp_path / "missing.png")
+        run.mark_complete("abc")
         change(root / "mlflow.db", "ALTER TABLE lost RENAME TO metrics")
 
     lines = capfd.readouterr().err.splitlines()
@@ -147,5 +75,38 @@ def test_a_training_survives_its_store(
 def test_tracking_is_silent(store: Store, capfd: pytest.CaptureFixture[str]) -> None:
     with start_run("key", {}, {}) as run:
         run.log_epoch(0, {"loss": 1.0})
-        run.finish("abc")
+        run.mark_complete("abc")
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_run_without_best_effort_raises(store: Store, root: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with start_run("key", {}, {}) as started:
+        pass
+    run = Run(store, started.id)
+    change(root / "mlflow.db", "ALTER TABLE metrics RENAME TO lost")
+    for _ in range(2):
+        with pytest.raises(MlflowException):
+            run.log_epoch(0, {"loss": 1.0})
+    change(root / "mlflow.db", "ALTER TABLE lost RENAME TO metrics")
+    run.log_epoch(0, {"loss": 1.0})
+    assert store.client.get_run(run.id).data.metrics == {"loss": 1.0}
+    assert capfd.readouterr().err == ""
+
+
+def test_the_drawings_of_epochs_are_a_series(store: Store) -> None:
+    with start_run("key", {}, {}) as run:
+        for epoch in range(2):
+            run.log_drawing("lines", epoch, lambda path: Image.new("L", (4, 2)).save(path))
+    paths = [file.path for file in store.client.list_artifacts(run.id, "images")]
+    pictures = sorted(path.split("+timestamp")[0] for path in paths if path.endswith(".png"))
+    assert pictures == ["images/lines+step+0", "images/lines+step+1"]
+
+
+def test_a_drawing_that_fails_costs_only_the_run(store: Store, capfd: pytest.CaptureFixture[str]) -> None:
+    with start_run("key", {}, {}) as run:
+        run.log_drawing("lines", 0, lambda path: None)
+        run.mark_complete("abc")
+    assert "No such file" in capfd.readouterr().err
+    kept = store.client.get_run(run.id)
+    assert kept.info.status == "FAILED"
+    assert "model_md5" not in kept.data.tags

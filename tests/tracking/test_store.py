@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.common.errors import InputError
-from pipeline.tracking.run import start_run
+from pipeline.tracking.start import start_run
 from pipeline.tracking.store import Store, open_store, tracking_uri
 from tests.tracking.conftest import change, python_environment, use_root
 
 ONE_RUN = """
-from pipeline.tracking.run import start_run
+from pipeline.tracking.start import start_run
 with start_run("key", {"a": 1}, {}) as run:
     run.log_epoch(0, {"loss": 1.0})
 """
@@ -43,7 +43,8 @@ def test_processes_that_create_the_store_at_once_all_write_into_it(
 
 def test_artifacts_of_a_temporary_run_lie_in_the_main_root(root: Path, store: Store) -> None:
     with start_run("key", {}, {}) as run:
-        run.log_text("notes.txt", "kept")
+        (root / "notes.txt").write_text("kept")
+        run.log_file(root / "notes.txt")
 
     assert (root / f"mlruns/emnist-lines/{run.id}/artifacts/notes.txt").read_text() == "kept"
     assert list(Path.cwd().iterdir()) == []
@@ -71,7 +72,7 @@ def test_other_uris_stay_as_they_are(root: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_store_of_a_newer_mlflow_is_named_with_what_to_do(root: Path) -> None:
     change(root / "mlflow.db", "UPDATE alembic_version SET version_num = 'f4a9b2c7d1e6'")
-    with pytest.raises(InputError, match=r"mlflow\.db was written by another .* run `python -m pipeline\.sync`"):
+    with pytest.raises(InputError, match=r"mlflow\.db was written by another .* run `python -m pipeline sync`"):
         open_store()
 
 

@@ -1,4 +1,4 @@
-"""What an experiment's run in MLflow says of itself: tags to filter by, settings, results, a note to read."""
+"""How an experiment describes itself in its MLflow run: settings, tags to filter by, a note, a part of the name."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from pipeline.data.storage.line_store import read_attributes
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
 
 
-def settings_of(experiment: ExperimentSettings, training: TrainingSettings, seed: int) -> dict[str, Any]:
+def run_settings(experiment: ExperimentSettings, training: TrainingSettings, seed: int) -> dict[str, Any]:
     """Every setting that decides the result of one seed, nested by block."""
     return {
         **experiment.model_dump(exclude={"training"}),
@@ -17,12 +17,12 @@ def settings_of(experiment: ExperimentSettings, training: TrainingSettings, seed
     }
 
 
-def variant_of(training: TrainingSettings, seed: int) -> str:
-    """What tells the run of a seed from its experiment's others; empty where there is one."""
+def run_variant(training: TrainingSettings, seed: int) -> str:
+    """The seed as a part of the run's name; empty if the experiment has only one seed."""
     return f"seed {seed}" if len(training.seeds) > 1 else ""
 
 
-def tags_of(experiment: ExperimentSettings, seed: int) -> dict[str, str]:
+def run_tags(experiment: ExperimentSettings, seed: int) -> dict[str, str]:
     """Model, loss, lines, seed, and the data's name and hash."""
     lines = paths.lines(experiment.lines)
     return {
@@ -35,8 +35,8 @@ def tags_of(experiment: ExperimentSettings, seed: int) -> dict[str, str]:
     }
 
 
-def note_of(key: str, experiment: ExperimentSettings, training: TrainingSettings) -> str:
-    """One sentence for people."""
+def run_note(key: str, experiment: ExperimentSettings, training: TrainingSettings) -> str:
+    """One sentence about the experiment for the run's page."""
     lines = read_attributes(paths.lines(experiment.lines))
     number = "endless" if training.endless else f"{lines['train']:,}"
     return (

@@ -1,0 +1,93 @@
+"""Start a run: its name, its parameters, and where it comes from."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+
+from pipeline.common.errors import InputError
+from pipeline.tracking.run import Run
+from pipeline.tracking.store import Store, first_line, open_store
+
+_ENVIRONMENT = {
+    "dvc.exp_name": "DVC_EXP_NAME",
+    "dvc.baseline": "DVC_EXP_BASELINE_REV",
+    "dvc.stage": "DVC_STAGE",
+    "mlflow.source.name": "DVC_STAGE",
+}
+
+
+def start_run(
+    experiment_key: str,
+    settings: Mapping[str, object],
+    tags: Mapping[str, str],
+    note: str = "",
+    resume: str | None = None,
+    variant: str = "",
+) -> Run:
+    """Start a best-effort run for a training; use it in a `with` block.
+
+    `resume` is the id of an interrupted run to continue; if that is gone, a new run is made. `variant` tells the run
+    from others of the same experiment, in its name.
+
+    Raises:
+        InputError: the store cannot be used. Later errors cost only the run.
+    """
+    store = open_store()
+    tags = {**tags, **origin_tags(), "source": "train"}
+    run = _resume(store, resume) or create_run(store, experiment_key, settings, tags, note, variant)
+    run.best_effort = True
+    return run
+
+
+def create_run(
+    store: Store,
+    experiment_key: str,
+    settings: Mapping[str, object],
+    tags: Mapping[str, str],
+    note: str = "",
+    variant: str = "",
+) -> Run:
+    """Create a run, named after the experiment, the variant and DVC's experiment; `InputError` if that fails."""
+    details = ", ".join(filter(None, [variant, os.environ.get("DVC_EXP_NAME")]))
+    name = f"{experiment_key} ({details})" if details else experiment_key
+    note_tag = {"mlflow.note.content": note} if note else {}
+    try:
+        created = store.client.create_run(
+            store.experiment_id, run_name=name, tags={**tags, **note_tag, "experiment_key": experiment_key}
+        )
+        run = Run(store, created.info.run_id)
+        run.log_settings(settings)
+        if {"lines", "data_md5"} <= tags.keys():
+            run.log_dataset(tags["lines"], tags["data_md5"])
+    except Exception as error:
+        raise InputError(f"MLflow store {store.uri} takes no new run ({first_line(error)})") from error
+    return run
+
+
+def origin_tags() -> dict[str, str]:
+    """Collect the tags for DVC's experiment and the git commit; those that are unknown are left out."""
+    tags = {tag: os.environ.get(name, "") for tag, name in _ENVIRONMENT.items()}
+    tags["git.commit"] = tags["mlflow.source.git.commit"] = _commit()
+    return {tag: value for tag, value in tags.items() if value}
+
+
+def _commit() -> str:
+    command = ["git", "rev-parse", "--verify", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:  # There is no git here.
+        return ""
+
+
+def _resume(store: Store, run_id: str | None) -> Run | None:
+    from mlflow.exceptions import MlflowException
+
+    if run_id is None:
+        return None
+    try:
+        if store.client.get_run(run_id).info.lifecycle_stage != "active":
+            return None
+        store.client.update_run(run_id, status="RUNNING")
+    except MlflowException:
+        return None
+    return Run(store, run_id)
