@@ -1,4 +1,4 @@
-"""How lines that are synthesized during a training differ from one another, as writers do."""
+"""Streaming lines and their augmentation: the block `endless` of `training` in `params.yaml`."""
 
 from typing import Annotated, Literal
 
@@ -8,49 +8,49 @@ from pipeline.settings.base import Settings
 
 
 class SpreadSettings(Settings):
-    """Standard deviations of what a character's image is changed by; 0 leaves it."""
+    """Standard deviations of random changes to a character's image; 0 turns a change off."""
 
     slant: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Shear: pixels to the right for each pixel upwards."""
     rotation: Annotated[float, Field(ge=0, le=45)] = 0.0
     """Degrees about the middle of the cell."""
     size: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    """Share by which it is larger or smaller."""
+    """Natural logarithm of the scale: 0.1 is about 10 % larger or smaller."""
     baseline: Annotated[float, Field(ge=0, le=14)] = 0.0
     """Pixels up or down."""
     spacing: Annotated[float, Field(ge=0, le=14)] = 0.0
     """Pixels to the left or right."""
     stroke: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Width of the pen: 1 is one pixel more, or less, on each side of a stroke, and the most there is."""
+    """Stroke width: 1 adds or removes one pixel on each side of a stroke; larger changes are limited to 1."""
     aspect: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    """Share by which it is wider for its height, or narrower; its area stays."""
+    """Natural logarithm of width divided by height; the area stays the same."""
 
 
 class AugmentationSettings(Settings):
-    """Writer-like variety; nothing unless set."""
+    """Random changes that make lines differ as writers do; none by default."""
 
     line: SpreadSettings = SpreadSettings()
-    """Drawn once for a line: what a writer does."""
+    """Changes drawn once for a line: its writer's style."""
     character: SpreadSettings = SpreadSettings()
-    """Drawn for each distinct character of a line, on top of the line's."""
+    """Changes drawn for each distinct character of a line, added to the line's."""
     warp: Annotated[float, Field(ge=0, le=5)] = 0.0
-    """Elastic warp of each distinct character: standard deviation in pixels of 4 x 4 points that pull at it."""
+    """Elastic warp of each distinct character: standard deviation in pixels of 4 x 4 control points."""
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
-    """How ink between pixels is found: `bilinear` blurs a little, `bicubic` keeps strokes as sharp as they are."""
+    """How moved characters are sampled: `bilinear` blurs a little, `bicubic` keeps strokes sharp."""
     erased: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share of the distinct characters that a rectangle of 3 to 9 pixels a side is erased of."""
+    """Fraction of the distinct characters that lose a random rectangle of 3 to 9 pixels a side."""
     brightness: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Largest share of its ink that a line loses."""
+    """Largest fraction of its ink that a line loses."""
     noise: Annotated[float, Field(ge=0, le=128)] = 0.0
-    """Standard deviation of noise on every pixel, of 255."""
+    """Standard deviation of Gaussian noise on each pixel, where full ink is 255."""
 
 
 class StreamingSettings(Settings):
-    """Training lines that are synthesized as they are needed, and never come again."""
+    """Training lines that are synthesized during the training, so that no line is seen twice."""
 
     lines_per_epoch: Annotated[int, Field(ge=1)]
-    """Lines until the next validation."""
+    """Lines between two validations."""
     curriculum: Annotated[int, Field(ge=1)] | None = None
-    """Lines of the training until which its longest texts grow from a quarter of their length to all of it, or null."""
+    """Number of training lines over which the maximum text length grows from a quarter to all of it, or null."""
     variety: AugmentationSettings = AugmentationSettings()
-    """How the lines differ beyond those of the data set."""
+    """Augmentation of the lines."""

@@ -1,4 +1,4 @@
-"""Reading with a language model: the sections `language_model` and `decoding` of `params.yaml`."""
+"""Decoding with a language model: the sections `language_model` and `decoding` of `params.yaml`."""
 
 from typing import Annotated, Literal
 
@@ -13,34 +13,35 @@ class LanguageModelSettings(Settings):
     """The character n-gram model of the training text."""
 
     order: Annotated[int, Field(ge=1, le=10)]
-    """Characters that take part in one estimate, the estimated one included."""
+    """Length of the n-grams: an estimated character and the `order - 1` characters before it."""
     smoothing: Smoothing
-    """How much of the probability is left for what was not seen; see `pipeline/decoding/language_model/model.py`."""
+    """How much probability unseen n-grams get; see `pipeline/decoding/language_model/model.py`."""
 
 
 class DecodingSettings(Settings):
-    """Beam search over what a trained CTC experiment says of its validation and test lines.
+    """A beam search for the test lines of one trained CTC experiment.
 
-    Of the weights, bonuses and shares listed, those with the lowest CER on validation lines read the test lines.
+    Lists hold values to choose from: the combination with the lowest CER on validation lines decodes the test lines.
     """
 
     experiment: str
     """A key of the section `experiments`, trained with `ctc`."""
     width: Annotated[int, Field(ge=1, le=1024)]
-    """Texts kept after each step."""
+    """Beam width: texts kept after each step."""
     candidates: Annotated[int, Field(ge=1, le=79)]
-    """Likeliest characters of each step that may come next."""
+    """How many of a step's most probable characters may extend a text."""
     lm_weights: Annotated[list[Annotated[float, Field(ge=0, le=10)]], Field(min_length=1)]
-    """Weights of the language model's log-probability to choose from; 0 does without."""
+    """Weights of the language model's log-probability; 0 turns it off."""
     length_bonuses: Annotated[list[Annotated[float, Field(ge=-10, le=10)]], Field(min_length=1)]
-    """What each character adds to a text's score, to choose from."""
+    """Bonuses that each character adds to a text's score."""
     prior_weights: Annotated[list[Annotated[float, Field(ge=0, le=10)]], Field(min_length=1)] = Field(
         default_factory=lambda: [0.0]
     )
-    """Weights of the characters' own log-probabilities, which are taken off, to choose from; 0 does without."""
+    """Weights of the characters' prior log-probabilities, which are subtracted; 0 turns it off."""
     intermediate_shares: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=1)] = Field(
         default_factory=lambda: [0.0]
     )
-    """Shares of the intermediate logits in what is searched, to choose from, for a model with `intermediate`; 0 does
-    without. They come from before the layers that read on, so that the language model says less of it again.
+    """Weights of the intermediate logits, for a model with `intermediate`; 0 turns them off.
+
+    They are taken before the sequence layers, so they carry less implicit language model.
     """

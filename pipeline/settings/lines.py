@@ -7,33 +7,33 @@ from pydantic import Field, model_validator
 from pipeline.settings.base import Seed, Settings
 
 Overlap = Annotated[float, Field(ge=0, le=0.9)]
-Lines = Annotated[int, Field(ge=1, le=10_000_000)]
+LineCount = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
 class LinesSettings(Settings):
-    """One data set of synthetic lines."""
+    """One data set of synthetic lines. Each character has a cell of 28 x 28 pixels, and neighbouring cells overlap."""
 
     max_length: Annotated[int, Field(ge=3, le=255)]
-    """Target positions T; the text has at most two characters less, and the image 28 times as many pixels."""
+    """Target positions T. Images are 28 T pixels wide, and a text has at most T - 2 characters."""
     min_overlap: Overlap
-    """Smallest share of a character's cell that the next one covers."""
+    """Smallest fraction of a cell that the next cell covers."""
     max_overlap: Overlap
-    """Largest share of a character's cell that the next one covers."""
+    """Largest fraction of a cell that the next cell covers."""
     overlap_per: Literal["line", "character"]
-    """`character`: an overlap is drawn for each character (the lecture); `line`: once a line (the lab's code)."""
+    """`character`: draw an overlap for each character, as in the lecture; `line`: one for each line, as in its lab."""
     with_start_end_tokens: bool
-    """Whether targets stand between `<S>` and `<E>`."""
-    train: Lines
+    """Whether targets begin with `<S>` and end with `<E>`."""
+    train: LineCount
     """Number of training lines."""
-    validation: Lines
+    validation: LineCount
     """Number of validation lines."""
-    test: Lines
+    test: LineCount
     """Number of test lines."""
     seed: Seed
-    """Seed of text, character images and overlaps."""
+    """Seed of texts, character images and overlaps."""
 
     @model_validator(mode="after")
-    def _overlaps_in_order(self) -> Self:
+    def _overlaps_are_ordered(self) -> Self:
         if self.min_overlap > self.max_overlap:
             raise ValueError(f"min_overlap {self.min_overlap} must not be larger than max_overlap {self.max_overlap}")
         return self

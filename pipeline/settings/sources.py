@@ -1,6 +1,9 @@
-"""Where characters and text come from: the sections `emnist` and `corpus` of `params.yaml`."""
+"""Sources of characters and text: the sections `emnist` and `corpus` of `params.yaml`.
 
-from typing import Annotated, Literal, Self, TypeVar
+A source that needs settings has a block of its own, and its name stands in `source` of its section.
+"""
+
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -10,8 +13,22 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
+class SourceSettings(Settings):
+    """What both sections share: a source, which may be the user's own archive."""
+
+    source: str
+    archive: str | None
+    """Path (from the project's root) or http(s) address of the archive if `source` is `archive`, else null."""
+
+    @model_validator(mode="after")
+    def _archive_is_named(self) -> Self:
+        if self.source == "archive" and not self.archive:
+            raise ValueError("archive must be a path or an http(s) address where source is archive")
+        return self
+
+
 class NistSettings(Settings):
-    """The official archive, pinned: its address has changed several times, its content never."""
+    """The official archive. Its address has changed several times, its content never: the hashes pin it."""
 
     urls: Annotated[list[str], Field(min_length=1)]
     """Addresses of NIST's `gzip.zip`, tried in this order."""
@@ -22,21 +39,19 @@ class NistSettings(Settings):
 
 
 class GlyphSettings(Settings):
-    """How many built-in characters are drawn when `emnist.source` is `glyphs`."""
+    """How many built-in characters are drawn if `emnist.source` is `glyphs`."""
 
     train_per_class: Annotated[int, Field(ge=2, le=100_000)]
     """Images of each of the 62 classes for training and validation."""
     test_per_class: Annotated[int, Field(ge=1, le=100_000)]
-    """Images of each of the 62 classes for test, drawn from a random stream of their own."""
+    """Images of each of the 62 classes for test."""
 
 
-class EmnistSettings(Settings):
-    """The characters that lines are made of, and how they are split."""
+class EmnistSettings(SourceSettings):
+    """The section `emnist`: the characters of all lines, and their split."""
 
     source: Literal["nist", "archive", "glyphs"]
-    """`nist`: download the official archive; `archive`: one of your own in its layout; `glyphs`: built in."""
-    archive: str | None
-    """Path (from the project's root) or http(s) address of an archive in NIST's layout; null otherwise."""
+    """`nist`: download the official archive; `archive`: your own in NIST's layout; `glyphs`: built-in characters."""
     sha256: Sha256 | None
     """SHA-256 that `archive` must have, or null to accept any."""
     nist: NistSettings
@@ -44,49 +59,30 @@ class EmnistSettings(Settings):
     glyphs: GlyphSettings
     """Numbers of built-in characters."""
     balance: Literal["mean", "none"]
-    """`mean`: no class keeps more images than the mean count per class, as in the lab; `none`: keep all."""
+    """`mean`: limit each class to the mean number of images per class, as the lecture's lab does; `none`: keep all."""
     validation_fraction: Annotated[float, Field(gt=0, lt=1)]
-    """Share of each class's training images that only validation lines may use."""
+    """Fraction of each class's training images that is kept for validation lines."""
     seed: Seed
-    """Seed of balancing, of the split, and of drawing glyphs."""
-
-    @model_validator(mode="after")
-    def _archive_where_needed(self) -> Self:
-        return _require_archive(self)
+    """Seed of balancing, of the split, and of drawing built-in characters."""
 
 
 class BrownSettings(Settings):
-    """The Brown corpus as NLTK packages it, pinned."""
+    """The Brown corpus as NLTK packages it, pinned by its hash."""
 
     sha256: Sha256
     """SHA-256 of NLTK's `brown.zip`."""
 
 
-class CorpusSettings(Settings):
-    """The text that lines say, and how it is split."""
+class CorpusSettings(SourceSettings):
+    """The section `corpus`: the text of all lines, and its split."""
 
     source: Literal["brown", "archive", "builtin"]
-    """`brown`: fetched by NLTK; `archive`: NLTK's `brown.zip` from elsewhere; `builtin`: Python's own help pages."""
-    archive: str | None
-    """Path (from the project's root) or http(s) address of NLTK's `brown.zip`; null otherwise."""
+    """`brown`: downloaded by NLTK; `archive`: your own copy of NLTK's `brown.zip`; `builtin`: Python's help pages."""
     brown: BrownSettings
     """The hash that NLTK's download and `archive` must have."""
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)]
-    """Share of the documents that only validation lines quote."""
+    """Fraction of the documents that is kept for validation lines."""
     test_fraction: Annotated[float, Field(gt=0, lt=0.5)]
-    """Share of the documents that only test lines quote."""
+    """Fraction of the documents that is kept for test lines."""
     seed: Seed
     """Seed of the split by document."""
-
-    @model_validator(mode="after")
-    def _archive_where_needed(self) -> Self:
-        return _require_archive(self)
-
-
-AnySource = TypeVar("AnySource", bound=EmnistSettings | CorpusSettings)
-
-
-def _require_archive(settings: AnySource) -> AnySource:
-    if settings.source == "archive" and not settings.archive:
-        raise ValueError("archive must be a path or an http(s) address where source is archive")
-    return settings
