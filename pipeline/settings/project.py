@@ -1,4 +1,4 @@
-"""All of `params.yaml` at once, and the contradictions that no single block can see."""
+"""All of `params.yaml` at once, and the contradictions between its blocks."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
@@ -15,43 +15,43 @@ from pipeline.settings.messages import unknown_key
 from pipeline.settings.sources import CorpusSettings, EmnistSettings
 
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-"""Names of line data sets and experiments: DVC drops or mangles others without a word."""
+"""Name of a data set, an experiment or a beam search. DVC silently drops or changes other names."""
 
 
 class ProjectSettings(Settings):
     """The whole of `params.yaml`."""
 
     emnist: EmnistSettings
-    """Where characters come from."""
+    """The source of characters."""
     corpus: CorpusSettings
-    """Where text comes from."""
+    """The source of text."""
     lines: Annotated[dict[Key, LinesSettings], Field(min_length=1)]
-    """Line data sets by name."""
+    """Data sets of lines by name."""
     training: TrainingSettings
-    """What all experiments share."""
+    """Training settings that all experiments share."""
     experiments: Annotated[dict[Key, ExperimentSettings], Field(min_length=1)]
     """Experiments by name."""
     language_model: LanguageModelSettings
-    """The character n-grams of the training text."""
+    """The character n-gram model of the training text."""
     decoding: dict[Key, DecodingSettings]
     """Beam searches by name."""
 
 
 def check_project(params: Mapping[str, Any]) -> ProjectSettings:
-    """Validate everything that can be known before any work.
+    """Validate all settings before any other work.
 
     Raises:
-        InputError: one line that names every faulty key found.
+        InputError: one line names every faulty key.
     """
     project = validate(ProjectSettings, params)
-    problems = [problem for key in project.experiments for problem in _problems(key, project, params)]
+    problems = [problem for key in project.experiments for problem in _experiment_problems(key, project, params)]
     problems += [problem for key in project.decoding for problem in decoding_problems(key, project)]
     if problems:
         raise InputError(f"{PARAMS_FILE}: {'; '.join(problems)}")
     return project
 
 
-def _problems(key: str, project: ProjectSettings, params: Mapping[str, Any]) -> Iterator[str]:
+def _experiment_problems(key: str, project: ProjectSettings, params: Mapping[str, Any]) -> Iterator[str]:
     experiment = project.experiments[key]
     path = f"experiments.{key}"
     try:
@@ -69,7 +69,7 @@ def _problems(key: str, project: ProjectSettings, params: Mapping[str, Any]) -> 
 
 
 def cross_entropy_problems(path: str, experiment: ExperimentSettings, lines: LinesSettings) -> Iterator[str]:
-    """Cross-entropy needs one step for each target position."""
+    """Check that there is one step for each target position, as cross-entropy needs."""
     model, targets = experiment.model, lines.max_length
     steps = model.windows.steps(CELL * targets)
     here = f"{path}.model: this model makes S = {steps} steps for {targets} targets"
@@ -81,10 +81,10 @@ def cross_entropy_problems(path: str, experiment: ExperimentSettings, lines: Lin
 
 
 def ctc_problems(path: str, experiment: ExperimentSettings, lines: LinesSettings) -> Iterator[str]:
-    """CTC needs a step for each character and one more between equal neighbours.
+    """Check that there is a step for each character and one more between equal neighbours, as CTC needs.
 
-    The text is not known yet, so every length is checked with one such pair, and with as many pixels
-    as the densest overlap leaves it. Training checks the lines themselves.
+    The texts are not known yet. So each text length is checked at the largest overlap and with one pair of equal
+    neighbours. Training checks the lines themselves.
     """
     model = experiment.model
     tokens = 2 if lines.with_start_end_tokens else 0
@@ -103,16 +103,16 @@ def ctc_problems(path: str, experiment: ExperimentSettings, lines: LinesSettings
 
 
 def decoding_problems(key: str, project: ProjectSettings) -> Iterator[str]:
-    """A beam reads what CTC's steps say, without `<S>` and `<E>`."""
+    """Check that the beam search decodes a CTC experiment whose lines have no `<S>` and `<E>`."""
     name = project.decoding[key].experiment
     path = f"decoding.{key}.experiment: {name}"
     experiment = project.experiments.get(name)
     if experiment is None:
         yield unknown_key(path, name, list(project.experiments))
     elif experiment.loss != "ctc":
-        yield f"{path} is trained with {experiment.loss}, and a beam reads only what is trained with ctc"
+        yield f"{path} is trained with {experiment.loss}; name an experiment that is trained with ctc"
     elif (lines := project.lines.get(experiment.lines)) and lines.with_start_end_tokens:
-        yield f"{path} reads lines with_start_end_tokens, which a beam does not; name one that reads lines without"
+        yield f"{path} has lines with_start_end_tokens; name an experiment whose lines have none"
     elif any(project.decoding[key].intermediate_shares) and not getattr(experiment.model, "intermediate", False):
         yield (
             f"decoding.{key}.intermediate_shares: the model of {name} has no intermediate logits; "

@@ -256,8 +256,8 @@ def test_line_sizes_have_limits(key: str, value: float) -> None:
     [
         (
             {"decoding/lstm_ctc_variable_beam/experiment": "cnn_ce_matched"},
-            "decoding.lstm_ctc_variable_beam.experiment: cnn_ce_matched is trained with ce, "
-            "and a beam reads only what is trained with ctc",
+            "decoding.lstm_ctc_variable_beam.experiment: cnn_ce_matched is trained with ce; "
+            "name an experiment that is trained with ctc",
         ),
         (
             {"decoding/lstm_ctc_variable_beam/experiment": "lstm_ctc_varable"},
@@ -296,4 +296,4 @@ def test_a_beam_reads_no_start_and_end_tokens() -> None:
     line = refusal(
         {"lines/variable/with_start_end_tokens": True, "experiments/lstm_ctc_variable/model/window_stride": 8}
     )
-    assert "lstm_ctc_variable reads lines with_start_end_tokens, which a beam does not" in line
+    assert "lstm_ctc_variable has lines with_start_end_tokens; name an experiment whose lines have none" in line
