@@ -1,8 +1,8 @@
-"""The command `dvc` of this project's environment: DVC's own, after a look at what a killed one may have left.
+"""The command `dvc` of this project's environment: repair what a killed DVC left, then run DVC.
 
-DVC 3.67 empties `.dvc/tmp/rwlock` and `dvc.lock` and then writes them. Killed in between, it refuses to go on until
-somebody mends them: the first knows of nothing but commands that are running, and of the second a copy is kept.
-Both are written by who holds DVC's own lock, so that nothing is looked at while another one has it.
+DVC 3.67 empties `.dvc/tmp/rwlock` and `dvc.lock` before it writes them. If it is killed in between, it refuses to run
+until somebody repairs them. `rwlock` only lists running commands, so it can be deleted. Of `dvc.lock` this command
+keeps a copy. DVC writes both files under its own lock: nothing is repaired while another DVC holds it.
 """
 
 import json
@@ -15,21 +15,22 @@ from pathlib import Path
 
 from zc.lockfile import LockError, LockFile
 
-HELD, RUNNING = Path(".dvc/tmp/lock"), Path(".dvc/tmp/rwlock")
-LOCK, LAST, BROKEN = Path("dvc.lock"), Path(".dvc/tmp/dvc.lock.last"), Path(".dvc/tmp/dvc.lock.broken")
-PATIENCE = 0.2
-"""Seconds after which a file that still makes no sense is not just being written."""
+DVC_LOCK, RWLOCK = Path(".dvc/tmp/lock"), Path(".dvc/tmp/rwlock")
+LOCK_FILE, COPY, BROKEN = Path("dvc.lock"), Path(".dvc/tmp/dvc.lock.last"), Path(".dvc/tmp/dvc.lock.broken")
+SECOND_LOOK = 0.2
+"""Seconds after which a file is read again: it may just be being written."""
 CONFLICT = b"<<<<<<< "
+"""Git's mark of a merge conflict."""
 
 
 def repair(folder: Path) -> str:
-    """Mend the files of the DVC project around `folder`; what was done to `dvc.lock`, in words, or nothing."""
-    root = next((one for one in (folder, *folder.parents) if (one / ".dvc").is_dir()), None)
+    """Repair the DVC project around `folder`; return what was done to `dvc.lock`, or an empty string."""
+    root = next((parent for parent in (folder, *folder.parents) if (parent / ".dvc").is_dir()), None)
     if root is None:
         return ""
-    (root / HELD).parent.mkdir(exist_ok=True)
+    (root / DVC_LOCK).parent.mkdir(exist_ok=True)
     try:
-        lock = LockFile(str(root / HELD))
+        lock = LockFile(str(root / DVC_LOCK))
     except LockError:
         return ""
     with closing(lock):
@@ -37,22 +38,23 @@ def repair(folder: Path) -> str:
 
 
 def _repair(root: Path) -> str:
-    if _stays_broken(root / RUNNING, json.loads):
-        (root / RUNNING).unlink(missing_ok=True)
-    if not _stays_broken(root / LOCK, _require_lock):
-        if (root / LOCK).exists():
-            shutil.copyfile(root / LOCK, root / LAST)
+    if _is_broken(root / RWLOCK, json.loads):
+        (root / RWLOCK).unlink(missing_ok=True)
+    if not _is_broken(root / LOCK_FILE, _validate_lock_file):
+        if (root / LOCK_FILE).exists():
+            shutil.copyfile(root / LOCK_FILE, root / COPY)
         return ""
-    (root / LOCK).replace(root / BROKEN)
-    if not (root / LAST).exists():
-        return f"{LOCK} was half-written and is now {BROKEN}; what it knew comes back from DVC's cache of runs"
-    shutil.copyfile(root / LAST, root / LOCK)
-    return f"{LOCK} was half-written and is now {BROKEN}; went back to that of the command before"
+    (root / LOCK_FILE).replace(root / BROKEN)
+    moved = f"emnist-lines: {LOCK_FILE} was half-written and is now {BROKEN}"
+    if not (root / COPY).exists():
+        return f"{moved}; DVC's cache of runs restores what it knew"
+    shutil.copyfile(root / COPY, root / LOCK_FILE)
+    return f"{moved}; went back to the {LOCK_FILE} of the command before"
 
 
-def _require_lock(content: bytes) -> None:
-    """Raise a `ValueError` unless DVC can read this as `dvc.lock`; what git left to be merged is not ours to judge."""
-    from dvc.schema import COMPILED_LOCKFILE_SCHEMA  # it takes a second
+def _validate_lock_file(content: bytes) -> None:
+    """Raise a `ValueError` if DVC cannot read this as `dvc.lock`; accept merge conflicts, which people resolve."""
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA  # takes a second
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
     from voluptuous import Invalid
@@ -65,11 +67,12 @@ def _require_lock(content: bytes) -> None:
         raise ValueError(str(error)) from None
 
 
-def _stays_broken(path: Path, require: Callable[[bytes], object]) -> bool:
-    for pause in (0, PATIENCE):
+def _is_broken(path: Path, validate: Callable[[bytes], object]) -> bool:
+    """Whether the file exists and is not valid, also on a second look."""
+    for pause in (0, SECOND_LOOK):
         time.sleep(pause)
         try:
-            require(path.read_bytes())
+            validate(path.read_bytes())
         except OSError:
             return False
         except ValueError:
@@ -79,9 +82,9 @@ def _stays_broken(path: Path, require: Callable[[bytes], object]) -> bool:
 
 
 def main() -> None:
-    """Run DVC with this process's arguments."""
-    if done := repair(Path.cwd()):
-        print(done, file=sys.stderr)
+    """Repair, then run DVC with this process's arguments."""
+    if message := repair(Path.cwd()):
+        print(message, file=sys.stderr)
     from dvc.cli import main as dvc
 
     sys.exit(dvc())

@@ -1,4 +1,4 @@
-"""Running DVC's stages side by side; DVC itself runs one at a time (dvc issue 755)."""
+"""Run DVC's stages side by side; DVC itself runs one at a time (dvc issue 755)."""
 
 import math
 import os
@@ -17,11 +17,11 @@ from pipeline.settings.experiment import read_experiment
 DVC = (sys.executable, "-m", "pipeline.orchestration.dvc_repair", "--wait-for-lock", "repro")
 Process = subprocess.CompletedProcess[str]
 Graph = Mapping[str, set[str]]
-"""For each stage that is to run: those among them that must run before it."""
+"""For each stage to run, the other stages to run that it depends on."""
 
 
 def stages_to_run(targets: Sequence[str] = ()) -> Graph:
-    """The stages that have changed and all that depend on them, of those that `targets` need, by default of all.
+    """The stages that have changed, and those that depend on them, among what `targets` need; by default among all.
 
     Raises:
         InputError: DVC cannot read the project, or knows no such stage.
@@ -32,27 +32,27 @@ def stages_to_run(targets: Sequence[str] = ()) -> Graph:
 
     try:
         with Repo() as repo:
-            graph: DiGraph = repo.index.graph  # from each stage to those that it depends on
-            every: Sequence[str | None] = targets or [None]
-            named = {stage for target in every for stage in repo.stage.collect(target)}
-            changed = repo.status(list(targets) or None, with_deps=True)
+            graph: DiGraph = repo.index.graph  # edges lead from a stage to its dependencies
+            names: Sequence[str | None] = targets or [None]
+            wanted = {stage for name in names for stage in repo.stage.collect(name)}
+            status = repo.status(list(targets) or None, with_deps=True)
     except DvcException as error:
         raise InputError(f"dvc: {error}") from None
-    needed = named.union(*(descendants(graph, stage) for stage in named))
-    first = {stage for stage in needed if stage.addressing in changed}
-    due = first.union(*(ancestors(graph, stage) for stage in first)) & needed
+    needed = wanted.union(*(descendants(graph, stage) for stage in wanted))
+    changed = {stage for stage in needed if stage.addressing in status}
+    due = changed.union(*(ancestors(graph, stage) for stage in changed)) & needed
     return {
-        stage.addressing: {one.addressing for one in graph.successors(stage) if one in due}
+        stage.addressing: {before.addressing for before in graph.successors(stage) if before in due}
         for stage in graph
         if stage in due
     }
 
 
 def run(graph: Graph, jobs: int, threads: int) -> list[str]:
-    """Run all stages of `graph`, at most `jobs` at once with `threads` threads each; the stages that failed.
+    """Run all stages of `graph`, at most `jobs` at once with `threads` threads each; return the stages that failed.
 
-    Of the stages that can start, the one that took longest the last time starts first. After a failure no other starts,
-    and those that run are waited for.
+    Of the stages that can start, the one that took longest last time starts first. After a failure no other stage
+    starts, and the running ones are waited for.
     """
     sorter = TopologicalSorter(graph)
     sorter.prepare()
@@ -79,7 +79,7 @@ def run(graph: Graph, jobs: int, threads: int) -> list[str]:
 
 
 def last_seconds(stage: str) -> float:
-    """How long a training took the last time: infinity for a new one, 0 for every other stage, which is short."""
+    """Seconds of a training the last time, or infinity for a new one; 0 for all other stages, which are short."""
     name, _, key = stage.partition("@")
     if name != "train":
         return 0.0
@@ -90,7 +90,7 @@ def last_seconds(stage: str) -> float:
 
 
 def count_processes(stage: str) -> int:
-    """How many processes a stage has that compute at the same time: a training has one for each of its devices."""
+    """How many processes of a stage compute at the same time: a training has one for each device."""
     name, _, key = stage.partition("@")
     if name != "train":
         return 1
@@ -101,13 +101,13 @@ def count_processes(stage: str) -> int:
 
 
 def reproduce(stage: str, threads: int) -> Process:
-    """Run one stage if it has changed; what it prints is kept as text, bars are left out.
+    """Run one stage if it has changed; keep its output as text, without progress bars.
 
-    Its processes share the threads: with more of them than cores, each would wait for the others at every step.
+    The processes of the stage share the threads. More threads than cores would slow down all of them.
     """
     process = _repro(stage, threads, "--quiet")
     if process.returncode and not process.stdout:
-        # Quiet, DVC does not even say why it cannot begin; asked what it would do, it says so, and runs nothing.
+        # With --quiet, DVC does not say why it cannot start a stage. A dry run says so, and runs nothing.
         process.stdout = _repro(stage, threads, "--dry").stdout
     return process
 

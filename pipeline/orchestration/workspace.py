@@ -1,4 +1,4 @@
-"""A copy of the pipeline with other settings, in a folder of its own.
+"""A copy of the pipeline with other settings, in its own folder.
 
 The project's own `params.yaml`, results and MLflow store stay as they are. Results of an earlier run in the same folder
 are kept, so that DVC runs only what changed.
@@ -15,23 +15,21 @@ from ruamel.yaml import YAML
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import write_text
-from pipeline.settings.base import PARAMS_FILE
-from pipeline.settings.messages import unknown_key
+from pipeline.settings.base import PARAMS_FILE, unknown_key
 
 COPIED = ("pipeline", "stages", "dvc.yaml", ".dvcignore")
-TEMPLATES = Path(".dvc/plots")
-"""Of DVC's plots."""
+PLOT_TEMPLATES = Path(".dvc/plots")
 
 
-def make_workspace(project: Path, workspace: Path, *overrides: Mapping[str, Any]) -> None:
-    """Copy the code to `workspace`, and `params.yaml` with `overrides` laid over it in turn, key by key.
+def make_workspace(project: Path, workspace: Path, *profiles: Mapping[str, Any]) -> None:
+    """Copy the code to `workspace`, and `params.yaml` with the values of `profiles`, of which later ones win.
 
     Raises:
-        InputError: an override names a key that `params.yaml` does not have.
+        InputError: a profile has a key that `params.yaml` does not have.
     """
     params = YAML().load(project / PARAMS_FILE)
-    for one in overrides:
-        override(params, one)
+    for profile in profiles:
+        override(params, profile)
     fill_workspace(project, workspace, params)
 
 
@@ -48,15 +46,18 @@ def fill_workspace(project: Path, workspace: Path, params: Mapping[str, Any]) ->
         if without_git not in config:  # the project may be a workspace itself
             config += without_git
         write_text(workspace / ".dvc" / "config", config)
-    copy(project / TEMPLATES, workspace / TEMPLATES)
+    copy(project / PLOT_TEMPLATES, workspace / PLOT_TEMPLATES)
 
 
-def override(params: dict[str, Any], overrides: Mapping[str, Any], path: str = "") -> None:
+def override(params: dict[str, Any], profile: Mapping[str, Any], path: str = "") -> None:
     """Replace values of `params` in place.
 
-    A key `*` stands for every key at its level. A null block leaves out an experiment, lines or a decoding.
+    A key `*` stands for every key at its level. Null removes an experiment, a data set of lines or a decoding.
+
+    Raises:
+        InputError: `profile` has a key that `params` does not have.
     """
-    for key, value in overrides.items():
+    for key, value in profile.items():
         here = f"{path}{key}"
         if key != "*" and key not in params:
             raise InputError(f"profile: {unknown_key(here, key, list(params))}")
@@ -70,7 +71,7 @@ def override(params: dict[str, Any], overrides: Mapping[str, Any], path: str = "
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a file or a folder of code, replacing what was there."""
+    """Copy a file or a folder of code; replace the target if it exists."""
     if source.is_dir():
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from zc.lockfile import LockFile
 
-from pipeline.orchestration.dvc_repair import BROKEN, HELD, LAST, LOCK, RUNNING, repair
+from pipeline.orchestration.dvc_repair import BROKEN, COPY, DVC_LOCK, LOCK_FILE, RWLOCK, repair
 from tests.imports import ROOT
 
 RUNS = b'{"read": {}, "write": {"/somewhere": {"pid": 1, "cmd": "dvc repro"}}}'
@@ -16,56 +16,60 @@ STAGES = b"schema: '2.0'\nstages:\n  one:\n    cmd: echo done > out\n    outs:\n
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    (tmp_path / RUNNING).parent.mkdir(parents=True)
+    (tmp_path / RWLOCK).parent.mkdir(parents=True)
     return tmp_path
 
 
 @pytest.mark.parametrize("broken", [b"", RUNS[:-1], b"\x00\xff"])
 def test_a_half_written_list_of_what_runs_is_deleted_from_wherever_in_the_project(root: Path, broken: bytes) -> None:
-    (root / RUNNING).write_bytes(broken)
+    (root / RWLOCK).write_bytes(broken)
     inside = root / "docs"
     inside.mkdir()
     assert repair(inside) == ""
-    assert not (root / RUNNING).exists()
+    assert not (root / RWLOCK).exists()
 
 
 def test_whole_files_stay(root: Path) -> None:
-    (root / RUNNING).write_bytes(RUNS)
-    (root / LOCK).write_bytes(STAGES)
+    (root / RWLOCK).write_bytes(RUNS)
+    (root / LOCK_FILE).write_bytes(STAGES)
     assert repair(root) == ""
-    assert [(root / path).read_bytes() for path in (RUNNING, LOCK, LAST)] == [RUNS, STAGES, STAGES]
+    assert [(root / path).read_bytes() for path in (RWLOCK, LOCK_FILE, COPY)] == [RUNS, STAGES, STAGES]
 
 
 @pytest.mark.parametrize("broken", [b"", b"schema", STAGES[:29], STAGES[:23]])
 def test_a_half_written_lock_gives_way_to_the_last_whole_one(root: Path, broken: bytes) -> None:
-    (root / LOCK).write_bytes(STAGES)
+    (root / LOCK_FILE).write_bytes(STAGES)
     repair(root)
-    (root / LOCK).write_bytes(broken)
-    assert "went back" in repair(root)
-    assert [(root / path).read_bytes() for path in (LOCK, BROKEN)] == [STAGES, broken]
+    (root / LOCK_FILE).write_bytes(broken)
+    message = repair(root)
+    assert message.startswith("emnist-lines: ")
+    assert "went back" in message
+    assert [(root / path).read_bytes() for path in (LOCK_FILE, BROKEN)] == [STAGES, broken]
 
 
 def test_a_part_that_dvc_can_read_is_left_to_it(root: Path) -> None:
-    (root / LOCK).write_bytes(STAGES[:-10])  # an output without its hash: the stage runs again
+    (root / LOCK_FILE).write_bytes(STAGES[:-10])  # an output without its hash: the stage runs again
     assert repair(root) == ""
-    assert (root / LOCK).read_bytes() == STAGES[:-10]
+    assert (root / LOCK_FILE).read_bytes() == STAGES[:-10]
 
 
 def test_without_an_earlier_one_a_half_written_lock_is_put_aside(root: Path) -> None:
-    (root / LOCK).write_bytes(b"")
-    assert "cache of runs" in repair(root)
-    assert not (root / LOCK).exists()
+    (root / LOCK_FILE).write_bytes(b"")
+    message = repair(root)
+    assert message.startswith("emnist-lines: ")
+    assert "cache of runs" in message
+    assert not (root / LOCK_FILE).exists()
     assert (root / BROKEN).read_bytes() == b""
 
 
 def test_a_lock_that_git_could_not_merge_is_left_to_people(root: Path) -> None:
     conflict = b"<<<<<<< HEAD\n" + STAGES
-    (root / LOCK).write_bytes(conflict)
+    (root / LOCK_FILE).write_bytes(conflict)
     assert repair(root) == ""
-    assert (root / LOCK).read_bytes() == conflict
+    assert (root / LOCK_FILE).read_bytes() == conflict
 
 
-@pytest.mark.parametrize(("path", "content"), [(RUNNING, RUNS), (LOCK, STAGES)])
+@pytest.mark.parametrize(("path", "content"), [(RWLOCK, RUNS), (LOCK_FILE, STAGES)])
 def test_what_is_just_being_written_stays(root: Path, path: Path, content: bytes) -> None:
     repair(root)  # imports what takes its time
     (root / path).write_bytes(b"")
@@ -82,9 +86,9 @@ def test_what_is_just_being_written_stays(root: Path, path: Path, content: bytes
 
 
 def test_outside_of_a_project_there_is_nothing_to_do(tmp_path: Path) -> None:
-    (tmp_path / LOCK).write_bytes(b"")
+    (tmp_path / LOCK_FILE).write_bytes(b"")
     assert repair(tmp_path) == ""
-    assert [path.name for path in tmp_path.iterdir()] == [LOCK.name]
+    assert [path.name for path in tmp_path.iterdir()] == [LOCK_FILE.name]
 
 
 def test_dvc_goes_on_where_its_own_command_does_not(tmp_path: Path) -> None:
@@ -96,14 +100,16 @@ def test_dvc_goes_on_where_its_own_command_does_not(tmp_path: Path) -> None:
     assert dvc("dvc", "init", "--no-scm", "--quiet").returncode == 0
     (tmp_path / "dvc.yaml").write_text("stages: {one: {cmd: echo done > out, outs: [out]}}\n")
     assert dvc("pipeline.orchestration.dvc_repair", "repro").returncode == 0
-    whole = (tmp_path / LOCK).read_bytes()
-    for path, complaint in ((RUNNING, "JSON structure is corrupted"), (LOCK, "validation failed")):
+    whole = (tmp_path / LOCK_FILE).read_bytes()
+    for path, complaint in ((RWLOCK, "JSON structure is corrupted"), (LOCK_FILE, "validation failed")):
         (tmp_path / path).write_bytes(b"")
         refused = dvc("dvc", "repro")
         assert refused.returncode != 0
         assert complaint in refused.stderr  # once it is not, that part of the module can go
-    assert dvc("pipeline.orchestration.dvc_repair", "repro").returncode == 0
-    assert (tmp_path / LOCK).read_bytes() == whole
+    mended = dvc("pipeline.orchestration.dvc_repair", "repro")
+    assert mended.returncode == 0
+    assert mended.stderr.startswith("emnist-lines: dvc.lock was half-written")
+    assert (tmp_path / LOCK_FILE).read_bytes() == whole
     assert (
         dvc("pipeline.orchestration.dvc_repair", "no-such-command").returncode
         == dvc("dvc", "no-such-command").returncode
@@ -112,11 +118,11 @@ def test_dvc_goes_on_where_its_own_command_does_not(tmp_path: Path) -> None:
 
 
 def test_nothing_is_mended_while_another_dvc_holds_the_lock(root: Path) -> None:
-    (root / LOCK).write_bytes(STAGES)
+    (root / LOCK_FILE).write_bytes(STAGES)
     repair(root)
-    other = LockFile(str(root / HELD))
-    (root / LOCK).write_bytes(b"")  # it has just begun to write
+    other = LockFile(str(root / DVC_LOCK))
+    (root / LOCK_FILE).write_bytes(b"")  # it has just begun to write
     assert repair(root) == ""
-    assert (root / LOCK).read_bytes() == b""
+    assert (root / LOCK_FILE).read_bytes() == b""
     other.close()
     assert "went back" in repair(root)

@@ -1,12 +1,10 @@
 import copy
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.common.errors import InputError, exit_on_input_error
-from pipeline.orchestration import workspace as module
+from pipeline.common.errors import InputError
 from pipeline.orchestration.workspace import make_workspace, override
 from pipeline.report.pages.lecture import RESULTS
 from pipeline.settings.base import read_params
@@ -137,16 +135,8 @@ def test_a_profile_is_laid_over_those_before_it(project: Path, tmp_path: Path) -
     assert params["lines"] == {"short": {"train": 5}, "long": {"train": 6}}
 
 
-def test_a_profile_with_an_unknown_key_makes_nothing(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "profile.yaml").write_text("lines:\n  lnog:\n    train: 1\n")
-    monkeypatch.chdir(project)
-    monkeypatch.setattr(
-        sys, "argv", ["pipeline.orchestration.workspace", str(tmp_path / "made"), str(tmp_path / "profile.yaml")]
-    )
-    with pytest.raises(SystemExit) as error:
-        exit_on_input_error(module.main)
-    assert error.value.code == 2
-    assert capsys.readouterr().err == "error: profile: lines.lnog: unknown; did you mean long?\n"
+def test_a_profile_with_an_unknown_key_makes_nothing(project: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        make_workspace(project, tmp_path / "made", {"lines": {"lnog": {"train": 1}}})
+    assert str(error.value) == "profile: lines.lnog: unknown; did you mean long?"
     assert not (tmp_path / "made").exists()

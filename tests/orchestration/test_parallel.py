@@ -1,0 +1,137 @@
+"""Stages side by side, in a small DVC project of its own."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.common.errors import InputError
+from pipeline.orchestration import parallel as module
+from pipeline.orchestration.parallel import count_processes, last_seconds, reproduce, run, stages_to_run
+from pipeline.runtime.timings import write_timing
+from tests.orchestration.dvc_projects import write_dvc_project
+from tests.projects import profile_params
+
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value will soon:DeprecationWarning")  # DVC's own
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_dvc_project(tmp_path)
+    return tmp_path
+
+
+def test_only_what_changed_and_what_depends_on_it_is_to_run(project: Path) -> None:
+    every = {"before": set(), "left": {"before"}, "right": {"before"}, "after": {"left", "right"}, "beside": set()}
+    assert stages_to_run() == every
+    assert stages_to_run(["left"]) == {"before": set(), "left": {"before"}}
+    assert run(every, jobs=3, threads=1) == []
+    assert stages_to_run() == {}
+    (project / "b").unlink()
+    assert stages_to_run() == {"beside": set()}
+    (project / "meet.py").write_text("1 / 0")  # no stage names it
+    (project / "source").write_text("2")
+    assert set(stages_to_run(["after"])) == {"before", "left", "right", "after"}
+    assert stages_to_run(["left"]) == {"before": set(), "left": {"before"}}
+
+
+@pytest.mark.usefixtures("project")
+def test_a_stage_that_is_not_there_is_refused() -> None:
+    with pytest.raises(InputError, match="nowhere"):
+        stages_to_run(["nowhere"])
+
+
+def test_why_dvc_cannot_begin_a_stage_is_said(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stages = YAML().load(project / "dvc.yaml")
+    stages["stages"]["beside"]["deps"] = ["never_made"]
+    YAML().dump(stages, project / "dvc.yaml")
+    assert run({"beside": set()}, jobs=1, threads=1) == ["beside"]
+    printed = capsys.readouterr().out
+    assert "failed to reproduce 'beside'" in printed
+    assert "never_made" in printed
+
+
+def started_by(monkeypatch: pytest.MonkeyPatch, failing: str = "") -> list[str]:
+    """The stages in the order in which they start; none of them does anything."""
+    started: list[str] = []
+
+    def reproduce(stage: str, _threads: int) -> subprocess.CompletedProcess[str]:
+        started.append(stage)
+        return subprocess.CompletedProcess([], int(stage == failing), stdout="")
+
+    monkeypatch.setattr(module, "reproduce", reproduce)
+    return started
+
+
+GRAPH = {
+    "train@short": set(),
+    "train@long": set(),
+    "train@new": {"check"},
+    "evaluate@long": {"train@long"},
+    "check": set(),
+}
+
+
+def test_of_the_stages_that_can_start_the_longest_one_starts_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_timing("short", "train", {1: 10.0, 2: 20.0}, "fp32")
+    write_timing("long", "train", {1: 31.0}, "fp32")
+    stages = ("train@short", "train@long", "train@new", "evaluate@long")
+    assert [last_seconds(stage) for stage in stages] == [30.0, 31.0, float("inf"), 0.0]
+    started = started_by(monkeypatch)
+    assert run(GRAPH, jobs=1, threads=1) == []
+    # A new training may take longest of all, but has to wait for `check`, which is short.
+    assert started[:2] == ["train@long", "train@short"]
+    assert set(started[2:]) == {"check", "evaluate@long", "train@new"}
+    assert started.index("train@new") == started.index("check") + 1
+
+
+def test_a_new_training_starts_before_those_whose_time_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_timing("known", "train", {1: 1e6}, "fp32")
+    started = started_by(monkeypatch)
+    assert run({"train@known": set(), "check": set(), "train@new": set()}, jobs=1, threads=1) == []
+    assert started == ["train@new", "train@known", "check"]
+
+
+def test_after_a_failure_nothing_else_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    started = started_by(monkeypatch, failing="b")
+    assert run({"a": set(), "b": {"a"}, "c": {"b"}, "d": {"c"}}, jobs=2, threads=1) == ["b"]
+    assert started == ["a", "b"]
+
+
+@pytest.mark.parametrize(("devices", "processes"), [(1, 1), (2, 2), (3, 3), ("auto", 1), (-1, 1), ([0, 2], 2)], ids=str)
+def test_a_training_has_a_process_for_each_device(
+    devices: object, processes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = profile_params("tiny")
+    params["experiments"]["cnn_ctc_variable"].setdefault("training", {})["trainer"] = {"devices": devices}
+    YAML().dump(params, tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    assert count_processes("train@cnn_ctc_variable") == processes
+    assert count_processes("evaluate@cnn_ctc_variable") == 1
+    assert count_processes("synthesize") == 1
+
+
+@pytest.mark.parametrize(("threads", "processes", "each"), [(8, 2, "4"), (2, 2, "1"), (1, 2, "1"), (3, 1, "3")])
+def test_processes_share_the_threads(threads: int, processes: int, each: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def run(command: list[str], env: dict[str, str], **_: object) -> subprocess.CompletedProcess[str]:
+        seen.append(env["OMP_NUM_THREADS"])
+        return subprocess.CompletedProcess(command, 0, stdout="")
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(module, "count_processes", lambda _: processes)
+    monkeypatch.setattr(module.subprocess, "run", run)
+    reproduce("train@x", threads)
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    reproduce("train@x", threads)
+    assert seen == [each, "7"]
