@@ -15,7 +15,8 @@ from ruamel.yaml import YAML
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import write_text
-from pipeline.settings.base import PARAMS_FILE, unknown_key
+from pipeline.settings.base import PARAMS_FILE
+from pipeline.settings.messages import unknown_key
 
 COPIED = ("pipeline", "stages", "dvc.yaml", ".dvcignore")
 PLOT_TEMPLATES = Path(".dvc/plots")
