@@ -1,39 +1,42 @@
-"""`data/characters.h5`: upright character images in three parts that share no image."""
+"""`data/characters.h5`: upright character images for training, validation and test, which share no image."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.common.errors import InputError, reraise_shortage
+from pipeline.common.errors import InputError
 from pipeline.common.files import atomic_path
 from pipeline.common.geometry import CELL
 from pipeline.common.splits import SPLITS
 from pipeline.common.vocabulary import EMNIST_CHARACTERS
-from pipeline.data.storage.hdf5 import in_line, require_stored, write_hdf5
+from pipeline.data.storage.hdf5 import check_datasets, plain_attributes, read_hdf5, write_hdf5
+
+UNREADABLE = "no characters to read", "run `dvc repro download`"
 
 
 @dataclass(frozen=True)
 class Characters:
-    """Images (N, 28, 28) uint8, 0 paper to 255 ink, and labels (N,) uint8, 0 to 61 in EMNIST's order."""
+    """N images with their labels."""
 
     images: NDArray[np.uint8]
+    """(N, 28, 28), 0 background to 255 ink."""
     labels: NDArray[np.uint8]
+    """(N,) 0 to 61: positions in `EMNIST_CHARACTERS`."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, indices: NDArray[np.intp]) -> "Characters":
-        """The characters at `indices`, in that order."""
+        """Select the characters at `indices`, in that order."""
         return Characters(self.images[indices], self.labels[indices])
 
 
 def balance(characters: Characters, rng: np.random.Generator) -> Characters:
-    """Cap every class at the mean count per class, drawing the images that stay at random."""
+    """Limit each class to the mean number of images per class; sample the images that stay without replacement."""
     classes = len(EMNIST_CHARACTERS)
     cap = len(characters) // classes
     shuffled = rng.permutation(len(characters))
@@ -42,7 +45,7 @@ def balance(characters: Characters, rng: np.random.Generator) -> Characters:
 
 
 def split(characters: Characters, fraction: float, rng: np.random.Generator) -> tuple[Characters, Characters]:
-    """Part with `1 - fraction` of every class, and part with the rest: at least one image on either side.
+    """Split each class at random: about `1 - fraction` of its images first, the others second, each at least one.
 
     Raises:
         InputError: a class has fewer than two images.
@@ -60,7 +63,7 @@ def split(characters: Characters, fraction: float, rng: np.random.Generator) -> 
 
 
 def write_characters(path: Path, parts: Mapping[str, Characters], attributes: Mapping[str, Any]) -> None:
-    """Write the three parts, byte-identical for the same input; `attributes` says what they are."""
+    """Write the three parts and `attributes`, which say where they come from. Equal input gives equal bytes."""
     with atomic_path(path) as partial, write_hdf5(partial) as file:
         file.attrs.update(attributes)
         for name in SPLITS:
@@ -74,20 +77,16 @@ def read_characters(path: Path, part: str) -> Characters:
     """Read one of `SPLITS`.
 
     Raises:
-        InputError: the file is absent or is not one that `write_characters` wrote.
+        InputError: the file is absent, damaged, or was not written by `write_characters`.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            require_stored({name: file[part][name] for name in ("images", "labels")})
-            images, labels = file[part]["images"][:], file[part]["labels"][:]
-        _require_characters(images, labels)
-    except (OSError, LookupError, TypeError, ValueError, RuntimeError) as error:  # what h5py raises for other files
-        reraise_shortage(error)
-        raise InputError(f"{path}: no characters to read ({in_line(error)}); run `dvc repro download`") from None
+    with read_hdf5(path, *UNREADABLE) as file:
+        check_datasets({name: file[part][name] for name in ("images", "labels")})
+        images, labels = file[part]["images"][:], file[part]["labels"][:]
+        _check_arrays(images, labels)
     return Characters(images, labels)
 
 
-def _require_characters(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
+def _check_arrays(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> None:
     if images.dtype.itemsize != 1 or labels.dtype.itemsize != 1 or images.shape[1:] != (CELL, CELL) or labels.ndim != 1:
         raise ValueError(f"images {images.shape} {images.dtype}, labels {labels.shape} {labels.dtype}")
     if labels.max() >= len(EMNIST_CHARACTERS):
@@ -95,16 +94,13 @@ def _require_characters(images: NDArray[np.uint8], labels: NDArray[np.uint8]) ->
 
 
 def describe_source(path: Path) -> dict[str, Any]:
-    """The attributes that say where the characters came from: `data`, a name for people, among them.
+    """Read the attributes that say where the characters come from; `data` is their name for people.
 
     Raises:
-        InputError: the file is absent or no HDF5.
+        InputError: the file is absent, is not HDF5, or lacks such an attribute.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            found = {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
-    except (OSError, LookupError, TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{path}: no characters to read ({in_line(error)}); run `dvc repro download`") from None
-    if wrong := [name for name in ("data", "source", "sha256") if not isinstance(found.get(name), str)]:
+    with read_hdf5(path, *UNREADABLE) as file:
+        attributes = plain_attributes(file)
+    if wrong := [name for name in ("data", "source", "sha256") if not isinstance(attributes.get(name), str)]:
         raise InputError(f"{path}: does not say its {', '.join(wrong)}; run `dvc repro -f download`")
-    return found
+    return attributes

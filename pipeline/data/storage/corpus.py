@@ -1,4 +1,4 @@
-"""`data/corpus.json`: English text in three parts that share no document."""
+"""`data/corpus.json`: English text for training, validation and test, which share no document."""
 
 import hashlib
 import json
@@ -16,31 +16,31 @@ from pipeline.common.files import write_text
 from pipeline.common.splits import SPLITS
 
 Document = tuple[str, str]
-"""A document's name and its text."""
+"""Name and text."""
 REMEDY = "run `dvc repro corpus`"
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """The three parts of a text, and where it comes from."""
+    """The three parts of a text, and its source."""
 
     name: str
-    """What people should call the text."""
+    """What reports call the text."""
     source: str
-    """The setting `corpus.source` that gave it."""
+    """The setting `corpus.source`."""
     sha256: str
-    """Of the archive that it was read from; where there is none, of the text."""
+    """Hash of the archive, or of the text if there is no archive."""
     documents: Mapping[str, int]
     """Number of documents in each of `SPLITS`."""
     text: Mapping[str, str]
-    """Normalized text of each of `SPLITS`, its documents one after the other."""
+    """Normalized text of each of `SPLITS`: its documents, joined by spaces."""
 
 
 def normalize(text: str) -> str:
-    """Keep ASCII letters, digits and single spaces, as the lecture's lab does.
+    """Keep only ASCII letters, digits and single spaces, as the lecture's lab does.
 
-    Punctuation is deleted, not made a space: `over-all` becomes `overall`. Letters lose their
-    accents; what has no ASCII form is deleted as well. White space of any kind separates words.
+    Punctuation is deleted, not replaced by a space: `over-all` becomes `overall`. Letters lose their accents, and
+    characters without an ASCII form are deleted. White space of any kind separates words.
     """
     words = unicodedata.normalize("NFKD", text).split()
     return " ".join(filter(None, (re.sub("[^A-Za-z0-9]", "", word) for word in words)))
@@ -49,7 +49,7 @@ def normalize(text: str) -> str:
 def split_documents(
     documents: Sequence[Document], validation_fraction: float, test_fraction: float, rng: np.random.Generator
 ) -> dict[str, list[Document]]:
-    """Draw whole documents for validation and test, at least one each; the rest is for training.
+    """Sample documents for validation and test without replacement, at least one each; the others are for training.
 
     Raises:
         InputError: no document would be left for training.
@@ -69,10 +69,10 @@ def split_documents(
 def make_corpus(
     parts: Mapping[str, Sequence[Document]], *, name: str, source: str, sha256: str | None = None
 ) -> Corpus:
-    """Normalize and join the documents of each part; `sha256` is the archive's, if there is one.
+    """Normalize and join the documents of each part. `sha256` is the archive's hash, if there is an archive.
 
     Raises:
-        InputError: a part has no word.
+        InputError: a part has no words.
     """
     text = {part: normalize("\n".join(text for _, text in parts[part])) for part in SPLITS}
     if empty := [part for part in SPLITS if not text[part]]:
@@ -82,15 +82,15 @@ def make_corpus(
 
 
 def write_corpus(path: Path, corpus: Corpus) -> None:
-    """Write the corpus, byte-identical for the same one."""
+    """Write the corpus. Equal input gives equal bytes."""
     write_text(path, json.dumps(asdict(corpus), indent=1) + "\n")
 
 
 def read_corpus(path: Path, part: str) -> list[str]:
-    """Read the words of one of `SPLITS`, in running order.
+    """Read the words of one of `SPLITS`, in the order of the text.
 
     Raises:
-        InputError: the file is absent or is not one that `write_corpus` wrote.
+        InputError: the file is absent, damaged, or was not written by `write_corpus`.
     """
     text = _load(path)["text"]
     if not isinstance(text, dict) or not isinstance(text.get(part), str):
@@ -104,7 +104,7 @@ def read_corpus(path: Path, part: str) -> list[str]:
 
 
 def describe_corpus(path: Path) -> dict[str, Any]:
-    """Where the text comes from: `name`, `source`, `sha256` and `documents` of `Corpus`.
+    """Read `name`, `source`, `sha256` and `documents` of a corpus.
 
     Raises:
         InputError: as for `read_corpus`.

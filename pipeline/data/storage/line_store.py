@@ -1,4 +1,4 @@
-"""`data/lines/<name>.h5`: synthetic lines with all that is known of them."""
+"""`data/lines/<name>.h5`: lines with their texts, positions and settings, for training, validation and test."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.common import vocabulary
-from pipeline.common.errors import InputError, reraise_shortage
+from pipeline.common.errors import InputError
 from pipeline.common.geometry import CELL
-from pipeline.data.storage.hdf5 import in_line, require_stored
+from pipeline.data.storage.hdf5 import check_datasets, plain_attributes, read_hdf5
 from pipeline.data.storage.lines import Lines
 from pipeline.data.storage.packed_images import PackedImages
 
@@ -24,14 +24,15 @@ REQUIRED: dict[str, type] = {
     "data": str,
     "corpus": str,
 }
-"""What later stages need to know of the lines."""
+"""Attributes that later stages need, with their types."""
 ARRAYS = ("images", "labels", "lengths", "widths", "starts")
 BLOCK = 500
-"""Lines read at a time: whole chunks of the file."""
+"""Lines read at a time: a multiple of the file's chunks."""
+UNREADABLE = "cannot be read as lines", "run `dvc repro synthesize`"
 
 
 class LineWriter:
-    """Appends blocks of lines to an open HDF5 file, a chunk of memory at a time."""
+    """Writes lines block by block to an open HDF5 file."""
 
     def __init__(self, file: h5py.File, attributes: Mapping[str, Any]) -> None:
         self.file = file
@@ -40,7 +41,7 @@ class LineWriter:
         file.attrs.update(attributes)
 
     def write(self, part: str, blocks: Iterable[Lines], count: int, max_length: int, *, wrap: bool) -> None:
-        """Write the `count` lines of one part; labels (N, T) are the text, wrapped if asked, then `<P>`."""
+        """Write the `count` lines of one part; with `wrap`, labels begin with `<S>` and end with `<E>`."""
         group = self.file.create_group(part)
         size = (count, CELL, CELL * max_length)
         images = group.create_dataset("images", size, "u1", chunks=(min(count, 50), *size[1:]), compression="lzf")
@@ -50,7 +51,7 @@ class LineWriter:
         lengths = group.create_dataset("lengths", (count,), "u2")
         done = 0
         for block in blocks:
-            rows = slice(done, done + len(block.texts))
+            rows = slice(done, done + len(block))
             images[rows], starts[rows], widths[rows] = block.images, block.starts, block.widths
             labels[rows] = vocabulary.encode_padded(block.texts, max_length, wrap=wrap)
             lengths[rows] = [len(text) for text in block.texts]
@@ -58,24 +59,18 @@ class LineWriter:
 
 
 def read_lines(path: Path, part: str) -> Lines:
-    """Read one part of a line file; its images are packed, and in a temporary file where they are many.
+    """Read one of `SPLITS`, with its images as `PackedImages`.
 
     Raises:
-        InputError: the file is absent, damaged, or written with another vocabulary or format.
+        InputError: the file is absent, damaged, or of another format or vocabulary.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            _require_ours(path, file)
-            group = file[part]
-            require_stored({name: group[name] for name in ARRAYS})
-            labels, lengths, widths, starts = (group[name][:] for name in ARRAYS[1:])
-            _require_shapes({name: group[name].shape for name in ARRAYS})
-            images = _read_images(group["images"], widths, path.parent)
-    except InputError:
-        raise
-    except (OSError, LookupError, TypeError, ValueError, RuntimeError) as error:  # h5py's, for damaged files
-        reraise_shortage(error)
-        raise InputError(f"{path}: cannot be read as lines ({in_line(error)}); run `dvc repro synthesize`") from None
+    with read_hdf5(path, *UNREADABLE) as file:
+        _check_format(path, file)
+        group = file[part]
+        check_datasets({name: group[name] for name in ARRAYS})
+        labels, lengths, widths, starts = (group[name][:] for name in ARRAYS[1:])
+        _check_shapes({name: group[name].shape for name in ARRAYS})
+        images = _read_images(group["images"], widths, path.parent)
     known = labels.max(initial=0) < vocabulary.NUM_CLASSES
     texts = vocabulary.decode_rows(labels) if known else []
     if [len(text) for text in texts] != lengths.tolist():
@@ -83,7 +78,7 @@ def read_lines(path: Path, part: str) -> Lines:
     return Lines(images, texts, widths, starts)
 
 
-def _require_shapes(shapes: Mapping[str, tuple[int, ...]]) -> None:
+def _check_shapes(shapes: Mapping[str, tuple[int, ...]]) -> None:
     count, targets = shapes["labels"]
     expected = {"images": (count, CELL, CELL * targets), "labels": (count, targets), "starts": (count, targets)}
     expected |= {"lengths": (count,), "widths": (count,)}
@@ -101,26 +96,21 @@ def _read_images(stored: h5py.Dataset, widths: NDArray[np.uint16], folder: Path)
 
 
 def read_attributes(path: Path) -> dict[str, Any]:
-    """Every setting and name stored with the lines, as plain Python values.
+    """Read the settings of the lines and the names of their sources, as plain Python values.
 
     Raises:
-        InputError: the file is absent, damaged, of another version, or lacks what `REQUIRED` names.
+        InputError: the file is absent, damaged, of another format or vocabulary, or lacks an attribute of `REQUIRED`.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            _require_ours(path, file)
-            found = {k: v.item() if isinstance(v, np.generic) else v for k, v in file.attrs.items()}
-    except InputError:
-        raise
-    except (OSError, LookupError, TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{path}: cannot be read as lines ({in_line(error)}); run `dvc repro synthesize`") from None
-    if wrong := [name for name, kind in REQUIRED.items() if type(found.get(name)) is not kind]:
+    with read_hdf5(path, *UNREADABLE) as file:
+        _check_format(path, file)
+        attributes = plain_attributes(file)
+    if wrong := [name for name, kind in REQUIRED.items() if type(attributes.get(name)) is not kind]:
         raise InputError(f"{path}: does not say its {', '.join(wrong)}; run `dvc repro -f synthesize`")
-    return found
+    return attributes
 
 
-def _require_ours(path: Path, file: h5py.File) -> None:
+def _check_format(path: Path, file: h5py.File) -> None:
     expected = {"format": FORMAT, "vocabulary": json.dumps(vocabulary.TOKENS)}
-    found = {name: file.attrs.get(name) for name in expected}
-    if not all(isinstance(value, str) for value in found.values()) or found != expected:
+    stored = {name: file.attrs.get(name) for name in expected}
+    if not all(isinstance(value, str) for value in stored.values()) or stored != expected:
         raise InputError(f"{path}: not lines of this version and vocabulary; run `dvc repro -f synthesize`")

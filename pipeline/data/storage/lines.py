@@ -1,4 +1,4 @@
-"""Lines, with all that is known of them."""
+"""Lines of handwriting in memory."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 
 class Images(Protocol):
-    """What is used of an array (N, 28, W) of pixels."""
+    """The part of NumPy's interface that users of images (N, 28, W) need."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """N, 28, W."""
+        """(N, 28, W)."""
 
     def __len__(self) -> int: ...
 
@@ -24,16 +24,16 @@ class Images(Protocol):
 
 @dataclass(frozen=True)
 class Lines:
-    """N lines: a whole part of a data set, or a block on its way to a file."""
+    """N lines: a part of a data set, a block of it, or new lines of a streaming training."""
 
     images: Images
-    """(N, 28, W) uint8, 0 paper to 255 ink: an array, or the `PackedImages` of a part read from a file."""
+    """(N, 28, W) uint8, 0 background to 255 ink: an array, or `PackedImages` if read from a file."""
     texts: list[str]
-    """What each line says."""
+    """Text of each line, at most T characters."""
     widths: NDArray[np.uint16]
-    """(N,) true widths in pixels: the right edge of the last character's cell."""
+    """(N,) width of each line in pixels: right edge of its last character's cell. Beyond it the image is background."""
     starts: NDArray[np.uint16]
-    """(N, T) left edge of each character's cell in pixels, 0 beyond the text."""
+    """(N, T) left edge of each character's cell in pixels, 0 after the text."""
 
     def __len__(self) -> int:
         return len(self.texts)

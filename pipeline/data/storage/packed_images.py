@@ -1,4 +1,4 @@
-"""Images of lines without the blank paper right of each: less than half the bytes of their canvases."""
+"""Images of lines without the background to the right of each line: less than half the bytes."""
 
 import tempfile
 import weakref
@@ -11,27 +11,27 @@ from numpy.typing import NDArray
 
 from pipeline.common.geometry import CELL
 
-KEPT_BYTES = 2**28
-"""Packed pixels up to which a data set stays in memory: 20,000 lines of 32 characters. More go to a file."""
+MAX_MEMORY_BYTES = 2**28
+"""Pixels that a data set may keep in memory: about 20,000 lines of 32 characters. More go to a file."""
 
 
 class PackedImages:
-    """N images (28, W) uint8, kept row after row up to each line's true width.
+    """N images (28, W) uint8, of which only the columns up to each line's width are stored.
 
-    Indexed like an array (N, 28, W): by a line, a slice or an array of lines, then by rows and columns
-    of pixels; each answer is a copy. Lines are added in order with `append`. Above `KEPT_BYTES` the pixels
-    lie in a nameless file in `folder`, so that memory does not grow with their number.
+    It is indexed like an array (N, 28, W): by a line, a slice or an array of lines, then by rows and columns of pixels.
+    The result is always a copy. `append` adds lines in order. Above `MAX_MEMORY_BYTES` the pixels are in an unnamed
+    temporary file in `folder`, so that memory does not grow with the data set.
     """
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, widths: NDArray[np.integer[Any]], canvas: int, folder: Path) -> None:
+    def __init__(self, widths: NDArray[np.integer[Any]], image_width: int, folder: Path) -> None:
         self.widths = widths.astype(np.int64)
-        self.shape = (len(widths), CELL, canvas)
+        self.shape = (len(widths), CELL, image_width)
         self._ends = np.cumsum(self.widths) * CELL
         size = int(self._ends[-1]) if len(widths) else 0
         self._appended = 0
-        self._file = tempfile.TemporaryFile(dir=folder) if size > KEPT_BYTES else None  # noqa: SIM115
+        self._file = tempfile.TemporaryFile(dir=folder) if size > MAX_MEMORY_BYTES else None  # noqa: SIM115
         if self._file:
             weakref.finalize(self, self._file.close)
         self._memory = np.empty(0 if self._file else size, np.uint8)
@@ -40,7 +40,7 @@ class PackedImages:
         return self.shape[0]
 
     def append(self, images: NDArray[np.uint8]) -> None:
-        """Add the next lines, (n, 28, W) canvases."""
+        """Add the next lines, (n, 28, W)."""
         for image in images:
             width = self.widths[self._appended]
             row = np.ascontiguousarray(image[:, :width]).reshape(-1)
@@ -54,12 +54,12 @@ class PackedImages:
     def __getitem__(self, key: Any) -> NDArray[np.uint8]:
         lines, *pixels = key if isinstance(key, tuple) else (key,)
         rows = np.arange(len(self))[lines]
-        # Columns from the left, as batches are cut, never become a whole canvas.
+        # Batches take columns from the left: then only these are unpacked.
         stop = pixels[1].indices(self.shape[2])[1] if len(pixels) == 2 and isinstance(pixels[1], slice) else None
         gathered = self._gather(np.atleast_1d(rows), self.shape[2] if stop is None else stop)
         within = (..., *pixels) if len(pixels) == 2 else (slice(None), *pixels)
-        answer: NDArray[np.uint8] = gathered[within]
-        return answer if np.ndim(rows) else np.asarray(answer[0])
+        selected: NDArray[np.uint8] = gathered[within]
+        return selected if np.ndim(rows) else np.asarray(selected[0])
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         return (self[line] for line in range(len(self)))
@@ -67,11 +67,12 @@ class PackedImages:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return self[:].astype(dtype or np.uint8, copy=False)
 
-    def _gather(self, lines: NDArray[np.int64], canvas: int) -> NDArray[np.uint8]:
-        images = np.zeros((len(lines), CELL, canvas), np.uint8)
+    def _gather(self, lines: NDArray[np.int64], image_width: int) -> NDArray[np.uint8]:
+        """Unpack the first `image_width` columns of these lines."""
+        images = np.zeros((len(lines), CELL, image_width), np.uint8)
         for image, line in zip(images, lines, strict=True):
             width = self.widths[line]
-            shown = min(int(width), canvas)
+            shown = min(int(width), image_width)
             image[:, :shown] = self._row(line).reshape(CELL, width)[:, :shown]
         return images
 

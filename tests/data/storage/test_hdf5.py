@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from pipeline.data.storage.hdf5 import require_stored
+from pipeline.data.storage.hdf5 import check_datasets
 
 
 def refusal(path: Path, **arrays: dict[str, object]) -> str:
@@ -12,7 +12,7 @@ def refusal(path: Path, **arrays: dict[str, object]) -> str:
         made = {name: file.create_dataset(name, **options) for name, options in arrays.items()}
         file.flush()
         with pytest.raises((TypeError, ValueError)) as error:
-            require_stored(made)
+            check_datasets(made)
     assert path.stat().st_size < 2**20
     return str(error.value)
 
@@ -47,11 +47,11 @@ def test_different_lengths_are_refused(tmp_path: Path) -> None:
 
 def test_groups_are_no_arrays(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file, pytest.raises(TypeError, match="labels is no array"):
-        require_stored({"labels": file.create_group("labels")})
+        check_datasets({"labels": file.create_group("labels")})
 
 
 def test_whole_arrays_pass(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         plain = file.create_dataset("plain", data=np.zeros((5, 4), np.uint16))
         packed = file.create_dataset("packed", data=np.zeros((5, 4), np.uint8), chunks=(2, 4), compression="lzf")
-        require_stored({"plain": plain, "packed": packed})
+        check_datasets({"plain": plain, "packed": packed})

@@ -22,7 +22,7 @@ lines = st.integers(-6, 5) | slices | st.lists(st.integers(-6, 5), min_size=1, m
 def images(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> PackedImages:
     folder: Path = tmp_path_factory.mktemp("packed")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(packed, "KEPT_BYTES", {"memory": 28 * 42, "file": 28 * 42 - 1}[request.param])
+        monkeypatch.setattr(packed, "MAX_MEMORY_BYTES", {"memory": 28 * 42, "file": 28 * 42 - 1}[request.param])
         made = PackedImages(WIDTHS, CANVAS, folder)
     assert (made._file is None) == (request.param == "memory")
     for start in (0, 4):
