@@ -12,11 +12,12 @@ from pipeline.data.storage.characters import Characters
 from pipeline.data.storage.lines import Lines
 from pipeline.data.synthesis.lines import Pen
 from pipeline.models.checkpoint import RecognizerSettings
-from pipeline.runtime.hardware import Arithmetic
-from pipeline.settings.experiment import ModelSettings, TrainingSettings
+from pipeline.runtime.hardware import ComputeConfig
+from pipeline.settings.experiment import TrainingSettings
 from pipeline.settings.lines import LinesSettings
+from pipeline.settings.models import ModelSettings
 
-FP32 = Arithmetic("cpu", bf16=False)
+FP32 = ComputeConfig("cpu", bf16=False)
 RESNETS = ("line_resnet_lstm", "line_resnet_transformer", "line_resnet_conformer", "line_resnet_lookalikes")
 MODELS = ("line_cnn_simple", "line_cnn", "line_cnn_lstm", *RESNETS)
 RESNET = {"conv_dim": 4, "blocks_quarter": 1, "blocks_eighth": 1, "fc_dim": 24}

@@ -14,8 +14,9 @@ from pipeline.common.vocabulary import TOKENS
 from pipeline.models.recognizer import Recognizer
 from pipeline.models.registry import build_model
 from pipeline.objectives.registry import build_objective
-from pipeline.settings.experiment import Loss, ModelSettings
+from pipeline.settings.experiment import Loss
 from pipeline.settings.messages import one_line
+from pipeline.settings.models import ModelSettings
 
 FORMAT = "emnist-lines-checkpoint/1"
 

@@ -10,18 +10,16 @@ from pipeline.models.line_resnet_conformer import LineResNetConformer
 from pipeline.models.line_resnet_lookalikes import LineResNetLookalikes
 from pipeline.models.line_resnet_lstm import LineResNetLSTM
 from pipeline.models.line_resnet_transformer import LineResNetTransformer
-from pipeline.settings.experiment import (
+from pipeline.settings.models import (
     LineCNNLSTMSettings,
     LineCNNSettings,
     LineCNNSimpleSettings,
-    ModelSettings,
-)
-from pipeline.settings.models import (
     LineResNetConformerSettings,
     LineResNetLookalikesSettings,
     LineResNetLSTMSettings,
     LineResNetSettings,
     LineResNetTransformerSettings,
+    ModelSettings,
 )
 
 

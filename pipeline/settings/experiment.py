@@ -5,17 +5,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pipeline.common.geometry import Windows
 from pipeline.settings.augmentation import StreamingSettings
 from pipeline.settings.base import Seed, Settings, read_params, read_section, validate
-from pipeline.settings.models import (
-    LineResNetConformerSettings,
-    LineResNetLookalikesSettings,
-    LineResNetLSTMSettings,
-    LineResNetTransformerSettings,
-)
+from pipeline.settings.models import ModelSettings
 
-Dimension = Annotated[int, Field(ge=1, le=65_536)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
 MOST_SEEDS = 32
@@ -30,78 +23,6 @@ def _distinct(seeds: list[int]) -> list[int]:
 
 
 Seeds = Annotated[list[Seed], Field(min_length=1, max_length=MOST_SEEDS), AfterValidator(_distinct)]
-
-
-class LineCNNSimpleSettings(Settings):
-    """A CNN over each window of the line, one window at a time."""
-
-    name: Literal["line_cnn_simple"]
-    """Which model."""
-    window_width: Annotated[int, Field(ge=4, le=512)]
-    """Pixels that a window is wide."""
-    window_stride: Annotated[int, Field(ge=1, le=512)]
-    """Pixels from one window to the next."""
-    limit_output_length: bool
-    """Cut the steps to the target's length, which cross-entropy needs where they are more."""
-    conv_dim: Dimension = 64
-    """Channels of both convolutions."""
-    fc_dim: Dimension = 128
-    """Width of the hidden linear layer."""
-
-    @property
-    def windows(self) -> Windows:
-        """The geometry of this model's steps."""
-        return Windows(self.window_width, self.window_stride)
-
-
-class LineCNNSettings(Settings):
-    """A fully convolutional network over the whole line."""
-
-    name: Literal["line_cnn"]
-    """Which model."""
-    window_width: Annotated[int, Field(ge=8, le=512)] = 16
-    """Pixels that a window is wide; the network divides by 8 and rounds down."""
-    window_stride: Annotated[int, Field(ge=8, le=512)] = 8
-    """Pixels from one window to the next; the network divides by 8 and rounds down."""
-    limit_output_length: bool = False
-    """Cut the steps to the target's length, which cross-entropy needs where they are more."""
-    conv_dim: Dimension = 32
-    """Channels of the first convolutions; the later ones have two and four times as many."""
-    fc_dim: Dimension = 512
-    """Width of the linear layer."""
-
-    @property
-    def windows(self) -> Windows:
-        """The geometry of this model's steps; the margin follows from its eight 3 x 3 convolutions."""
-        return Windows(self.window_width // 8 * 8, self.window_stride // 8 * 8, margin=16, downsampling=8)
-
-
-class LineCNNLSTMSettings(LineCNNSettings):
-    """LineCNN, then a bidirectional LSTM over its logits."""
-
-    name: Literal["line_cnn_lstm"]  # type: ignore[assignment]
-    """Which model."""
-    lstm_dim: Dimension = 512
-    """Hidden width of each direction."""
-    lstm_layers: Annotated[int, Field(ge=1, le=16)] = 1
-    """Stacked bidirectional layers."""
-    lstm_dropout: Probability = 0.2
-    """Dropout between stacked layers; without effect where there is one layer."""
-    intermediate: bool = False
-    """Give LineCNN's logits a share of the training's loss; see `training.intermediate_weight`."""
-
-
-ModelSettings = Annotated[
-    LineCNNSimpleSettings
-    | LineCNNSettings
-    | LineCNNLSTMSettings
-    | LineResNetLSTMSettings
-    | LineResNetTransformerSettings
-    | LineResNetConformerSettings
-    | LineResNetLookalikesSettings,
-    Field(discriminator="name"),
-]
-"""Every model that can be named; a new one is added here and in `pipeline/models/registry.py`."""
 
 
 Loss = Literal["ce", "ctc"]

@@ -14,7 +14,8 @@ from pipeline.models.line_resnet_lstm import LineResNetLSTM
 from pipeline.models.line_resnet_transformer import LineResNetTransformer
 from pipeline.models.registry import build_model
 from pipeline.settings.base import validate
-from pipeline.settings.experiment import ExperimentSettings, ModelSettings
+from pipeline.settings.experiment import ExperimentSettings
+from pipeline.settings.models import ModelSettings
 from tests.tiny import RESNETS, noise_images, tiny_model
 
 

@@ -6,7 +6,7 @@ from pipeline.models.line_cnn import LineCNN
 from pipeline.models.line_cnn_lstm import LineCNNLSTM
 from pipeline.models.line_cnn_simple import LineCNNSimple
 from pipeline.models.registry import build_model
-from pipeline.settings.experiment import LineCNNLSTMSettings, LineCNNSettings, LineCNNSimpleSettings
+from pipeline.settings.models import LineCNNLSTMSettings, LineCNNSettings, LineCNNSimpleSettings
 from tests.tiny import MODELS, RESNETS, noise_images, tiny_model
 
 
