@@ -1,6 +1,6 @@
-"""How fast the project is: `python -m benchmarks` in a project whose lines are made writes reports/performance.*."""
+"""Speed of the project. `python -m benchmarks` needs the data of `dvc repro synthesize`."""
 
 import os
 
-# As stages have it (`stages/__init__.py`), before PyTorch is imported; for everything that is compared.
+# Like the stages, and before PyTorch is imported. It applies to every implementation that is compared.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

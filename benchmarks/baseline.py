@@ -1,6 +1,6 @@
-"""A plain implementation of the lecture's approach, written as one writes it first, for comparison.
+"""A plain implementation of the lecture's approach, to compare with.
 
-fp32, every line padded to the full width, windows, decoding and error rates in Python loops, one line at a time.
+It computes in fp32 and pads every line to the full width. Windows, decoding and error rates are Python loops.
 """
 
 import itertools
@@ -18,7 +18,7 @@ Run = Callable[[int], int]
 
 
 class Simple(nn.Module):
-    """One small CNN on window after window."""
+    """A small CNN, applied to each window."""
 
     def __init__(self, width: int, stride: int) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Simple(nn.Module):
 
 
 class Convolutional(nn.Module):
-    """Eight convolutions over the whole line, then the window, then two linear layers."""
+    """Eight convolutions over the whole line, a convolution for the windows, and two linear layers."""
 
     def __init__(self, width: int, stride: int) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class Convolutional(nn.Module):
 
 
 class Recurrent(nn.Module):
-    """The same, its logits read by a bidirectional LSTM."""
+    """`Convolutional`, then a bidirectional LSTM over its logits."""
 
     def __init__(self, width: int, stride: int) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ def to_float(images: np.ndarray) -> Tensor:
     return torch.stack([torch.from_numpy(image)[None].float() / 255 for image in images])
 
 
-def loss_of(loss: str, logits: Tensor, labels: Tensor) -> Tensor:
+def compute_loss(loss: str, logits: Tensor, labels: Tensor) -> Tensor:
     if loss == "ce":
         return nn.functional.cross_entropy(logits, labels)
     steps = torch.full((len(logits),), logits.shape[-1])
@@ -110,11 +110,11 @@ def train(inputs: Inputs, key: str) -> Run:
     def run(number: int) -> int:
         rows = order[number * BATCH : (number + 1) * BATCH]
         logits = model(to_float(lines.images[rows]).to(inputs.device))
-        loss = loss_of(experiment.loss, logits, labels[rows].to(inputs.device))
+        loss = compute_loss(experiment.loss, logits, labels[rows].to(inputs.device))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        loss.item()  # as whoever logs it waits for it
+        loss.item()  # waits for the device, as logging does
         return len(rows)
 
     return run
@@ -134,13 +134,13 @@ def synthesis(inputs: Inputs) -> Run:
             if len(chosen) <= settings.max_characters:
                 return chosen
 
-    def line(written: str) -> np.ndarray:
-        hand = {c: by_character[c][rng.integers(len(by_character[c]))] for c in set(written) if c in by_character}
+    def line(content: str) -> np.ndarray:
+        images = {c: by_character[c][rng.integers(len(by_character[c]))] for c in set(content) if c in by_character}
         canvas = np.zeros((CELL, CELL * settings.max_length), dtype=np.uint16)
         left = 0
-        for character in written:
-            if character in hand:
-                canvas[:, left : left + CELL] += hand[character]
+        for character in content:
+            if character in images:
+                canvas[:, left : left + CELL] += images[character]
             left += CELL - int(CELL * rng.uniform(settings.min_overlap, settings.max_overlap))
         return np.minimum(canvas, 255).astype(np.uint8)
 
@@ -151,7 +151,7 @@ def synthesis(inputs: Inputs) -> Run:
 
 
 def edit_distance(a: list[int], b: list[int]) -> int:
-    """Wagner and Fischer, 1974, a row at a time."""
+    """Levenshtein distance, row by row (Wagner and Fischer, 1974)."""
     row = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):
         above, row[0] = row[0], i
@@ -163,10 +163,10 @@ def edit_distance(a: list[int], b: list[int]) -> int:
 def error_rate(logits: Tensor, labels: Tensor) -> float:
     edits = characters = 0
     for path, target in zip(logits.argmax(1), labels, strict=True):
-        read = [label for label, _ in itertools.groupby(path.tolist()) if label != vocabulary.BLANK]
-        wanted = [label for label in target.tolist() if label != vocabulary.PADDING]
-        edits += edit_distance(read, wanted)
-        characters += len(wanted)
+        predicted = [label for label, _ in itertools.groupby(path.tolist()) if label != vocabulary.BLANK]
+        expected = [label for label in target.tolist() if label != vocabulary.PADDING]
+        edits += edit_distance(predicted, expected)
+        characters += len(expected)
     return edits / characters
 
 

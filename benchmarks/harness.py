@@ -1,7 +1,6 @@
-"""Fair timing: every implementation in a process of its own, and only one of them working at a time.
+"""Fair timing: each implementation runs in a process of its own, and they take turns.
 
-What one implementation does to its process (allocator, thread pools) cannot help or hurt another, and
-taking turns spreads the noise of the machine over all.
+So an implementation's allocator and thread pools cannot affect another one, and noise of the machine affects all.
 """
 
 import importlib
@@ -22,22 +21,22 @@ from benchmarks.inputs import EXPERIMENTS, Inputs
 from pipeline.runtime.memory import peak_memory
 
 SHORTEST_ROUND = 0.5
-"""Seconds; what takes less is done several times in a round: the first time after others had their turn is slow."""
+"""Seconds. Shorter work is repeated in a round, because the first run after another implementation's turn is slow."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """`rate` in units per second over all rounds together; `slowest` and `fastest` of single rounds."""
+    """Rates in units per second: `rate` over all rounds, `slowest` and `fastest` of single rounds."""
 
     rate: float
     slowest: float
     fastest: float
     memory: int
-    """Peak bytes in memory of the process."""
+    """Peak memory of the process in bytes."""
 
 
 def load(implementation: str) -> ModuleType:
-    """`ours`, `baseline`, or the path of a Python file with the same functions."""
+    """Import `ours`, `baseline`, or a Python file with the same functions, given by its path."""
     if not implementation.endswith(".py"):
         return importlib.import_module(f"benchmarks.{implementation}")
     spec = importlib.util.spec_from_file_location("peer", Path(implementation))
@@ -49,7 +48,7 @@ def load(implementation: str) -> ModuleType:
 
 
 def prepare(implementation: str, what: str, device: str) -> Callable[[int], int]:
-    """The work called `what`: a function that does one round and says how many units it did."""
+    """Return the work called `what`: a function that runs one round and returns its number of units."""
     module = load(implementation)
     if what in EXPERIMENTS:
         return module.train(Inputs(device=device), EXPERIMENTS[what])
@@ -64,16 +63,16 @@ def compare(
     device: str = "cpu",
     shortest_round: float = SHORTEST_ROUND,
 ) -> dict[str, Timing]:
-    """Time `what` on `device` in each implementation, in turns, after each one's warm-up rounds."""
+    """Time `what` on `device` in each implementation: first the warm-up rounds of each, then all in turns."""
     context = multiprocessing.get_context("spawn")
     workers: dict[str, tuple[Any, Connection]] = {}
     try:
         for name, implementation in implementations.items():
             here, there = context.Pipe()
-            of_worker = (implementation, what, device, shortest_round, there)
-            process = context.Process(target=_work, args=of_worker, daemon=True)
+            arguments = (implementation, what, device, shortest_round, there)
+            process = context.Process(target=_work, args=arguments, daemon=True)
             process.start()
-            there.close()  # so that a worker's death ends the waiting for it
+            there.close()  # so that recv() ends if the worker dies
             workers[name] = process, here
             here.recv()
             for number in range(warmups[name]):
@@ -85,7 +84,7 @@ def compare(
         return {name: _timing(measured[name], _end(connection)) for name, (_, connection) in workers.items()}
     finally:
         for process, connection in workers.values():
-            connection.close()  # which ends the waiting of those that are left when one has failed
+            connection.close()  # if one worker failed, this ends the others
             process.join()
 
 

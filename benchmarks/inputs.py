@@ -1,4 +1,4 @@
-"""What every implementation is timed on: the lines, characters and text that the pipeline made."""
+"""The data of all measurements: lines, characters and text that the pipeline made."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,27 +26,27 @@ EXPERIMENTS = {
     "train line_cnn_simple ce": "simple_ce_aligned",
 }
 READ = EXPERIMENTS["train line_cnn ctc"]
-"""The experiment of all that decodes and evaluates, and of what grows."""
+"""The experiment of decoding, evaluation and growth."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Files of the project in the working folder, read when first asked for."""
+    """Files of the project in the working folder."""
 
     seed: int = 0
     device: str = "cpu"
     """`cpu` or `cuda`."""
 
     def experiment(self, key: str) -> ExperimentSettings:
-        """An experiment of `params.yaml`."""
+        """Read the settings of an experiment."""
         return read_section(ExperimentSettings, "experiments", key)
 
     def lines(self, name: str, part: str) -> Lines:
-        """Lines of one data set."""
+        """Read one part of a data set of lines."""
         return read_lines(Path(f"data/lines/{name}.h5"), part)
 
     def line_settings(self, name: str) -> LinesSettings:
-        """How that data set is made."""
+        """Read the settings of a data set of lines."""
         return read_section(LinesSettings, "lines", name)
 
     @cached_property
@@ -64,9 +64,9 @@ class Inputs:
         return vocabulary.encode_padded(lines.texts, lines.starts.shape[1])
 
     def ctc_logits(self, lines: Lines, steps: int) -> Tensor:
-        """Logits (N, C, S) of a recognizer that reads nearly right: one step in ten is noise.
+        """Make logits (N, C, S) whose best classes are nearly right: one step in ten is noise.
 
-        In memory the classes of a step lie side by side, as models leave them.
+        The classes of a step are adjacent in memory, as in the output of the models.
         """
         rng = np.random.default_rng(self.seed)
         best = np.full((len(lines), steps), vocabulary.BLANK)

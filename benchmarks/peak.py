@@ -1,12 +1,11 @@
-"""What the machine can do at best: matrix products and copies of memory."""
+"""Peak rates of the machine: matrix products and memory copies."""
 
+import timeit
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from statistics import harmonic_mean
 
 import torch
-
-from pipeline.runtime.hardware import fastest
 
 SIDE = 4096
 COPIED = 2**28
@@ -14,18 +13,18 @@ COPIED = 2**28
 
 @dataclass(frozen=True)
 class Peak:
-    """Measured rates of this machine."""
+    """Measured peak rates of this machine."""
 
     fp32: float
     """Floating-point operations per second of a 4096 x 4096 x 4096 product in fp32."""
     bf16: float
     """The same in bf16."""
     copy: float
-    """Bytes per second read and written by a copy of 256 MiB."""
+    """Bytes read and written per second by a copy of 256 MiB."""
 
 
 def measure_peak(device: str = "cpu", rounds: int = 6) -> Peak:
-    """The best of some rounds each, on `cpu` or `cuda`."""
+    """Measure each rate as the best of several rounds, on `cpu` or `cuda`."""
     square = torch.randn(SIDE, SIDE, device=device)
     half = square.bfloat16()
     source = torch.zeros(COPIED, dtype=torch.uint8, device=device)
@@ -37,7 +36,7 @@ def measure_peak(device: str = "cpu", rounds: int = 6) -> Peak:
             operation()
             wait_for(device)
 
-        return fastest(whole, rounds)
+        return min(timeit.repeat(whole, number=1, repeat=rounds))
 
     return Peak(
         fp32=work / seconds(lambda: square @ square),
@@ -47,11 +46,11 @@ def measure_peak(device: str = "cpu", rounds: int = 6) -> Peak:
 
 
 def mean_peak(peaks: Sequence[Peak]) -> Peak:
-    """The rates of a machine that does as much at each of these."""
+    """Return the harmonic means: the rates of a machine that does the same amount of work at each of `peaks`."""
     return Peak(*(harmonic_mean(rates) for rates in zip(*map(astuple, peaks), strict=True)))
 
 
 def wait_for(device: str) -> None:
-    """Until all work that the device was given is done."""
+    """Wait until the device has finished its work."""
     if device == "cuda":
         torch.cuda.synchronize()

@@ -1,8 +1,9 @@
-"""Times of the project in the working folder: its last full run, a run with nothing to do, and stages starting up."""
+"""Times of the project in the working folder: its last full run, a run without work, and the start of each stage."""
 
 import math
 import subprocess
 import sys
+import timeit
 from collections.abc import Iterator, Mapping
 
 import pandas as pd
@@ -11,7 +12,6 @@ from benchmarks.growth import Row
 from pipeline.common import paths
 from pipeline.common.files import file_md5
 from pipeline.report.pages.lecture import RESULTS
-from pipeline.runtime.hardware import fastest
 from pipeline.settings.base import read_params
 from pipeline.settings.experiment import read_experiment
 from pipeline.tracking.evaluations import find_newest_run
@@ -19,9 +19,9 @@ from pipeline.tracking.store import open_store
 
 STAGES = ("check", "download", "corpus", "synthesize", "train", "evaluate", "compare")
 LAB_CER = 0.086
-"""Where the lecture's own code ends on the lines of the re-split, on test."""
+"""Test CER that the lecture's code reaches on the lines of the re-split."""
 LAB_LINES = 10 * 10_000
-"""Lines that the lecture's code trains on to get there, in ten epochs; its validation is not counted."""
+"""Training lines that the lecture's code needs for it: ten epochs, without validation."""
 
 
 def training_runs() -> pd.DataFrame:
@@ -48,8 +48,11 @@ def training_runs() -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=["start", "end", "evaluated", "curve"])
 
 
-def of_last_run() -> Iterator[Row]:
-    """Minutes of all trainings together, and of each; of all, and of the lecture's, where they ran side by side."""
+def last_run_times() -> Iterator[Row]:
+    """Yield the minutes of all trainings together and of each.
+
+    If they ran side by side, also the time from the first start to the last end, of all and of the lecture's.
+    """
     runs = training_runs()
     minutes = (runs["end"] - runs["start"]) / 60
     yield f"all {len(runs)} trainings", "minutes", float(minutes.sum())
@@ -64,8 +67,8 @@ def of_last_run() -> Iterator[Row]:
         yield f"training of {key}", "minutes", float(one)
 
 
-def to_lab_cer(lab_rate: float | None) -> Iterator[Row]:
-    """Minutes until the first experiment on `variable` lines reaches the lab's CER on validation lines."""
+def time_to_lab_cer(lab_rate: float | None) -> Iterator[Row]:
+    """Yield the minutes until the first experiment on `variable` lines reaches the lab's CER on validation lines."""
     runs = training_runs()
     reached: Mapping[str, float] = {
         str(key): next(t for t, cer in run["curve"] if cer <= LAB_CER) - run["start"]
@@ -80,14 +83,14 @@ def to_lab_cer(lab_rate: float | None) -> Iterator[Row]:
         yield "time of the lab's ten epochs at its rate", "minutes", LAB_LINES / lab_rate / 60
 
 
-def with_nothing_to_do(rounds: int = 3) -> Iterator[Row]:
-    """`dvc repro` in an up-to-date project, `dvc` itself, and the stages' imports."""
+def idle_times(rounds: int = 3) -> Iterator[Row]:
+    """Yield the seconds of `dvc repro` without work, of `dvc --version`, and of the imports of each stage."""
     yield "dvc repro with nothing to do", "seconds", _fastest([sys.executable, "-m", "dvc", "repro"], rounds)
     yield "dvc --version", "seconds", _fastest([sys.executable, "-m", "dvc", "--version"], rounds)
     for stage in STAGES:
-        # The help is shown after all imports and before any work.
+        # `--help` ends after all imports and before any work.
         yield f"start of stage {stage}", "seconds", _fastest([sys.executable, "-m", "stages", stage, "--help"], rounds)
 
 
 def _fastest(command: list[str], rounds: int) -> float:
-    return fastest(lambda: subprocess.run(command, check=True, capture_output=True), rounds)
+    return min(timeit.repeat(lambda: subprocess.run(command, check=True, capture_output=True), number=1, repeat=rounds))

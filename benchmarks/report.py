@@ -1,4 +1,4 @@
-"""`reports/performance.csv` and `.md`: what was measured, beside the lab's code and the plain baseline."""
+"""performance.csv and performance.md: our results, compared with the lab's code and the plain baseline."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from jinja2 import StrictUndefined, Template
 from benchmarks.growth import Row
 from benchmarks.harness import Timing
 from benchmarks.peak import Peak
-from benchmarks.roofline import Share
+from benchmarks.roofline import Utilization
 from pipeline.common.files import write_text
 from pipeline.runtime.machine import describe_machine
 
@@ -20,19 +20,19 @@ NUMBERS = ["ours", "lab", "baseline", "ratio_lab", "ratio_baseline"]
 
 @dataclass
 class Measured:
-    """Everything that one run of the benchmarks has found so far."""
+    """All results of one run of the benchmarks so far."""
 
     device: str
-    """Where models computed, `cpu` or `cuda`."""
+    """Device of the models, `cpu` or `cuda`."""
     peak: Peak
     timings: dict[str, Mapping[str, Timing]] = field(default_factory=dict)
-    """By what was done, then by implementation (ours, lab, baseline)."""
-    shares: dict[str, Share] = field(default_factory=dict)
+    """By measurement, then by implementation (ours, lab, baseline)."""
+    utilizations: dict[str, Utilization] = field(default_factory=dict)
     others: list[Row] = field(default_factory=list)
 
 
-def table_of(measured: Measured) -> pd.DataFrame:
-    """Columns what, unit, ours, lab, baseline, ratio_lab, ratio_baseline; a ratio above 1 is in our favour."""
+def make_table(measured: Measured) -> pd.DataFrame:
+    """Return columns what, unit, ours, lab, baseline, ratio_lab, ratio_baseline; above a ratio of 1, ours is faster."""
     rows = []
     for what, timings in measured.timings.items():
         rates = {name: timing.rate for name, timing in timings.items()}
@@ -43,20 +43,20 @@ def table_of(measured: Measured) -> pd.DataFrame:
     for name, value in (("fp32", measured.peak.fp32), ("bf16", measured.peak.bf16)):
         rows.append({"what": f"machine: matrix product in {name}", "unit": "GFLOP/s", "ours": value / 1e9})
     rows.append({"what": "machine: memory copy, read and written", "unit": "GB/s", "ours": measured.peak.copy / 1e9})
-    for what, share in measured.shares.items():
-        rows.append({"what": f"{what}: arithmetic done", "unit": "GFLOP/s", "ours": share.gigaflops})
-        rows.append({"what": f"{what}: matrix product meanwhile", "unit": "GFLOP/s", "ours": share.machine})
-        rows.append({"what": f"{what}: of the matrix rate", "unit": "share", "ours": share.of_matrix_rate})
-        if (products := share.of_matrix_rate_in_products) is not None:
+    for what, utilization in measured.utilizations.items():
+        rows.append({"what": f"{what}: arithmetic done", "unit": "GFLOP/s", "ours": utilization.gigaflops})
+        rows.append({"what": f"{what}: matrix product meanwhile", "unit": "GFLOP/s", "ours": utilization.machine})
+        rows.append({"what": f"{what}: of the matrix rate", "unit": "share", "ours": utilization.of_matrix_rate})
+        if (products := utilization.of_matrix_rate_in_products) is not None:
             rows.append({"what": f"{what}: of the matrix rate, in products", "unit": "share", "ours": products})
-        rows.append({"what": f"{what}: of the roofline", "unit": "share", "ours": share.of_roofline})
+        rows.append({"what": f"{what}: of the roofline", "unit": "share", "ours": utilization.of_roofline})
     rows += [{"what": what, "unit": unit, "ours": value} for what, unit, value in measured.others]
     return pd.DataFrame(rows, columns=["what", "unit", *NUMBERS])
 
 
 def write_report(measured: Measured, folder: Path) -> None:
     """Write both files."""
-    table = table_of(measured)
+    table = make_table(measured)
     write_text(folder / "performance.csv", table.to_csv(index=False, float_format="%.4g", lineterminator="\n"))
     shown = table.copy()
     for column in NUMBERS:
@@ -83,7 +83,7 @@ def write_report(measured: Measured, folder: Path) -> None:
 
 
 def format_number(value: float) -> str:
-    """Three significant digits, and nothing for what was not measured."""
+    """Format with three significant digits; NaN is empty."""
     if pd.isna(value):
         return ""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,7 +1,7 @@
-"""How close a training step comes to what the machine can do, by the operations it really runs.
+"""How close a training step comes to the limits of the machine, computed from the operations that it runs.
 
-Source of the model: Williams et al., "Roofline", CACM 2009. Every operation needs at least the time of its
-arithmetic at the peak rate of matrix products, or of its bytes at the peak rate of copying, whichever is longer.
+The roofline model (Williams et al., CACM 2009): an operation takes at least the time of its arithmetic at the peak rate
+of matrix products, or the time of its bytes at the peak rate of copying, whichever is longer.
 """
 
 import math
@@ -17,57 +17,57 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from benchmarks.inputs import Inputs
-from benchmarks.ours import GPU_WARMUPS, arithmetic_on, train
+from benchmarks.ours import GPU_WARMUPS, compute_config_for, train
 from benchmarks.peak import Peak, mean_peak, measure_peak
 
 WARMUPS = {"cpu": 3, "cuda": GPU_WARMUPS}
 ROUNDS = {"cpu": 6, "cuda": 20}
 UNTOUCHED = ("_unsafe_view", "is_same_size")
-"""Operations that move no bytes though they do not say that they are views."""
+"""Operations that move no bytes although they are not marked as views."""
 LSTMS: Mapping[str, Callable[[Any], Sequence[Tensor]]] = {
     "mkldnn_rnn_layer": lambda args: args[1:3],
     "_cudnn_rnn": lambda args: args[1],
 }
-"""Where these have their weights; their backward operations have them in the same place."""
+"""The weights among the arguments of each LSTM operation; the same for its backward operation."""
 
-RECTIFIED_CONV = "_convolution_pointwise"
-"""A convolution with what follows it, which PyTorch's counter does not know."""
+CONV_WITH_RELU = "_convolution_pointwise"
+"""A convolution with a fused ReLU, which PyTorch's FLOP counter does not know."""
 
 
 @dataclass(frozen=True)
-class Share:
-    """One model's training step beside what the machine could do in the same minute."""
+class Utilization:
+    """A training step compared with the limits of the machine, measured in the same minute."""
 
     gigaflops: float
-    """Per second, by the operations really done."""
+    """Operations per second of the step, in billions."""
     machine: float
-    """Billions of operations per second of a matrix product, measured between the steps."""
+    """Operations per second of a matrix product between the steps, in billions."""
     of_matrix_rate: float
-    """Share of that rate."""
+    """`gigaflops` divided by `machine`."""
     of_matrix_rate_in_products: float | None
-    """The same, while products and convolutions run; unknown of a GPU, which is not waited for."""
+    """The same while products and convolutions run; None on a GPU, whose operations are asynchronous."""
     of_roofline: float
-    """Share of what the machine could do with these operations at best."""
+    """The shortest possible time of these operations divided by their time."""
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One call of PyTorch's."""
+    """One call of a PyTorch operation."""
 
     flops: float
     bytes: float
     """Read and written."""
     in_bf16: bool
     seconds: float
-    """Until it returned."""
+    """Until the call returned."""
 
     def least_seconds(self, peak: Peak) -> float:
-        """What it takes at best."""
+        """Return the shortest possible time on a machine with these rates."""
         return max(self.flops / (peak.bf16 if self.in_bf16 else peak.fp32), self.bytes / peak.copy)
 
 
 class Work(TorchDispatchMode):
-    """Counts the arithmetic and the bytes of all operations run under it."""
+    """Count the arithmetic and the bytes of all operations in its context."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class Work(TorchDispatchMode):
         result = func(*args, **(kwargs or {}))
         seconds = time.perf_counter() - start
         if not func.is_view and func.overloadpacket.__name__ not in UNTOUCHED:
-            flops = operations_of(func, args, kwargs or {}, result)
+            flops = count_flops(func, args, kwargs or {}, result)
             tensors = [leaf for leaf in (*tree_leaves(args), *tree_leaves(result)) if isinstance(leaf, Tensor)]
             moved = sum(t.numel() * t.element_size() for t in tensors)
             in_bf16 = any(t.dtype == torch.bfloat16 for t in tensors)
@@ -87,38 +87,38 @@ class Work(TorchDispatchMode):
 
     @property
     def flops(self) -> float:
-        """Of all operations."""
+        """Arithmetic of all operations."""
         return sum(operation.flops for operation in self.operations)
 
     @property
     def seconds_in_products(self) -> float:
-        """Until the operations that are arithmetic returned."""
+        """Time of the operations with arithmetic."""
         return sum(operation.seconds for operation in self.operations if operation.flops)
 
     def least_seconds(self, peak: Peak) -> float:
-        """What all operations take at best."""
+        """Return the shortest possible time of all operations."""
         return sum(operation.least_seconds(peak) for operation in self.operations)
 
 
-def operations_of(func: Any, args: Any, kwargs: Any, result: Any) -> float:
-    """Floating-point operations of products and convolutions; 0 for all others, which memory bounds."""
+def count_flops(func: Any, args: Any, kwargs: Any, result: Any) -> float:
+    """Count the floating-point operations of a product or convolution; 0 for others, which are limited by memory."""
     name = func.overloadpacket.__name__
     forward = name.removesuffix("_backward")
     if forward in LSTMS:
         sequence, matrices = args[0], [weight for weight in LSTMS[forward](args) if weight.ndim == 2]
-        of_each_step = 2.0 * sum(weight.numel() for weight in matrices)
-        return (1 if name == forward else 2) * math.prod(sequence.shape[:2]) * of_each_step
-    if name == RECTIFIED_CONV:
+        per_step = 2.0 * sum(weight.numel() for weight in matrices)
+        return (1 if name == forward else 2) * math.prod(sequence.shape[:2]) * per_step
+    if name == CONV_WITH_RELU:
         return 2.0 * result.numel() * args[1][0].numel()
     counter = flop_registry.get(func.overloadpacket)
     return float(counter(*args, **kwargs, out_val=result)) if counter else 0.0
 
 
-def measure_share(key: str, device: str = "cpu") -> Share:
-    """Count some rounds of training steps of experiment `key`, and time the same rounds of a second run.
+def measure_utilization(key: str, device: str = "cpu") -> Utilization:
+    """Count the operations of some rounds of training steps, and time the same rounds in a second run.
 
-    The machine's own rates are measured between the rounds: where other guests of a host come and go, or a processor's
-    clock follows its load, they change within seconds.
+    The machine's rates are measured between the rounds. They change within seconds on a shared host, or if the
+    processor's clock depends on its load.
     """
     inputs, warmups = Inputs(device=device), WARMUPS[device]
     counted, timed = train(inputs, key, prepare=lambda recognizer: recognizer), train(inputs, key)
@@ -134,13 +134,18 @@ def measure_share(key: str, device: str = "cpu") -> Share:
         start = time.perf_counter()
         timed(number)
         seconds += time.perf_counter() - start
-    return share_of(work, seconds, mean_peak(peaks), in_bf16=arithmetic_on(device).bf16, is_awaited=device == "cpu")
+    return compute_utilization(
+        work, seconds, mean_peak(peaks), in_bf16=compute_config_for(device).bf16, is_awaited=device == "cpu"
+    )
 
 
-def share_of(work: Work, seconds: float, peak: Peak, *, in_bf16: bool, is_awaited: bool) -> Share:
-    """Of `work` that took so many seconds on a machine of these rates, and each operation its own if `is_awaited`."""
+def compute_utilization(work: Work, seconds: float, peak: Peak, *, in_bf16: bool, is_awaited: bool) -> Utilization:
+    """Compare `work`, which took `seconds`, with the rates of the machine.
+
+    `is_awaited`: each operation was finished when its call returned, so its own time is known.
+    """
     machine = peak.bf16 if in_bf16 else peak.fp32
-    return Share(
+    return Utilization(
         gigaflops=work.flops / seconds / 1e9,
         machine=machine / 1e9,
         of_matrix_rate=work.flops / seconds / machine,

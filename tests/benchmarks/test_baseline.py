@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.baseline import MODELS, edit_distance, error_rate, loss_of
+from benchmarks.baseline import MODELS, compute_loss, edit_distance, error_rate
 from pipeline.common import vocabulary
 from pipeline.common.geometry import Windows
 from pipeline.metrics.error_rates import edit_distances
@@ -19,7 +19,7 @@ SIZES = {
 
 
 @pytest.mark.parametrize("name", list(MODELS))
-def test_the_baselines_models_have_the_lectures_parameters_and_steps(name: str) -> None:
+def test_baseline_models_have_the_parameters_and_steps_of_the_lecture(name: str) -> None:
     settings = tiny_model(name, window_width=28, window_stride=20, **SIZES[name])
     ours, plain = build_model(settings), MODELS[name](28, 20)
     assert sum(p.numel() for p in ours.parameters()) == sum(p.numel() for p in plain.parameters())
@@ -31,15 +31,15 @@ def test_edit_distance_is_levenshteins(a: str, b: str) -> None:
     assert edit_distance([ord(c) for c in a], [ord(c) for c in b]) == edit_distances([a], [b])[0]
 
 
-def test_losses_and_error_rate_are_ours_where_lines_fill_their_images() -> None:
+def test_losses_and_error_rate_equal_ours_if_lines_fill_their_images() -> None:
     texts = ["abca", "hi B"]
     logits = torch.randn(2, vocabulary.NUM_CLASSES, 12, generator=torch.Generator().manual_seed(0))
     for loss, positions in (("ce", 12), ("ctc", 4)):
         objective = build_objective(loss, positions, wrap=False)
         expected = objective.loss(logits, [12, 12], texts)
-        assert float(loss_of(loss, logits, objective.encode(texts))) == pytest.approx(float(expected), rel=1e-5)
+        assert float(compute_loss(loss, logits, objective.encode(texts))) == pytest.approx(float(expected), rel=1e-5)
     ctc = build_objective("ctc", 32, wrap=False)
     assert ctc.lengths(Windows(28, 20), [240, 240]) == [12, 12]
-    readings = [vocabulary.decode(row) for row in ctc.decode(logits, [12, 12]).tolist()]
-    expected_rate = edit_distances(readings, texts).sum() / sum(map(len, texts))
+    predictions = [vocabulary.decode(row) for row in ctc.decode(logits, [12, 12]).tolist()]
+    expected_rate = edit_distances(predictions, texts).sum() / sum(map(len, texts))
     assert error_rate(logits, ctc.encode(texts)) == pytest.approx(expected_rate)

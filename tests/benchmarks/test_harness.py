@@ -53,7 +53,7 @@ def test_short_work_is_repeated_within_its_round(tmp_path: Path) -> None:
     assert 0 < timing.rate <= 10 / 0.01
 
 
-def test_an_implementation_that_lacks_the_work_is_an_error(tmp_path: Path) -> None:
+def test_missing_work_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AttributeError, match="synthesis"):
         prepare(peer(tmp_path, 1), "synthesis", "cpu")
 

@@ -9,12 +9,12 @@ from pipeline.objectives.ctc import CTC
 TEXTS = ["Who's there?", "aardvark", "a", "the book keeper"] * 50
 
 
-def test_logits_lie_as_models_leave_them_and_are_read_nearly_right() -> None:
+def test_logits_have_the_layout_of_models_and_are_nearly_right() -> None:
     count = len(TEXTS)
     images, widths = np.zeros((count, 28, 1), dtype=np.uint8), np.ones(count, dtype=np.uint16)
     logits = Inputs().ctc_logits(Lines(images, TEXTS, widths, np.zeros((count, 32), dtype=np.uint16)), 55)
     assert logits.shape == (count, vocabulary.NUM_CLASSES, 55)
     assert logits.stride(1) == 1
-    readings = vocabulary.decode_rows(CTC(32).decode(logits, [2 * len(text) for text in TEXTS]).numpy())
-    # Of two steps a character, one in ten is noise.
-    assert 0.1 < edit_distances(readings, TEXTS).sum() / sum(map(len, TEXTS)) < 0.3
+    predictions = vocabulary.decode_rows(CTC(32).decode(logits, [2 * len(text) for text in TEXTS]).numpy())
+    # One in ten steps is noise, and each character has two steps.
+    assert 0.1 < edit_distances(predictions, TEXTS).sum() / sum(map(len, TEXTS)) < 0.3

@@ -18,9 +18,7 @@ def nothing_yet() -> Measured:
     return Measured("cpu", Peak(fp32=175e9, bf16=700e9, copy=38e9))
 
 
-def test_what_was_measured_is_kept_when_another_measurement_fails(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_results_are_kept_when_another_measurement_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     measured = nothing_yet()
     seen = []
 
@@ -40,7 +38,7 @@ def test_what_was_measured_is_kept_when_another_measurement_fails(
     assert re.findall(r"benchmarks: (\w+) measured", captured.out) == ["first", "third"]
 
 
-def test_each_comparison_comes_before_the_shares_and_the_rest() -> None:
+def test_comparisons_come_before_utilizations_and_the_rest() -> None:
     chosen = ["project", "train line_cnn ctc", "synthesis"]
     names = [what for what, _ in measurements(nothing_yet(), chosen, {"ours": "ours"}, 1)]
     assert names == ["train line_cnn ctc", "synthesis", "train line_cnn ctc, share of the machine's rate", "project"]
@@ -53,7 +51,7 @@ def test_an_unknown_measurement_is_refused(monkeypatch: pytest.MonkeyPatch, caps
     assert "unknown: trian; choose from train line_cnn ctc" in capsys.readouterr().err
 
 
-def test_what_is_missing_is_said_before_anything_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_inputs_are_named_before_the_first_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     params = read_params(ROOT / "params.yaml")
     del params["experiments"]["lstm_ctc_variable"]
     YAML().dump(params, tmp_path / "params.yaml")

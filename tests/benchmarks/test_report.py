@@ -5,8 +5,8 @@ import pytest
 
 from benchmarks.harness import Timing
 from benchmarks.peak import Peak
-from benchmarks.report import Measured, format_number, table_of, write_report
-from benchmarks.roofline import Share
+from benchmarks.report import Measured, format_number, make_table, write_report
+from benchmarks.roofline import Utilization
 
 
 def timing(rate: float) -> Timing:
@@ -18,13 +18,13 @@ def measured(in_products: float | None = 0.8, **rates: float) -> Measured:
         "cpu",
         Peak(fp32=175e9, bf16=700e9, copy=38e9),
         {"train line_cnn ctc": {name: timing(rate) for name, rate in rates.items()}},
-        {"train line_cnn ctc": Share(500.0, 700.0, 0.714, in_products, 0.9)},
+        {"train line_cnn ctc": Utilization(500.0, 700.0, 0.714, in_products, 0.9)},
         [("dvc repro with nothing to do", "seconds", 2.5)],
     )
 
 
 def test_ratios_are_ours_over_the_others() -> None:
-    table = table_of(measured(ours=400, lab=40, baseline=50)).set_index("what")
+    table = make_table(measured(ours=400, lab=40, baseline=50)).set_index("what")
     row = table.loc["train line_cnn ctc"]
     assert (row["ours"], row["lab"], row["baseline"]) == (400, 40, 50)
     assert (row["ratio_lab"], row["ratio_baseline"]) == (10, 8)
@@ -45,8 +45,8 @@ def test_both_files_are_written_with_or_without_the_labs_code(tmp_path: Path) ->
     assert "| train line_cnn ctc | lines/s | 400 | 40 | 50 | 10 | 8 |" in (tmp_path / "performance.md").read_text()
 
 
-def test_what_no_device_tells_is_no_row() -> None:
-    whole, partly = (set(table_of(measured(in_products, ours=400))["what"]) for in_products in (0.8, None))
+def test_an_unknown_value_has_no_row() -> None:
+    whole, partly = (set(make_table(measured(in_products, ours=400))["what"]) for in_products in (0.8, None))
     assert whole - partly == {"train line_cnn ctc: of the matrix rate, in products"}
     assert not partly - whole
 

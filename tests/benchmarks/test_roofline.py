@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from benchmarks.peak import Peak, mean_peak, measure_peak
-from benchmarks.roofline import Operation, Work, operations_of, share_of
+from benchmarks.roofline import Operation, Work, compute_utilization, count_flops
 from pipeline.kernels.conv_relu import RectifiedConvs
 
 PEAK = Peak(fp32=1e9, bf16=4e9, copy=1e6)
@@ -18,7 +18,7 @@ def test_a_products_arithmetic_and_bytes() -> None:
     assert work.least_seconds(PEAK) == pytest.approx(71 * 4 / 1e6)
 
 
-def test_arithmetic_bounds_where_memory_is_fast() -> None:
+def test_arithmetic_is_the_limit_if_memory_is_fast() -> None:
     a = torch.zeros(4, 4, dtype=torch.bfloat16)
     with Work() as work:
         a @ a
@@ -36,7 +36,7 @@ def test_a_convolution_costs_three_times_as_much_with_its_gradients() -> None:
 
 
 @pytest.mark.parametrize("kernel", [(3, 3), (8, 3)])
-def test_rectified_convolutions_cost_what_others_do(kernel: tuple[int, int]) -> None:
+def test_fused_convolutions_cost_as_much_as_others(kernel: tuple[int, int]) -> None:
     convs = RectifiedConvs(nn.Conv2d(3, 5, 3, padding=1), nn.Conv2d(5, 4, kernel))
     images = torch.zeros(2, 3, 8, 8)
     counted = []
@@ -63,8 +63,8 @@ def test_an_lstm_on_a_gpu_is_counted_as_on_a_cpu() -> None:
     sequences, lstm = torch.zeros(4, 3, 6), nn.LSTM(6, 10, batch_first=True)
     arguments = (sequences, list(lstm.parameters()))
     expected = 2 * 4 * 3 * 40 * (6 + 10)
-    assert operations_of(torch.ops.aten._cudnn_rnn.default, arguments, {}, None) == expected
-    assert operations_of(torch.ops.aten._cudnn_rnn_backward.default, arguments, {}, None) == 2 * expected
+    assert count_flops(torch.ops.aten._cudnn_rnn.default, arguments, {}, None) == expected
+    assert count_flops(torch.ops.aten._cudnn_rnn_backward.default, arguments, {}, None) == 2 * expected
 
 
 def test_views_cost_nothing() -> None:
@@ -84,7 +84,7 @@ def test_the_machine_has_a_peak(monkeypatch: pytest.MonkeyPatch) -> None:
     assert min(peak.fp32, peak.bf16, peak.copy) > 0
 
 
-def test_a_machine_of_two_rates_does_the_mean_of_its_times() -> None:
+def test_the_mean_of_two_rates_is_harmonic() -> None:
     slow, fast = Peak(fp32=1.0, bf16=2.0, copy=4.0), Peak(fp32=3.0, bf16=6.0, copy=4.0)
     # A unit of work takes 1 and 1/3 seconds, which is 2/3 on average.
     assert mean_peak([slow, fast]) == Peak(fp32=pytest.approx(1.5), bf16=pytest.approx(3.0), copy=pytest.approx(4.0))
@@ -92,17 +92,17 @@ def test_a_machine_of_two_rates_does_the_mean_of_its_times() -> None:
 
 @pytest.mark.parametrize("in_bf16", [True, False])
 @pytest.mark.parametrize("is_awaited", [True, False])
-def test_shares_are_of_the_rates_and_times_given(in_bf16: bool, is_awaited: bool) -> None:
+def test_utilization_compares_work_with_the_given_rates_and_times(in_bf16: bool, is_awaited: bool) -> None:
     work = Work()
     # A product bound by arithmetic, 2 s or 8 s at best, that took 16 s, and 5 s of moving bytes.
     work.operations += [Operation(8e9, 1e6, in_bf16, 16.0), Operation(0, 5e6, True, 9.0)]
-    share = share_of(work, 32.0, PEAK, in_bf16=in_bf16, is_awaited=is_awaited)
+    utilization = compute_utilization(work, 32.0, PEAK, in_bf16=in_bf16, is_awaited=is_awaited)
     least = 2.0 if in_bf16 else 8.0
-    assert share.gigaflops == pytest.approx(8 / 32)
-    assert share.machine == (4.0 if in_bf16 else 1.0)
-    assert share.of_matrix_rate == pytest.approx(least / 32)
-    assert share.of_matrix_rate_in_products == (pytest.approx(least / 16) if is_awaited else None)
-    assert share.of_roofline == pytest.approx((least + 5) / 32)
+    assert utilization.gigaflops == pytest.approx(8 / 32)
+    assert utilization.machine == (4.0 if in_bf16 else 1.0)
+    assert utilization.of_matrix_rate == pytest.approx(least / 32)
+    assert utilization.of_matrix_rate_in_products == (pytest.approx(least / 16) if is_awaited else None)
+    assert utilization.of_roofline == pytest.approx((least + 5) / 32)
 
 
 def test_the_time_of_an_operation_is_its_own() -> None:
