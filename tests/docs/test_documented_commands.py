@@ -32,10 +32,10 @@ ELSEWHERE = {
     "dvc exp run -S decoding.": "tests/stages/test_decode.py has other settings",
     "python -m benchmarks": "takes an hour; tests/benchmarks",
     "python -m reliability": "runs everything again; tests/reliability",
-    "python -m pipeline ablations": "trains sixteen times; commands/test_ablations.py runs a small plan, and checks this",
+    "python -m pipeline ablations": "trains sixteen times; commands/test_ablations.py runs a small plan",
     "python -m pipeline budgets": "trains for an hour and a half; commands/test_budgets.py runs small ones",
     "python -m pipeline plot_lookalikes": "needs a trained model; commands/test_plot_lookalikes.py draws a tiny one's",
-    "python -m pipeline search": "trains twenty times; commands/test_search.py searches to the end, and reads the space",
+    "python -m pipeline search": "trains twenty times; commands/test_search.py searches and reads the space",
     "make ": "test_readme.py runs make with --dry-run; other tests run what it calls",
 }
 """The start of each command that is not run, and the reason."""
