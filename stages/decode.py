@@ -10,12 +10,12 @@ from pipeline.data.storage.line_store import read_lines
 from pipeline.data.storage.lines import Lines
 from pipeline.decoding.language_model.model import LanguageModel
 from pipeline.decoding.language_model.store import read_language_model
-from pipeline.inference.decode import Decoded, Part, decode, joined_metrics
+from pipeline.inference.decode import Decoded, LabeledPosteriors, decode, join_metrics
 from pipeline.inference.posteriors import compute_posteriors
-from pipeline.inference.seeds import describe_spread, joined_predictions
+from pipeline.inference.seeds import describe_spread, join_predictions
 from pipeline.models.checkpoint import load_checkpoint
 from pipeline.models.recognizer import Recognizer
-from pipeline.runtime.hardware import Arithmetic, choose_arithmetic, prepare_cpu
+from pipeline.runtime.hardware import ComputeConfig, choose_compute_config, prepare_cpu
 from pipeline.runtime.timings import write_timing
 from pipeline.settings.base import read_section
 from pipeline.settings.decoding import DecodingSettings
@@ -37,16 +37,16 @@ def main(key: str) -> None:
     model = read_language_model(paths.LANGUAGE_MODEL)
     recognizers = {seed: load_checkpoint(paths.checkpoint(settings.experiment, seed))[1] for seed in training.seeds}
     lines = {part: read_lines(paths.lines(experiment.lines), part) for part in PARTS}
-    arithmetic = choose_arithmetic(training.trainer.precision, training.trainer.accelerator)
+    compute = choose_compute_config(training.trainer.precision, training.trainer.accelerator)
     results = {}
     for seed, recognizer in recognizers.items():
-        results[seed] = decode_lines(recognizer, lines, settings, training.batch_size, arithmetic, model)
+        results[seed] = decode_lines(recognizer, lines, settings, training.batch_size, compute, model)
         print(f"decode: {key} (seed {seed}): {describe(results[seed])}", flush=True)
-    metrics = joined_metrics({seed: result.metrics for seed, result in results.items()})
-    predictions = joined_predictions({seed: result.predictions for seed, result in results.items()})
+    metrics = join_metrics({seed: result.metrics for seed, result in results.items()})
+    predictions = join_predictions({seed: result.predictions for seed, result in results.items()})
     write_text(paths.decoding_predictions(key), predictions.to_csv(index=False))
     speeds = {seed: result.lines_per_second for seed, result in results.items()}
-    write_timing(key, "decode", speeds, "bf16" if arithmetic.bf16 else "fp32")
+    write_timing(key, "decode", speeds, "bf16" if compute.bf16 else "fp32")
     write_text(paths.decoding_metrics(key), json.dumps(metrics, indent=2) + "\n")
     print(f"decode: {key}: CER {metrics['test_cer']:.2%}{describe_spread(metrics)}")
 
@@ -56,16 +56,16 @@ def decode_lines(
     lines: Mapping[str, Lines],
     settings: DecodingSettings,
     batch_size: int,
-    arithmetic: Arithmetic,
+    compute: ComputeConfig,
     model: LanguageModel,
 ) -> Decoded:
     """Tune and calibrate the beam search on validation lines, then decode the test lines; `lines` has all `PARTS`."""
     intermediate, parts = any(settings.intermediate_shares), []
     for part in PARTS:
         posteriors = compute_posteriors(
-            recognizer, lines[part], batch_size=batch_size, arithmetic=arithmetic, intermediate=intermediate
+            recognizer, lines[part], batch_size=batch_size, compute=compute, intermediate=intermediate
         )
-        parts.append(Part(posteriors, lines[part].texts))
+        parts.append(LabeledPosteriors(posteriors, lines[part].texts))
     validation, test = parts
     path = recognizer.objective.decode(test.posteriors.log_probabilities, test.posteriors.lengths)
     greedy = vocabulary.decode_rows(path.numpy())

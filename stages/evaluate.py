@@ -11,11 +11,11 @@ from pipeline.common.files import write_text
 from pipeline.data.storage.line_store import read_lines
 from pipeline.data.storage.lines import Lines
 from pipeline.inference.evaluate import evaluate, mean_metrics
-from pipeline.inference.seeds import describe_spread, joined_predictions
+from pipeline.inference.seeds import describe_spread, join_predictions
 from pipeline.models.checkpoint import load_checkpoint
 from pipeline.models.recognizer import Recognizer
 from pipeline.plots.predictions import draw_first_predictions
-from pipeline.runtime.hardware import choose_arithmetic, prepare_cpu
+from pipeline.runtime.hardware import choose_compute_config, prepare_cpu
 from pipeline.runtime.timings import write_timing
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, read_experiment
 from pipeline.tracking.dvc_outputs import read_evaluation
@@ -37,16 +37,16 @@ def main(key: str) -> None:
     settings, training = read_experiment(key)
     lines = read_lines(paths.lines(settings.lines), "test")
     recognizers = load_recognizers(key, settings, training, targets=lines.starts.shape[1])
-    arithmetic = choose_arithmetic(training.trainer.precision, training.trainer.accelerator)
+    compute = choose_compute_config(training.trainer.precision, training.trainer.accelerator)
     results = {
-        seed: evaluate(recognizer, lines, batch_size=training.batch_size, arithmetic=arithmetic)
+        seed: evaluate(recognizer, lines, batch_size=training.batch_size, compute=compute)
         for seed, recognizer in recognizers.items()
     }
     metrics = mean_metrics({seed: result.metrics for seed, result in results.items()})
-    predictions = joined_predictions({seed: result.predictions for seed, result in results.items()})
+    predictions = join_predictions({seed: result.predictions for seed, result in results.items()})
     speeds = {seed: result.lines_per_second for seed, result in results.items()}
     write_text(paths.predictions(key), predictions.to_csv(index=False))
-    write_timing(key, "evaluate", speeds, "bf16" if arithmetic.bf16 else "fp32")
+    write_timing(key, "evaluate", speeds, "bf16" if compute.bf16 else "fp32")
     write_text(paths.metrics(key), json.dumps(metrics, indent=2) + "\n")
     for seed, result in results.items():
         log_seed(key, settings, training, seed, lines, list(result.predictions["prediction"].head(SHOWN)))

@@ -1,4 +1,4 @@
-"""Reading many lines: sorted by width, in batches, each line as if it were alone."""
+"""Recognize many lines in batches of similar width; each line gives the same result as alone."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,24 +15,24 @@ from pipeline.data.loading.batches import Batch, WidthBatches, line_loader
 from pipeline.data.storage.lines import Lines
 from pipeline.models.checkpoint import load_checkpoint
 from pipeline.models.recognizer import Recognizer
-from pipeline.runtime.hardware import Arithmetic
-from pipeline.runtime.memory import KeptMemory
+from pipeline.runtime.hardware import ComputeConfig
+from pipeline.runtime.memory import MemoryTrimmer
 
 
 def predict_all(
-    recognizer: Recognizer, lines: Lines, *, batch_size: int, arithmetic: Arithmetic
+    recognizer: Recognizer, lines: Lines, *, batch_size: int, compute: ComputeConfig
 ) -> tuple[list[str], Tensor]:
-    """The readings of all lines in their own order, and the class indices (N, T) they come from."""
+    """The predicted texts of N lines, in the order of the data, and their class indices (N, T) on the CPU."""
     texts = [""] * len(lines)
-    rows = torch.empty((len(lines), recognizer.objective.max_length), dtype=torch.int64)
+    classes = torch.empty((len(lines), recognizer.objective.max_length), dtype=torch.int64)
 
-    def read(indices: list[int], batch: Batch) -> None:
-        readings, rows[indices] = recognizer.read(batch.images, batch.widths)
-        for index, text in zip(indices, readings, strict=True):
+    def predict(indices: list[int], batch: Batch) -> None:
+        predictions, classes[indices] = recognizer.read(batch.images, batch.widths)
+        for index, text in zip(indices, predictions, strict=True):
             texts[index] = text
 
-    for_each_batch(recognizer, lines, read, batch_size=batch_size, arithmetic=arithmetic)
-    return texts, rows
+    for_each_batch(recognizer, lines, predict, batch_size=batch_size, compute=compute)
+    return texts, classes
 
 
 @torch.inference_mode()
@@ -42,24 +42,24 @@ def for_each_batch(
     use: Callable[[list[int], Batch], None],
     *,
     batch_size: int,
-    arithmetic: Arithmetic,
+    compute: ComputeConfig,
 ) -> None:
-    """Call `use` with the numbers of lines of like width and their batch on the device, the model there too."""
-    recognizer.model.eval().to(arithmetic.device)
+    """Call `use` with the indices of each batch of lines and the batch, on the device and in evaluation mode."""
+    recognizer.model.eval().to(compute.device)
     batches = WidthBatches(lines.widths, batch_size)
     loader = line_loader(lines, batches)
-    kept = KeptMemory()
-    with arithmetic.autocast():
+    memory = MemoryTrimmer()
+    with compute.autocast():
         for indices, batch in zip(batches, tqdm(loader, desc="reading", unit="batch", disable=None), strict=True):
-            use(indices, batch.to(torch.device(arithmetic.device)))
-            kept.bound()
+            use(indices, batch.to(torch.device(compute.device)))
+            memory.trim_above_limit()
 
 
 def predict_images(recognizer: Recognizer, images: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> list[str]:
-    """The texts of line images, each (28, W) uint8 with 0 for paper and 255 for full ink.
+    """The texts of line images, each (28, W) uint8, 0 for background and 255 for full ink.
 
     Raises:
-        InputError: an image is not of that shape and type.
+        InputError: an image has another shape or type.
     """
     texts = []
     for number, image in enumerate(images):

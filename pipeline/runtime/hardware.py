@@ -1,8 +1,7 @@
-"""What the machine offers for arithmetic, and how to set it up."""
+"""Where models compute, in which precision, and how to set up the processor."""
 
 import os
-import time
-from collections.abc import Callable
+import timeit
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -12,19 +11,19 @@ import torch
 from pipeline.runtime.memory import keep_freed_memory
 
 ONEDNN_PRIMITIVES = 8192
-MEASURED_SIDE = 768
-"""Rows of the matrices that are multiplied to compare bf16 with fp32: small beside the rest of a stage's start."""
+MATRIX_SIZE = 768
+"""Rows and columns of the matrices that compare bf16 with fp32: small enough to cost little of a stage's start."""
 
 
 def prepare_cpu() -> None:
     """Set up the processor, the C library and oneDNN for training; call it before the first tensor operation.
 
-    Numbers too small for a normal float count as 0. Gradients of what has no part in the result yet are such numbers,
-    and a processor is many times slower at them: a training that stands still for its first steps took three times as
-    long. Threads inherit this from the one that starts them.
+    Denormal numbers become 0. Gradients of parameters that do not affect the result yet are such numbers, and a
+    processor is many times slower with them: a training that made no progress in its first steps took three times as
+    long. Threads inherit this setting from the thread that starts them.
 
-    Batches come in ever new widths, and oneDNN compiles its kernels for each: by default it keeps 1,024 of
-    them, fewer than the widths of one epoch need.
+    Batches have ever new widths, and oneDNN compiles kernels for each width. By default it keeps 1,024 of them, fewer
+    than one epoch needs.
     """
     torch.set_flush_denormal(True)
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(ONEDNN_PRIMITIVES))
@@ -32,21 +31,21 @@ def prepare_cpu() -> None:
 
 
 @dataclass(frozen=True)
-class Arithmetic:
-    """Where a trained model reads, `cpu` or `cuda`, and whether in bf16."""
+class ComputeConfig:
+    """The device on which a trained model runs, `cpu` or `cuda`, and whether it computes in bf16."""
 
     device: str
     bf16: bool
 
     def autocast(self) -> AbstractContextManager[object]:
-        """The context that the model runs in."""
+        """The context in which the model runs."""
         return torch.autocast(self.device, torch.bfloat16) if self.bf16 else nullcontext()
 
 
-def choose_arithmetic(precision: str, accelerator: str) -> Arithmetic:
-    """That of reading with a model that was trained with these settings of the trainer."""
+def choose_compute_config(precision: str, accelerator: str) -> ComputeConfig:
+    """Choose device and precision for a model that was trained with these settings of the trainer."""
     device = "cuda" if uses_gpu(accelerator) else "cpu"
-    return Arithmetic(device, choose_precision(precision, accelerator).startswith("bf16"))
+    return ComputeConfig(device, choose_precision(precision, accelerator).startswith("bf16"))
 
 
 def uses_gpu(accelerator: str) -> bool:
@@ -55,40 +54,29 @@ def uses_gpu(accelerator: str) -> bool:
 
 
 def choose_precision(precision: str, accelerator: str) -> str:
-    """Lightning's precision for `auto`: bf16-mixed where bf16 products are native and no slower, else 32-true."""
+    """Resolve `auto`: bf16-mixed if the hardware multiplies bf16 natively and no slower than fp32, else 32-true."""
     if precision != "auto":
         return precision
     if uses_gpu(accelerator):
         native = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     elif accelerator in ("auto", "cpu"):
-        native = (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()) and bf16_pays_on_cpu()
+        native = (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()) and is_bf16_fast_on_cpu()
     else:
         native = False
     return "bf16-mixed" if native else "32-true"
 
 
 @cache
-def bf16_pays_on_cpu() -> bool:
+def is_bf16_fast_on_cpu() -> bool:
     """Whether this processor multiplies matrices at least as fast in bf16 as in fp32; measured once, in 0.1 s.
 
-    The instructions say little: those of AVX-512 take AMD's processors half the time of fp32, and Intel's twice
-    the time, where a hypervisor hides their AMX units. Nothing was seen that came near 1.
+    The instruction set does not tell. With bf16 in AVX-512, AMD's processors take half the time of fp32; Intel's take
+    twice the time if a hypervisor hides their AMX units. No processor was seen with a ratio near 1.
     """
-    single = torch.ones(MEASURED_SIDE, MEASURED_SIDE)
-    half = single.bfloat16()
-    return product_seconds(half) <= product_seconds(single)
+    matrix = torch.ones(MATRIX_SIZE, MATRIX_SIZE)
+    return time_product(matrix.bfloat16()) <= time_product(matrix)
 
 
-def product_seconds(square: torch.Tensor, rounds: int = 5) -> float:
-    """Seconds that the fastest of some products of a matrix with itself takes."""
-    return fastest(lambda: square @ square, rounds)
-
-
-def fastest(work: Callable[[], object], rounds: int) -> float:
-    """Seconds of the fastest of some rounds; the first of them may set things up."""
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
+def time_product(matrix: torch.Tensor, rounds: int = 5) -> float:
+    """Seconds that the product of a square matrix with itself takes, in the fastest round."""
+    return min(timeit.repeat(lambda: matrix @ matrix, number=1, repeat=rounds))

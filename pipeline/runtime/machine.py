@@ -1,4 +1,4 @@
-"""The machine that a report was made on."""
+"""Describe the machine in reports and timings."""
 
 import platform
 
@@ -6,7 +6,7 @@ import torch
 
 
 def describe_machine() -> str:
-    """The processor's kind, its threads, the GPU if there is one, and the versions that decide results."""
+    """Processor type, threads, GPU if there is one, and the versions of Python and torch."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     return (
         f"{platform.machine()}, {torch.get_num_threads()} threads, {gpu}, "

@@ -1,4 +1,4 @@
-"""Memory that is kept between steps instead of being given back to the system, and how much there is."""
+"""How much memory there is, and how much freed memory a process keeps between steps."""
 
 import ctypes
 import os
@@ -13,68 +13,69 @@ import torch
 from pipeline.runtime.processes import count_cores
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-KEPT_SHARE = 0.5
-"""Of the machine's memory, what all processes of a training may keep where a step does not need more by itself."""
+KEPT_FRACTION = 0.5
+"""Fraction of the machine's memory that all processes of a training may keep, unless one step needs more."""
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def keep_freed_memory() -> None:
     """Tell the C library to keep freed memory.
 
-    By default every large tensor is mapped anew and its pages are zeroed by the kernel at first touch, which halves
-    the speed of training.
+    By default it maps every large tensor again, and the kernel zeroes its pages at first touch. That halves the speed
+    of training.
     """
     if libc := _glibc():
         libc.mallopt(M_MMAP_THRESHOLD, 2**31 - 1)
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-class KeptMemory:
-    """Bounds what is kept between steps: to `limit` bytes, or to a quarter above what the largest step needs.
+class MemoryTrimmer:
+    """Returns freed memory to the system when the process holds more than `limit` bytes.
 
-    Kept blocks do not quite fit tensors of other widths: they pile up to twice or three times of what is in use, then
-    all that comes fits somewhere. Where there is memory for that, a training in fp32 takes a fifth less time than
-    with a bound that it meets every few steps; by default `limit` is `share_of_memory()`. A step that comes right
-    after the memory was given back shows what it needs by itself, gaps apart; giving back less than that after every
-    step would only cost time.
+    Freed blocks do not quite fit tensors of other widths. They pile up to two or three times the memory in use; from
+    then on, every tensor fits somewhere. A training in fp32 takes a fifth less time with that much memory than with a
+    limit that it exceeds every few steps. So the default `limit` is large: `memory_share()`.
+
+    The step right after a trim shows how much memory a step needs without gaps. If that is above the limit, trimming
+    after every step would only cost time: the limit rises to a quarter more than what that step needed.
     """
 
     def __init__(self, limit: int | None = None) -> None:
         self._libc = _glibc()
-        self.limit = share_of_memory() if limit is None else limit
-        self._trimmed = False
+        self.limit = memory_share() if limit is None else limit
+        self._just_trimmed = False
 
-    def bound(self) -> None:
-        """Call it after each step: gives freed memory back to the system if too much is held."""
+    def trim_above_limit(self) -> None:
+        """Return freed memory if too much is held; call it after each step."""
         if self._libc is None:
             return
         held = resident_memory()
         if held <= self.limit:
-            self._trimmed = False
-        elif self._trimmed:
-            self.limit, self._trimmed = held + held // 4, False
+            self._just_trimmed = False
+        elif self._just_trimmed:
+            self.limit, self._just_trimmed = held + held // 4, False
         else:
             self._libc.malloc_trim(0)
-            self._trimmed = True
+            self._just_trimmed = True
 
 
-def share_of_memory() -> int:
-    """Bytes that this process may keep: its part of `KEPT_SHARE` by its threads among the cores that it may use.
+def memory_share() -> int:
+    """Bytes that this process may keep: its part of `KEPT_FRACTION`, by its threads among the usable cores.
 
-    Of several trainings at once, or several processes of one, each has a part of the cores.
+    Several trainings at once, or several processes of one training, each have a part of the cores.
     """
     threads = min(1.0, torch.get_num_threads() / count_cores())
-    return int(KEPT_SHARE * threads * usable_memory())
+    return int(KEPT_FRACTION * threads * usable_memory())
 
 
 def usable_memory() -> int:
-    """Bytes that the machine has, or what its container may take of them (control groups of version 2)."""
-    machine: int = psutil.virtual_memory().total
+    """Bytes of the machine's memory, or the limit of its container if that is lower (cgroup v2)."""
+    total: int = psutil.virtual_memory().total
     try:
-        allowed = CONTAINER_LIMIT.read_text().strip()
+        limit = CONTAINER_LIMIT.read_text().strip()
     except OSError:
-        return machine
-    return min(machine, int(allowed)) if allowed.isdecimal() else machine
+        return total
+    return min(total, int(limit)) if limit.isdecimal() else total
 
 
 def resident_memory() -> int:
@@ -84,16 +85,16 @@ def resident_memory() -> int:
 
 
 def peak_memory(pid: int | str = "self") -> int:
-    """Most bytes of memory that a process has held since its program began (Linux); 0 where it has ended.
+    """Most bytes of memory that a process has held since its program began (Linux); 0 if it has ended.
 
-    What `getrusage` and `wait4` tell would count the parent's memory, from before the program began, as well.
+    `getrusage` and `wait4` would also count the parent's memory from before the program began.
     """
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return 0
-    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
-    return int(found[1]) * 1024 if found else 0
+    peak = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return int(peak[1]) * 1024 if peak else 0
 
 
 def _glibc() -> ctypes.CDLL | None:

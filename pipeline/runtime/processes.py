@@ -1,4 +1,4 @@
-"""Processor cores, and the processes that a command starts."""
+"""Processor cores, and how to end the processes that a command starts."""
 
 import os
 import signal
@@ -14,10 +14,10 @@ def count_cores() -> int:
 
 
 def terminate_children_on_sigterm() -> None:
-    """Pass SIGTERM on to every process that this one started, directly or not, then exit.
+    """On SIGTERM, pass it on to every child process and their children, then exit.
 
-    SIGTERM reaches one process only; Ctrl-C reaches all of a terminal's and needs no such care. Each child ends in its
-    own way: a training keeps its last whole epoch. Call this in the main thread.
+    SIGTERM reaches only one process; Ctrl-C reaches all processes of a terminal. Each child ends in its own way: a
+    training keeps its last whole epoch. Call this in the main thread.
     """
     signal.signal(signal.SIGTERM, _terminate_children)
 

@@ -1,4 +1,4 @@
-"""How fast a stage was, and on what: kept beside its other outputs, which are the same bytes from run to run."""
+"""How fast a stage was, and on which machine. A file of its own, since the other outputs are the same in every run."""
 
 import json
 from collections.abc import Mapping
@@ -16,22 +16,22 @@ from pipeline.common.paths import Stage
 
 @dataclass(frozen=True)
 class Timing:
-    """Of one stage of one experiment."""
+    """The speed of one stage of one experiment."""
 
     by_seed: Annotated[Mapping[str, float], Field(min_length=1)]
-    """Seconds of each seed's training, or lines per second of its reading or of its beam search, to a tenth."""
+    """By seed: seconds of the training, or lines per second of the evaluation or beam search; to a tenth."""
     precision: str
     machine: str
 
     @property
     def mean(self) -> float:
-        """Over the seeds."""
+        """The mean over the seeds."""
         return fmean(self.by_seed.values())
 
 
 def write_timing(key: str, stage: Stage, by_seed: Mapping[int, float], precision: str) -> None:
-    """Keep what was timed of an experiment, or of a beam search, on this machine."""
-    from pipeline.runtime.machine import describe_machine  # imports torch, which reading can do without
+    """Write the timing of an experiment or a beam search, with a description of this machine."""
+    from pipeline.runtime.machine import describe_machine  # imports torch, which `read_timing` does not need
 
     rounded = {str(seed): round(value, 1) for seed, value in by_seed.items()}
     content = asdict(Timing(rounded, precision, describe_machine()))
@@ -39,10 +39,10 @@ def write_timing(key: str, stage: Stage, by_seed: Mapping[int, float], precision
 
 
 def read_timing(key: str, stage: Stage) -> Timing:
-    """What `write_timing` kept.
+    """Read a file of `write_timing`.
 
     Raises:
-        InputError: the file is absent or damaged; the message says what makes it.
+        InputError: the file is absent or damaged; the message names the command that makes it.
     """
     path = paths.timings(key, stage)
     try:

@@ -8,7 +8,7 @@ from pipeline.common.errors import InputError
 from pipeline.inference.batches import load_recognizer, predict_all, predict_images
 from pipeline.models.checkpoint import save_checkpoint
 from pipeline.models.recognizer import Recognizer
-from pipeline.runtime.hardware import Arithmetic
+from pipeline.runtime.hardware import ComputeConfig
 from tests.tiny import FP32, MODELS, tiny_lines, tiny_settings
 
 TEXTS = ["ABCDEF", "G", "Hi", "abc", "12 34", "z", "QRST", "W!W", "mnopqr", "7"]
@@ -18,7 +18,7 @@ def build(name: str = "line_cnn", loss: str = "ctc", **changes: object) -> Recog
     torch.manual_seed(0)
     recognizer = tiny_settings(name, loss, max_length=10, **changes).build()
     recognizer.model.eval()
-    with torch.no_grad():  # fresh weights see too little of the image; louder ones read every line otherwise
+    with torch.no_grad():  # fresh weights predict the same for most lines; larger ones do not
         for parameter in recognizer.model.parameters():
             parameter.mul_(2)
     return recognizer
@@ -27,10 +27,10 @@ def build(name: str = "line_cnn", loss: str = "ctc", **changes: object) -> Recog
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("loss", ["ce", "ctc"])
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
-def test_all_lines_are_read_as_each_alone_and_in_their_order(name: str, loss: str, batch_size: int) -> None:
+def test_all_lines_are_predicted_as_if_each_were_alone_and_in_order(name: str, loss: str, batch_size: int) -> None:
     recognizer = build(name, loss)
     lines = tiny_lines(TEXTS, max_length=10, overlap=0.3)
-    texts, rows = predict_all(recognizer, lines, batch_size=batch_size, arithmetic=FP32)
+    texts, rows = predict_all(recognizer, lines, batch_size=batch_size, compute=FP32)
     cut = [image[:, :width] for image, width in zip(lines.images, lines.widths.tolist(), strict=True)]
     assert texts == predict_images(recognizer, cut)
     assert len(set(texts)) > 5
@@ -39,35 +39,35 @@ def test_all_lines_are_read_as_each_alone_and_in_their_order(name: str, loss: st
     assert rows.shape == (len(TEXTS), 10)
 
 
-def test_reading_all_switches_dropout_off() -> None:
+def test_dropout_is_switched_off() -> None:
     recognizer = build()
     lines = tiny_lines(TEXTS, max_length=10)
-    expected, _ = predict_all(recognizer, lines, batch_size=4, arithmetic=FP32)
+    expected, _ = predict_all(recognizer, lines, batch_size=4, compute=FP32)
     recognizer.model.train()
-    assert predict_all(recognizer, lines, batch_size=4, arithmetic=FP32)[0] == expected
+    assert predict_all(recognizer, lines, batch_size=4, compute=FP32)[0] == expected
     assert not recognizer.model.training
 
 
 @pytest.mark.parametrize("bf16", [False, True])
-def test_bf16_is_what_the_model_computes_in(bf16: bool) -> None:
+def test_the_model_computes_in_bf16_if_asked(bf16: bool) -> None:
     recognizer = build()
     dtypes = set()
     recognizer.model.fc2.register_forward_hook(lambda _module, _inputs, output: dtypes.add(output.dtype))
     texts, rows = predict_all(
-        recognizer, tiny_lines(TEXTS, max_length=10), batch_size=4, arithmetic=Arithmetic("cpu", bf16)
+        recognizer, tiny_lines(TEXTS, max_length=10), batch_size=4, compute=ComputeConfig("cpu", bf16)
     )
     assert dtypes == {torch.bfloat16 if bf16 else torch.float32}
     assert len(texts) == len(rows) == len(TEXTS)
 
 
 @pytest.mark.parametrize("width", [1, 27, 28, 100, 3000])
-def test_images_of_any_width_are_read(width: int) -> None:
+def test_images_of_any_width_are_accepted(width: int) -> None:
     image = np.random.default_rng(0).integers(0, 256, (28, width), dtype=np.uint8)
     (text,) = predict_images(build(), [image])
     assert len(text) <= 10
 
 
-def test_images_may_be_one_array_or_several() -> None:
+def test_images_may_be_one_array_or_a_list() -> None:
     images = tiny_lines(["ABC", "DEF"]).images
     recognizer = build()
     assert predict_images(recognizer, images) == predict_images(recognizer, list(images))
@@ -97,14 +97,14 @@ def test_images_are_not_changed() -> None:
         (np.zeros((1, 28, 100), np.uint8), "(1, 28, 100) uint8"),
     ],
 )
-def test_other_images_are_refused_by_number(image: np.ndarray, got: str) -> None:
+def test_wrong_images_are_refused_by_number(image: np.ndarray, got: str) -> None:
     good = np.zeros((28, 50), np.uint8)
     with pytest.raises(InputError) as error:
         predict_images(build(), [good, image])
     assert str(error.value) == f"image 1: expected (28, W) uint8 with ink bright on dark, got {got}"
 
 
-def test_a_reader_comes_from_its_checkpoint(tmp_path: Path) -> None:
+def test_a_recognizer_is_loaded_from_its_checkpoint(tmp_path: Path) -> None:
     settings = tiny_settings("line_cnn", max_length=10)
     recognizer = build()
     save_checkpoint(tmp_path / "model.pt", settings, recognizer)

@@ -5,35 +5,37 @@ from torch import Tensor, nn
 from pipeline.data.storage.lines import Lines
 from pipeline.inference.evaluate import evaluate, mean_metrics
 from pipeline.objectives.cross_entropy import CrossEntropy
-from pipeline.runtime.hardware import Arithmetic
+from pipeline.runtime.hardware import ComputeConfig
 from tests.tiny import FP32, tiny_lines
 
-READINGS = {"ABC": "ABC", "A": "AB", "AB CD": "AB D", "XY": ""}
-"""What the recognizer that these tests make up says, by what the line says."""
+PREDICTIONS = {"ABC": "ABC", "A": "AB", "AB CD": "AB D", "XY": ""}
+"""What the fake recognizer predicts, by the text of the line."""
 
 
-class MadeUp:
-    """Reads what `READINGS` says: it knows a line by its width."""
+class FakeRecognizer:
+    """Predicts what `PREDICTIONS` says; it recognizes a line by its width."""
 
     def __init__(self, lines: Lines) -> None:
         self.model = nn.Linear(3, 4)
         self.objective = CrossEntropy(8)
-        self.readings = {int(width): READINGS[text] for width, text in zip(lines.widths, lines.texts, strict=True)}
+        self.predictions = {
+            int(width): PREDICTIONS[text] for width, text in zip(lines.widths, lines.texts, strict=True)
+        }
 
     def read(self, images: Tensor, widths: list[int]) -> tuple[list[str], Tensor]:
         assert images.shape == (len(widths), 28, max(widths))
-        texts = [self.readings[width] for width in widths]
+        texts = [self.predictions[width] for width in widths]
         return texts, self.objective.encode(texts)
 
 
 @pytest.fixture
 def lines() -> Lines:
-    return tiny_lines(list(READINGS))
+    return tiny_lines(list(PREDICTIONS))
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 4])
 def test_metrics_by_hand(lines: Lines, batch_size: int) -> None:
-    result = evaluate(MadeUp(lines), lines, batch_size=batch_size, arithmetic=FP32)  # type: ignore[arg-type]
+    result = evaluate(FakeRecognizer(lines), lines, batch_size=batch_size, compute=FP32)  # type: ignore[arg-type]
     assert result.lines_per_second > 0
     # Edits 0, 1, 1 and 2; words wrong 0, 1, 1 and 1. Of 8 positions hit: 8; 1 + 6; "AB D" for "AB CD" 3 + 3
     # (position 3 says D for C, 4 says padding for D); 0 + 6.
@@ -72,8 +74,8 @@ def test_metrics_of_one_seed_are_its_own() -> None:
     assert mean_metrics({7: metrics}) == metrics
 
 
-def test_predictions_are_in_the_datas_order(lines: Lines) -> None:
-    table = evaluate(MadeUp(lines), lines, batch_size=3, arithmetic=Arithmetic("cpu", bf16=True))  # type: ignore[arg-type]
+def test_predictions_are_in_the_order_of_the_data(lines: Lines) -> None:
+    table = evaluate(FakeRecognizer(lines), lines, batch_size=3, compute=ComputeConfig("cpu", bf16=True))  # type: ignore[arg-type]
     assert table.predictions.to_dict("list") == {
         "line": [0, 1, 2, 3],
         "text": ["ABC", "A", "AB CD", "XY"],
@@ -87,9 +89,9 @@ def test_predictions_are_in_the_datas_order(lines: Lines) -> None:
     }
 
 
-def test_the_reader_is_switched_to_reading(lines: Lines) -> None:
-    recognizer = MadeUp(lines)
+def test_the_model_is_switched_to_evaluation_mode(lines: Lines) -> None:
+    recognizer = FakeRecognizer(lines)
     assert recognizer.model.training
-    evaluate(recognizer, lines, batch_size=2, arithmetic=FP32)  # type: ignore[arg-type]
+    evaluate(recognizer, lines, batch_size=2, compute=FP32)  # type: ignore[arg-type]
     assert not recognizer.model.training
     assert torch.equal(recognizer.objective.encode(["AB"])[0, 2:], torch.full((6,), 3))

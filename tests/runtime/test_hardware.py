@@ -3,13 +3,15 @@ import os
 import platform
 import subprocess
 import sys
+import timeit
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from pipeline.runtime import hardware
-from pipeline.runtime.hardware import bf16_pays_on_cpu, choose_precision, prepare_cpu, uses_gpu
+from pipeline.runtime.hardware import choose_precision, is_bf16_fast_on_cpu, prepare_cpu, uses_gpu
 from tests.imports import ROOT
 
 
@@ -26,8 +28,8 @@ def machine(
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     seconds = {torch.float32: 2.0, torch.bfloat16: 1.0 if pays else 3.0}
-    monkeypatch.setattr(hardware, "product_seconds", lambda square: seconds[square.dtype])
-    bf16_pays_on_cpu.cache_clear()
+    monkeypatch.setattr(hardware, "time_product", lambda matrix: seconds[matrix.dtype])
+    is_bf16_fast_on_cpu.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -69,19 +71,20 @@ def test_bf16_that_is_slower_on_the_processor_is_not_taken(
 def test_products_are_measured_once_and_not_where_bf16_is_not_native(monkeypatch: pytest.MonkeyPatch) -> None:
     measured: list[torch.dtype] = []
     machine(monkeypatch, avx512=True)
-    monkeypatch.setattr(hardware, "product_seconds", lambda square: measured.append(square.dtype) or 1.0)
+    monkeypatch.setattr(hardware, "time_product", lambda matrix: measured.append(matrix.dtype) or 1.0)
     assert [choose_precision("auto", "cpu") for _ in range(3)] == ["bf16-mixed"] * 3
     assert measured == [torch.bfloat16, torch.float32]
-    bf16_pays_on_cpu.cache_clear()
+    is_bf16_fast_on_cpu.cache_clear()
     machine(monkeypatch)
-    monkeypatch.setattr(hardware, "product_seconds", lambda square: pytest.fail("measured for nothing"))
+    monkeypatch.setattr(hardware, "time_product", lambda matrix: pytest.fail("measured for nothing"))
     assert choose_precision("auto", "cpu") == "32-true"
 
 
 def test_the_fastest_product_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 5.0, 10.0, 12.0, 20.0, 23.0])
-    monkeypatch.setattr(hardware.time, "perf_counter", lambda: next(clock))
-    assert hardware.product_seconds(torch.ones(2, 2), rounds=3) == 2.0
+    repeat = partial(timeit.repeat, timer=lambda: next(clock))
+    monkeypatch.setattr(timeit, "repeat", repeat)
+    assert hardware.time_product(torch.ones(2, 2), rounds=3) == 2.0
 
 
 @pytest.mark.parametrize("precision", ["32-true", "16-mixed", "bf16-mixed", "bf16-true"])

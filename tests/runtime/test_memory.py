@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pipeline.runtime import memory
-from pipeline.runtime.memory import KeptMemory, peak_memory, resident_memory, share_of_memory, usable_memory
+from pipeline.runtime.memory import MemoryTrimmer, memory_share, peak_memory, resident_memory, usable_memory
 from tests.imports import ROOT
 
 
@@ -21,7 +21,7 @@ def test_memory_is_given_back_above_the_limit(above: int, trims: int, monkeypatc
     monkeypatch.setattr("pipeline.runtime.memory.resident_memory", lambda: 1000 + above)
     monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.36"))
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: SimpleNamespace(malloc_trim=made.append))
-    KeptMemory(1000).bound()
+    MemoryTrimmer(1000).trim_above_limit()
     assert made == [0] * trims
 
 
@@ -31,9 +31,9 @@ def test_what_a_step_needs_by_itself_is_kept(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("pipeline.runtime.memory.resident_memory", lambda: next(held))
     monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.36"))
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: SimpleNamespace(malloc_trim=trims.append))
-    kept, limits = KeptMemory(1000), []
+    kept, limits = MemoryTrimmer(1000), []
     for _ in range(9):
-        kept.bound()
+        kept.trim_above_limit()
         limits.append((kept.limit, len(trims)))
     # 1200 is given back; the step after it still needs 1100, so 1375 may be held. 1400 is too much again, the
     # next step keeps within the limit; so does 1200 after 1500.
@@ -61,22 +61,22 @@ def test_processes_share_half_of_the_memory_by_their_threads(
     monkeypatch.setattr(memory, "usable_memory", lambda: 800)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     monkeypatch.setattr(memory, "count_cores", lambda: cores)
-    assert share_of_memory() == share
+    assert memory_share() == share
 
 
 @pytest.mark.parametrize(("given", "limit"), [(None, 600), (700, 700), (0, 0)])
 def test_without_a_limit_of_its_own_it_is_the_share_of_this_process(
     given: int | None, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "share_of_memory", lambda: 600)
-    assert KeptMemory(given).limit == limit
+    monkeypatch.setattr(memory, "memory_share", lambda: 600)
+    assert MemoryTrimmer(given).limit == limit
 
 
 def test_memory_stays_with_a_c_library_that_cannot_give_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[str] = []
     monkeypatch.setattr(platform, "libc_ver", lambda: ("musl", "1"))
     monkeypatch.setattr(ctypes, "CDLL", loaded.append)
-    KeptMemory(0).bound()
+    MemoryTrimmer(0).trim_above_limit()
     assert loaded == []
 
 

@@ -1,47 +1,27 @@
-import math
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
-from torch import Tensor
 
 from pipeline.common.errors import InputError
 from pipeline.data.storage.lines import Lines
 from pipeline.inference.evaluate import evaluate
 from pipeline.metrics.epoch import EpochMetrics
-from pipeline.models.checkpoint import RecognizerSettings, save_checkpoint
+from pipeline.models.checkpoint import save_checkpoint
 from pipeline.models.recognizer import Recognizer
-from pipeline.objectives.cross_entropy import CrossEntropy
 from pipeline.objectives.ctc import CTC
 from pipeline.settings.experiment import TrainingSettings
 from pipeline.training import train as module
-from pipeline.training import trainer as trainer_module
-from pipeline.training.resume import Progress
-from pipeline.training.train import initial_recognizer, require_fitting, train
+from pipeline.training.train import build_recognizer, train
 from tests.tiny import FP32, tiny_lines, tiny_settings, tiny_training
+from tests.training.short import TEXTS, checkpoint_bytes, fit
 
-TEXTS = ["AB", "CCA", "hi B", "A"]
 COLUMNS = [
     *("epoch", "step", "learning_rate", "train_loss", "val_loss"),
     *(f"{part}_{rate}" for part in ("train", "val") for rate in ("cer", "cer_lab", "wer", "exact")),
     *(f"{part}_{rate}" for part in ("train", "val") for rate in ("accuracy", "accuracy_text")),
 ]
-
-
-def fit(
-    settings: RecognizerSettings,
-    training: TrainingSettings,
-    texts: Sequence[str] = TEXTS,
-    validation: Sequence[str] = TEXTS,
-) -> module.Trained:
-    return train(settings, training, tiny_lines(texts), tiny_lines(validation, seed=1))
-
-
-def weights_of(trained: module.Trained, settings: RecognizerSettings, folder: Path) -> bytes:
-    save_checkpoint(folder / "model.pt", settings, trained.recognizer)
-    return (folder / "model.pt").read_bytes()
 
 
 def loss_on(recognizer: Recognizer, lines: Lines) -> float:
@@ -70,10 +50,25 @@ def test_four_lines_are_learned_by_heart(
     texts = ["AB", "CCA", "hiB" if name == "line_cnn_simple" else "hi B", "A"]
     training = tiny_training(max_epochs=epochs, learning_rate=learning_rate, early_stopping_patience=1000)
     trained = fit(tiny_settings(name, loss, wrap=wrap, **sizes), training, texts * 8, texts)
-    result = evaluate(trained.recognizer, tiny_lines(texts), batch_size=3, arithmetic=FP32)
+    result = evaluate(trained.recognizer, tiny_lines(texts), batch_size=3, compute=FP32)
     assert result.predictions["prediction"].tolist() == texts
     assert result.metrics["test_cer"] == 0
     assert trained.history["val_cer"].iloc[0] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "epochs"),
+    [("line_resnet_lstm", 0.005, 40), ("line_resnet_transformer", 0.003, 40), ("line_resnet_conformer", 0.003, 40)],
+)
+def test_four_lines_are_learned_by_heart_by_the_resnets(name: str, rate: float, epochs: int) -> None:
+    texts = ["AB", "CCA", "hi B", "A"]
+    training = tiny_training(
+        max_epochs=epochs, learning_rate=rate, optimizer="adamw", one_cycle=True, early_stopping_patience=1000
+    )
+    sizes = {"conv_dim": 8, "lstm_dim": 32} if name == "line_resnet_lstm" else {"conv_dim": 8}
+    trained = fit(tiny_settings(name, **sizes), training, texts * 8, texts)
+    result = evaluate(trained.recognizer, tiny_lines(texts), batch_size=3, compute=FP32)
+    assert result.predictions["prediction"].tolist() == texts
 
 
 @pytest.mark.parametrize(("loss", "further"), [("ce", []), ("ctc", ["train_blank_share", "val_blank_share"])])
@@ -91,38 +86,11 @@ def test_history_has_one_row_an_epoch(loss: str, further: list[str]) -> None:
     assert [{"epoch": epoch, **row} for epoch, row in heard] == history.to_dict("records")
 
 
-def test_training_rates_are_those_of_their_own_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    computed: list[tuple[float, dict[str, float]]] = []
-    compute = EpochMetrics.compute
-
-    def spy(metric: EpochMetrics) -> dict[str, float]:
-        computed.append((float(metric.lines), compute(metric)))
-        return computed[-1][1]
-
-    monkeypatch.setattr(EpochMetrics, "compute", spy)
-    training = tiny_training(max_epochs=4, learning_rate=0.05)
-    history = fit(tiny_settings("line_cnn_simple", "ce"), training, TEXTS * 2, TEXTS[:3]).history
-    assert [lines for lines, _ in computed] == [3, 8] * 4
-    for part, of_part in (("val", computed[0::2]), ("train", computed[1::2])):
-        for name in ("cer", "accuracy"):
-            expected = [rates[name] for _, rates in of_part]
-            assert history[f"{part}_{name}"].tolist() == pytest.approx(expected)
-    assert history["train_cer"].nunique() > 1
-
-
-def test_losses_weigh_every_line_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Six lines make batches of four and two: their mean of means is not the mean over lines.
-    monkeypatch.setattr(CrossEntropy, "loss", lambda self, logits, lengths, texts: logits.mean() * 0 + len(texts))
-    history = fit(tiny_settings("line_cnn", "ce"), tiny_training(), ["A"] * 6, ["B"] * 5).history
-    assert history["train_loss"].tolist() == pytest.approx([(4 * 4 + 2 * 2) / 6])
-    assert history["val_loss"].tolist() == pytest.approx([(4 * 4 + 1 * 1) / 5])
-
-
 @pytest.mark.parametrize(("name", "loss"), [("line_cnn_simple", "ce"), ("line_cnn_lstm", "ctc")])
 def test_the_seed_decides_the_weights(name: str, loss: str, tmp_path: Path) -> None:
     settings = tiny_settings(name, loss)
     first, again, other = (
-        weights_of(fit(settings, tiny_training(max_epochs=2, seeds=[seed]), TEXTS * 3), settings, tmp_path)
+        checkpoint_bytes(fit(settings, tiny_training(max_epochs=2, seeds=[seed]), TEXTS * 3), settings, tmp_path)
         for seed in (1, 1, 2)
     )
     assert first == again
@@ -147,7 +115,7 @@ def test_training_starts_from_a_checkpoint(tmp_path: Path, monkeypatch: pytest.M
     start = settings.build()
     save_checkpoint(tmp_path / "models" / "start.pt", settings, start)
     read = tiny_settings("line_cnn", "ctc", max_length=5)  # the weights do not depend on the loss
-    loaded = initial_recognizer(read, "models/start.pt")
+    loaded = build_recognizer(read, "models/start.pt")
     assert type(loaded.objective) is CTC
     assert loaded.objective.max_length == 5
     assert loaded.model.training
@@ -173,95 +141,6 @@ def test_a_checkpoint_of_other_sizes_is_refused(other: str, tmp_path: Path, monk
         fit(tiny_settings("line_cnn"), tiny_training(load="none.pt"))
 
 
-@pytest.mark.parametrize("part", ["training", "validation"])
-def test_a_line_that_ctc_cannot_write_is_refused(part: str) -> None:
-    settings = tiny_settings("line_cnn_simple", "ctc", window_stride=35)
-    texts = {"training": ["AB"], "validation": ["AB"], part: ["AB", "ABBA"]}
-    with pytest.raises(InputError) as error:
-        fit(settings, tiny_training(), texts["training"], texts["validation"])
-    assert str(error.value) == (
-        "experiments: CTC cannot fit 1 of 3 lines: 'ABBA' and its repeats need 5 steps; it is 112 pixels wide, "
-        "which makes S = 4 with windows of 28 every 35 pixels; choose a smaller window_stride"
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "width", "stride", "wrap", "fits"),
-    [
-        ("ABC", 84, 28, False, True),
-        ("ABB", 84, 28, False, False),
-        ("ABB", 85, 28, False, True),
-        ("AAA", 84, 21, False, False),
-        ("AAA", 84, 20, False, True),
-        ("AB", 84, 28, True, False),
-        ("AB", 84, 27, True, True),
-    ],
-)
-def test_which_lines_ctc_can_write(text: str, width: int, stride: int, wrap: bool, fits: bool) -> None:
-    recognizer = tiny_settings("line_cnn_simple", "ctc", wrap=wrap, window_stride=stride).build()
-    if fits:
-        require_fitting(recognizer, ["A", text], [84, width])
-    else:
-        with pytest.raises(InputError, match=f"'{text}' .* {width} pixels wide, .* every {stride} pixels"):
-            require_fitting(recognizer, ["A", text], [84, width])
-
-
-def test_a_rare_crowded_line_is_named_but_not_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    recognizer = tiny_settings("line_cnn_simple", "ctc", window_stride=28).build()
-    texts, widths = ["A"] * 99 + ["400000"], [28] * 99 + [151]
-    require_fitting(recognizer, texts, widths)
-    (line,) = capsys.readouterr().out.splitlines()
-    assert line == (
-        "train: 1 of 100 lines teach nothing, as CTC cannot fit them: '400000' and its repeats need 10 steps; "
-        "it is 151 pixels wide, which makes S = 6 with windows of 28 every 28 pixels"
-    )
-    with pytest.raises(InputError, match="CTC cannot fit 1 of 99 lines: '400000'"):
-        require_fitting(recognizer, texts[1:], widths[1:])
-
-
-def test_cross_entropy_asks_nothing_of_steps() -> None:
-    settings = tiny_settings("line_cnn_simple", "ce", window_stride=100)
-    assert len(fit(settings, tiny_training(), ["AAAA"], ["AAAA"]).history) == 1
-
-
-@pytest.mark.parametrize("value", ["nan", "inf"])
-def test_a_loss_that_is_no_number_stops_the_training(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = 0
-
-    def loss(self: CrossEntropy, logits: Tensor, lengths: Sequence[int], texts: Sequence[str]) -> Tensor:
-        nonlocal calls
-        calls += 1
-        return logits.mean() * 0 + (float(value) if calls == 6 else 1)
-
-    monkeypatch.setattr(CrossEntropy, "loss", loss)
-    # An epoch has three batches of training and one of validation, so that the sixth loss is epoch 1's second.
-    with pytest.raises(InputError) as error:
-        fit(tiny_settings("line_cnn", "ce"), tiny_training(max_epochs=9), ["A"] * 12)
-    assert str(error.value) == (
-        f"training: the loss is {value} at step 4 of epoch 1 on 4 of 4 training lines in the batch: "
-        "7 'A', 1 'A', 0 'A', 3 'A'; "
-        "lower training.learning_rate or set training.trainer.gradient_clip_val"
-    )
-
-
-def one_cycle(step: int, total: int, peak: float) -> float:
-    """OneCycle's rate at a step: from peak / 25 up, and down to peak / 250,000, each along half a cosine."""
-    rise = 0.3 * total - 1
-    if step <= rise:
-        low, high, share = peak, peak / 25, step / rise
-    else:
-        low, high, share = peak / 25 / 1e4, peak, (step - rise) / (total - 1 - rise)
-    return low + (high - low) * (1 + math.cos(math.pi * share)) / 2
-
-
-def test_one_cycle_raises_and_lowers_the_rate() -> None:
-    training = tiny_training(max_epochs=10, one_cycle=True, learning_rate=0.01)
-    history = fit(tiny_settings("line_cnn", "ce"), training, ["A"] * 8).history
-    # Two steps an epoch, and after each step the rate of the next.
-    expected = [one_cycle(2 * epoch, 20, 0.01) for epoch in range(1, 10)]
-    assert history["learning_rate"].tolist()[:-1] == pytest.approx(expected)
-
-
 def test_the_finder_replaces_the_rate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[float] = []
     compute = EpochMetrics.compute
@@ -281,7 +160,7 @@ def test_the_finder_replaces_the_rate(capsys: pytest.CaptureFixture[str], monkey
 def test_the_finder_leaves_the_rate_where_it_finds_none(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer_module.Tuner, "lr_find", lambda self, *args, **kwargs: None)
+    monkeypatch.setattr(module.Tuner, "lr_find", lambda self, *args, **kwargs: None)
     training = tiny_training(learning_rate=0.25, find_learning_rate=True)
     assert fit(tiny_settings("line_cnn", "ce"), training).history["learning_rate"].tolist() == [0.25]
     assert capsys.readouterr().out == "learning rate: 0.25 (nothing better found)\n"
@@ -297,7 +176,7 @@ def test_batches_are_accumulated(batches: int, steps: int) -> None:
 def test_gradients_are_clipped(tmp_path: Path) -> None:
     settings = tiny_settings("line_cnn", "ce")
     plain, clipped = (
-        weights_of(fit(settings, tiny_training({"gradient_clip_val": clip}, max_epochs=2)), settings, tmp_path)
+        checkpoint_bytes(fit(settings, tiny_training({"gradient_clip_val": clip}, max_epochs=2)), settings, tmp_path)
         for clip in (None, 1e-6)
     )
     assert plain != clipped
@@ -314,51 +193,38 @@ def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert list(here.iterdir()) == list(scratch.iterdir()) == []
 
 
-class Interruption(Exception):
-    """Stands for whatever ends a process."""
-
-
-def interrupt_in(epoch: int) -> Callable[[int, dict[str, float]], None]:
-    """Ends the training in that epoch, before it is saved."""
-
-    def on_epoch(number: int, _row: dict[str, float]) -> None:
-        if number == epoch:
-            raise Interruption
-
-    return on_epoch
-
-
-@pytest.mark.parametrize(
-    ("name", "loss", "changes"),
-    [
-        ("line_cnn_simple", "ce", {}),
-        ("line_cnn_lstm", "ctc", {"one_cycle": True}),
-        ("line_cnn", "ce", {"learning_rate": 0.05, "early_stopping_patience": 1, "max_epochs": 30}),
-        ("line_cnn", "ce", {"find_learning_rate": True}),
-    ],
-)
-def test_an_interrupted_training_ends_as_if_it_never_had_been(
-    name: str, loss: str, changes: dict[str, object], tmp_path: Path
-) -> None:
-    settings, training = (
-        tiny_settings(name, loss),
-        tiny_training(**{"max_epochs": 5, "learning_rate": 0.002, **changes}),
+def test_an_average_follows_the_weights() -> None:
+    """With a decay of d, the average after two steps is d (d w0 + (1 - d) w1) + (1 - d) w2."""
+    settings = tiny_settings("line_cnn")
+    plain = [
+        dict(fit(settings, tiny_training(max_epochs=epochs), ["AB", "A"], ["AB"]).recognizer.model.named_parameters())
+        for epochs in (1, 2)
+    ]
+    start = dict(
+        fit(settings, tiny_training(learning_rate=1e-30), ["AB", "A"], ["AB"]).recognizer.model.named_parameters()
     )
-    lines, validation = tiny_lines(TEXTS * 3), tiny_lines(TEXTS, seed=1)
-    whole = train(settings, training, lines, validation)
-    progress = Progress(tmp_path / "progress")
-    epochs = len(whole.history)
-    for epoch in sorted({0, 1, epochs - 1}):  # in the first one, twice later, in the last one
-        with pytest.raises(Interruption):
-            train(settings, training, lines, validation, interrupt_in(epoch), progress)
-        assert progress.last.exists() is (epoch > 0)
-    heard: list[int] = []
-    resumed = train(settings, training, lines, validation, lambda epoch, _row: heard.append(epoch), progress)
-    assert heard == [epochs - 1]
-    pd.testing.assert_frame_equal(resumed.history, whole.history, check_exact=True)
-    assert weights_of(resumed, settings, tmp_path) == weights_of(whole, settings, tmp_path)
-    # Interrupted after the last epoch, before its results were written:
-    again = train(settings, training, lines, validation, lambda epoch, _row: heard.append(epoch), progress)
-    assert heard == [epochs - 1]
-    pd.testing.assert_frame_equal(again.history, whole.history, check_exact=True)
-    assert weights_of(again, settings, tmp_path) == weights_of(whole, settings, tmp_path)
+    averaged = fit(settings, tiny_training(max_epochs=2, average_decay=0.75), ["AB", "A"], ["AB"])
+    for name, found in averaged.recognizer.model.named_parameters():
+        # PyTorch's average begins as the weights after the first step.
+        begun = plain[0][name]
+        expected = 0.75 * begun + 0.25 * plain[1][name]
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+        assert not torch.equal(found, plain[1][name])
+        assert not torch.equal(begun, start[name])
+
+
+def test_what_is_kept_is_what_was_validated() -> None:
+    lines = tiny_lines(["AB", "CCA", "A"])
+    training = tiny_training(max_epochs=6, average_decay=0.5, learning_rate=0.01)
+    trained = train(tiny_settings("line_resnet_lstm"), training, lines, lines)
+    trained.recognizer.model.eval()
+    with torch.no_grad():
+        logits, lengths = trained.recognizer.logits(torch.from_numpy(lines.images), lines.widths.tolist())
+        loss = float(trained.recognizer.objective.loss(logits, lengths, lines.texts))
+    assert loss == pytest.approx(trained.history["val_loss"].min(), rel=1e-4)
+
+
+def test_the_defaults_are_the_lectures() -> None:
+    fields = TrainingSettings.model_fields
+    defaults = {name: fields[name].default for name in ("optimizer", "weight_decay", "average_decay", "endless")}
+    assert defaults == {"optimizer": "adam", "weight_decay": 0.0, "average_decay": None, "endless": None}
