@@ -11,7 +11,7 @@ from pipeline.data.storage.line_store import read_attributes, read_lines
 from pipeline.models.checkpoint import RecognizerSettings
 from pipeline.runtime.hardware import prepare_cpu
 from pipeline.settings.experiment import read_experiment
-from pipeline.training.resume import fingerprint_of, place_of, progress_of
+from pipeline.training.resume import find_progress, make_fingerprint, open_progress
 from pipeline.training.tracked import train_tracked, write_outputs
 from pipeline.training.train import train
 from pipeline.training.trainer import is_main_process
@@ -44,12 +44,12 @@ def main(key: str, load: str | None) -> None:
     progresses = {}
     with ExitStack() as stack:
         for seed in training.seeds:
-            fingerprint = fingerprint_of(identity, training.of_seed(seed), *hashes)
+            fingerprint = make_fingerprint(identity, training.of_seed(seed), *hashes)
             if is_main_process():
-                progresses[seed] = stack.enter_context(progress_of(fingerprint))
+                progresses[seed] = stack.enter_context(open_progress(fingerprint))
                 if progresses[seed].seconds is None:
                     train_tracked(key, experiment, training, seed, recognizer_settings, parts, progresses[seed])
-            elif (progress := place_of(fingerprint)).seconds is None:
+            elif (progress := find_progress(fingerprint)).seconds is None:
                 train(recognizer_settings, training.of_seed(seed), *parts, progress=progress)
         if progresses:
             write_outputs(key, training, progresses)

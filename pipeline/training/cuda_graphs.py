@@ -1,7 +1,7 @@
-"""Training on a GPU without waiting for Python: what a model launches is recorded once for each shape, and replayed.
+"""CUDA graphs: capture the forward and the backward pass of training once for each shape of batch, then replay them.
 
-A step of these models is some hundred operations of microseconds each, which take PyTorch longer to launch than the
-GPU to compute. A CUDA graph launches all of a forward pass at once, and all of a backward pass.
+A pass of these models has some hundred operations of microseconds each. PyTorch takes longer to launch them than the
+GPU to compute them. A CUDA graph launches all operations of a pass at once.
 """
 
 from collections import Counter
@@ -18,146 +18,150 @@ from pipeline.models.base import LineModel
 from pipeline.models.layers.lengths import DeviceLengths
 from pipeline.models.recognizer import Recognizer, to_pixels
 
-KEPT_FREE = 1 / 4
-"""Share of the GPU's memory that recordings leave: what they take stays taken, and other trainings may need it."""
-COMES_AGAIN = 2
-"""A shape is recorded when it comes this often; the times before set up what libraries keep for it."""
+MIN_FREE_MEMORY = 1 / 4
+"""Fraction of the GPU's memory to leave free for other trainings. Captured passes never return theirs."""
+CAPTURE_AT_OCCURRENCE = 2
+"""The occurrence of a shape at which it is captured. The first one runs without a graph, while libraries set up."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The shape that a batch is computed in."""
+class PaddedShape:
+    """The shape of batches that share a graph."""
 
     lines: int
     """B."""
     width: int
-    """Pixels, those of the batch and blank paper."""
+    """Width in pixels, with the background that is added."""
     steps: int
     """S."""
 
 
-def plan(windows: Windows, raster: int, shape: tuple[int, int], steps: int, *, cut_to_lines: bool) -> Plan:
-    """The plan of B lines of W pixels (`shape`), which need so many steps.
+def pad_shape(
+    windows: Windows, width_multiple: int, shape: tuple[int, int], steps: int, *, cut_to_lines: bool
+) -> PaddedShape:
+    """Pad the `shape` (B, W) of a batch that needs `steps` steps.
 
-    Widths are multiples of `raster`, so that few plans serve all batches. Where only the steps on a line count, there
-    are as many as fit the paper that is computed anyway; where all of them do, as many as are needed.
+    Widths are multiples of `width_multiple`, so that few graphs serve all batches. With `cut_to_lines`, further steps
+    are ignored: there are as many as fit the padded width. Without, all steps count: there are exactly `steps`.
     """
     lines, pixels = shape
     if not cut_to_lines:
-        return Plan(lines, round_up(pixels, raster), steps)
-    width = round_up(max(pixels, windows.width_for(steps)), raster)
-    return Plan(lines, width, (width - windows.width - windows.margin) // windows.stride + 1)
+        return PaddedShape(lines, round_up(pixels, width_multiple), steps)
+    width = round_up(max(pixels, windows.width_for(steps)), width_multiple)
+    return PaddedShape(lines, width, (width - windows.width - windows.margin) // windows.stride + 1)
 
 
 @dataclass(frozen=True)
 class GraphedRecognizer(Recognizer):
-    """A recognizer whose training steps on a GPU are replayed; it computes what a `Recognizer` does.
+    """Computes what a `Recognizer` does, but replays CUDA graphs when it trains on one GPU in one process.
 
-    One process on one device, and the gradients of one batch at a time: those of a batch lie where the next one's will.
-    While a pass is recorded, no loss or logits of an earlier step may be left: PyTorch would wait for their stream.
+    Gradient buffers are reused: consume them before the next replay, so no gradient accumulation. Keep no loss or
+    logits of an earlier step while a pass is captured: PyTorch would wait for their stream.
     """
 
-    graphs: "Graphs" = field(init=False, repr=False, compare=False)
+    graphs: "GraphCache" = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Begin without graphs."""
-        object.__setattr__(self, "graphs", Graphs(self.model))
+        """Start without graphs."""
+        object.__setattr__(self, "graphs", GraphCache(self.model))
 
     def logits_by_depth(self, images: Tensor, widths: Sequence[int]) -> tuple[list[Tensor], list[int]]:
-        """As `Recognizer`'s, of as many steps as planned."""
-        raster = self.model.raster
-        replayed = images.is_cuda and self.model.training and torch.is_grad_enabled()
-        if raster is None or not replayed or torch.distributed.is_initialized():
+        """As `Recognizer.logits_by_depth`, but logits may have more steps than the longest line."""
+        width_multiple = self.model.raster
+        trains_on_gpu = images.is_cuda and self.model.training and torch.is_grad_enabled()
+        if width_multiple is None or not trains_on_gpu or torch.distributed.is_initialized():
             return super().logits_by_depth(images, widths)
-        lengths = self.objective.lengths(self.model.windows, widths)
-        cut = self.objective.cut_to_lines
-        shape = len(images), images.shape[2]
-        planned = plan(self.model.windows, raster, shape, max(lengths), cut_to_lines=cut)
-        return self.graphs.logits_by_depth(planned, images, lengths), lengths
+        windows, shape = self.model.windows, (len(images), images.shape[2])
+        lengths = self.objective.lengths(windows, widths)
+        padded = pad_shape(windows, width_multiple, shape, max(lengths), cut_to_lines=self.objective.cut_to_lines)
+        return self.graphs.logits_by_depth(padded, images, lengths), lengths
 
 
-class Graphs:
-    """The recorded passes of one model, all in one pool of memory: a step is over before the next one begins."""
+class GraphCache:
+    """The captured passes of one model. They share one memory pool, because no two steps run at the same time."""
 
     def __init__(self, model: LineModel) -> None:
         self.model = model
-        self._seen: Counter[Plan] = Counter()
-        self._recordings: dict[Plan, Recording] = {}
-        self._where: list[int] = []
+        self._occurrences: Counter[PaddedShape] = Counter()
+        self._passes: dict[PaddedShape, CapturedPasses] = {}
+        self._addresses: list[int] = []
         self._pool: Any = None
 
-    def logits_by_depth(self, planned: Plan, images: Tensor, lengths: Sequence[int]) -> list[Tensor]:
-        """Logits (B, C, S) for images (B, 28, W) uint8, replayed if the plan has come before."""
-        self._forget_if_moved()
-        self._seen[planned] += 1
-        if planned not in self._recordings:
-            inputs = Inputs(planned, images.device)
-            if self._seen[planned] < COMES_AGAIN or free_share(images.device) < KEPT_FREE:
+    def logits_by_depth(self, shape: PaddedShape, images: Tensor, lengths: Sequence[int]) -> list[Tensor]:
+        """Logits (B, C, S) of images (B, 28, W) uint8, from a graph if the shape is captured."""
+        self._clear_if_moved()
+        self._occurrences[shape] += 1
+        if shape not in self._passes:
+            inputs = StaticInputs(shape, images.device)
+            few = self._occurrences[shape] < CAPTURE_AT_OCCURRENCE
+            if few or free_memory_fraction(images.device) < MIN_FREE_MEMORY:
                 inputs.fill(images, lengths)
                 return inputs.logits_by_depth(self.model)
-            self._recordings[planned] = Recording(self.model, inputs, self._pool)
-        recording = self._recordings[planned]
-        recording.inputs.fill(images, lengths)
-        return list(_Replay.apply(recording, *recording.parameters))  # type: ignore[no-untyped-call]
+            self._passes[shape] = CapturedPasses(self.model, inputs, self._pool)
+        passes = self._passes[shape]
+        passes.inputs.fill(images, lengths)
+        return list(_Replay.apply(passes, *passes.parameters))  # type: ignore[no-untyped-call]
 
-    def _forget_if_moved(self) -> None:
-        """Graphs know weights by their addresses, which change when a model goes to another device and back."""
-        where = [tensor.data_ptr() for tensor in (*self.model.parameters(), *self.model.buffers())]
-        if where != self._where:
-            self._recordings.clear()
-            self._seen.clear()
-            self._where, self._pool = where, torch.cuda.graph_pool_handle()
+    def _clear_if_moved(self) -> None:
+        """Drop all graphs if the weights have moved. Graphs hold addresses, which change with the model's device."""
+        addresses = [tensor.data_ptr() for tensor in (*self.model.parameters(), *self.model.buffers())]
+        if addresses != self._addresses:
+            self._passes.clear()
+            self._occurrences.clear()
+            self._addresses, self._pool = addresses, torch.cuda.graph_pool_handle()
 
 
-def free_share(device: torch.device) -> float:
-    """Share of a GPU's memory that no process holds."""
+def free_memory_fraction(device: torch.device) -> float:
+    """Fraction of a GPU's memory that no process holds."""
     free, total = torch.cuda.mem_get_info(device)
     return free / total
 
 
-class Inputs:
-    """Where a recorded pass finds its batch."""
+class StaticInputs:
+    """The input buffers of a captured pass, at fixed addresses."""
 
-    def __init__(self, planned: Plan, device: torch.device) -> None:
-        self.images = torch.zeros(planned.lines, CELL, planned.width, dtype=torch.uint8, device=device)
-        self.lengths = DeviceLengths(torch.zeros(planned.lines, dtype=torch.int64, device=device), planned.steps)
+    def __init__(self, shape: PaddedShape, device: torch.device) -> None:
+        self.images = torch.zeros(shape.lines, CELL, shape.width, dtype=torch.uint8, device=device)
+        self.lengths = DeviceLengths(torch.zeros(shape.lines, dtype=torch.int64, device=device), shape.steps)
 
     def fill(self, images: Tensor, lengths: Sequence[int]) -> None:
-        """Put a batch there, with blank paper right of it."""
+        """Copy a batch into the buffers, with background right of it."""
         width = images.shape[2]
         self.images[..., :width].copy_(images)
         self.images[..., width:].zero_()
         self.lengths.numbers.copy_(torch.tensor(lengths, pin_memory=self.images.is_cuda), non_blocking=True)
 
     def logits_by_depth(self, model: LineModel) -> list[Tensor]:
-        """What the model makes of it."""
+        """The model's logits for the buffers."""
         return model.logits_by_depth(to_pixels(self.images), self.lengths)
 
 
-class Recording:
-    """One forward and one backward pass: replaying one computes `outputs` from `inputs`, the other one `gradients` of
-    `parameters` from `of_outputs`.
+class CapturedPasses:
+    """Graphs of one forward and one backward pass.
+
+    Replaying `forward_graph` computes `outputs` from `inputs`. Replaying `backward_graph` computes `gradients` of
+    `parameters` from `grad_outputs`.
     """
 
-    def __init__(self, model: LineModel, inputs: Inputs, pool: Any) -> None:
+    def __init__(self, model: LineModel, inputs: StaticInputs, pool: Any) -> None:
         self.inputs = inputs
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.forwards, self.backwards = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
-        with _recording(self.forwards, pool), _uncached_autocast():
+        self.forward_graph, self.backward_graph = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
+        with _capture(self.forward_graph, pool), _uncached_autocast():
             outputs = inputs.logits_by_depth(model)
-        self.of_outputs = [torch.zeros_like(output) for output in outputs]
-        with _recording(self.backwards, pool):
-            self.gradients = torch.autograd.grad(outputs, self.parameters, self.of_outputs, allow_unused=True)
+        self.grad_outputs = [torch.zeros_like(output) for output in outputs]
+        with _capture(self.backward_graph, pool):
+            self.gradients = torch.autograd.grad(outputs, self.parameters, self.grad_outputs, allow_unused=True)
         self.outputs = [output.detach() for output in outputs]
 
 
-def _recording(graph: torch.cuda.CUDAGraph, pool: Any) -> AbstractContextManager[object]:
-    """Record what is launched; other threads, such as one that watches the machine, may do as they like meanwhile."""
+def _capture(graph: torch.cuda.CUDAGraph, pool: Any) -> AbstractContextManager[object]:
+    """Capture this thread's operations. Other threads may use the GPU meanwhile, such as a monitor."""
     return torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local")
 
 
 def _uncached_autocast() -> AbstractContextManager[object]:
-    """The same arithmetic, but with every weight rounded anew: a replay comes after the weights have changed."""
+    """Capture the casts of weights too. Autocast would cache the cast weights, and replays would not see new ones."""
     if not torch.is_autocast_enabled("cuda"):
         return nullcontext()
     return torch.autocast("cuda", torch.get_autocast_dtype("cuda"), cache_enabled=False)
@@ -165,15 +169,15 @@ def _uncached_autocast() -> AbstractContextManager[object]:
 
 class _Replay(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, recording: Recording, *_parameters: nn.Parameter) -> tuple[Tensor, ...]:
-        ctx.recording = recording
-        recording.forwards.replay()
-        return tuple(output.detach() for output in recording.outputs)
+    def forward(ctx: Any, passes: CapturedPasses, *_parameters: nn.Parameter) -> tuple[Tensor, ...]:
+        ctx.passes = passes
+        passes.forward_graph.replay()
+        return tuple(output.detach() for output in passes.outputs)
 
     @staticmethod
-    def backward(ctx: Any, *of_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        recording: Recording = ctx.recording
-        for kept, given in zip(recording.of_outputs, of_outputs, strict=True):
-            kept.copy_(given)
-        recording.backwards.replay()
-        return None, *(None if gradient is None else gradient.detach() for gradient in recording.gradients)
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        passes: CapturedPasses = ctx.passes
+        for static, given in zip(passes.grad_outputs, grad_outputs, strict=True):
+            static.copy_(given)
+        passes.backward_graph.replay()
+        return None, *(None if gradient is None else gradient.detach() for gradient in passes.gradients)

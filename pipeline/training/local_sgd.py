@@ -1,8 +1,8 @@
-"""Training on several devices that take steps by themselves, and average their weights now and then.
+"""Local SGD: each of several devices takes steps of its own, and their weights are averaged every few steps.
 
-With DDP all devices average their gradients, and so wait for one another, at every step, which on two cores takes a
-seventh of the time. Here they meet every few steps (local SGD: Stich, "Local SGD Converges Fast and Communicates
-Little", ICLR 2019; Lin et al., "Don't Use Large Mini-Batches, Use Local SGD", ICLR 2020).
+DDP averages gradients, so that all devices wait for one another at every step. On two cores this takes a seventh of
+the time. Sources: Stich, "Local SGD Converges Fast and Communicates Little", ICLR 2019; Lin et al., "Don't Use Large
+Mini-Batches, Use Local SGD", ICLR 2020.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,38 +13,39 @@ from pytorch_lightning.strategies import DDPStrategy
 from torch import Tensor, nn
 
 
-class LocalSteps(DDPStrategy):
-    """Lightning's DDP, but for the wrapper that averages gradients."""
+class LocalSGDStrategy(DDPStrategy):
+    """Lightning's DDP without `DistributedDataParallel`, which averages gradients."""
 
     def configure_ddp(self) -> None:
-        """Leave the model as it is; all processes begin alike, by one seed or one checkpoint."""
+        """Leave the model unwrapped. All processes start from the same weights: same seed or same checkpoint."""
 
 
 class AverageWeights(pl.Callback):
-    """Averages what the devices have learned: after every `steps` steps, and with the last of an epoch.
+    """Averages the weights of all devices every `steps` steps.
 
-    There the optimizers' moments too, as an interrupted training goes on from those of one device.
+    After the last step of an epoch it averages the optimizers' moments too: only one device saves its moments, and an
+    interrupted training resumes from them.
     """
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object) -> None:
-        """Average where it is time to."""
+        """Average if it is time to."""
         if trainer.is_last_batch:
-            average([*learned(pl_module), *moments(trainer.optimizers)])
+            average([*get_weights(pl_module), *get_moments(trainer.optimizers)])
         elif trainer.global_step % self.steps == 0:
-            average(learned(pl_module))
+            average(get_weights(pl_module))
 
 
-def learned(module: nn.Module) -> Iterator[Tensor]:
-    """Weights, and the running means of norms."""
+def get_weights(module: nn.Module) -> Iterator[Tensor]:
+    """Parameters, and the running statistics of norms."""
     yield from module.parameters()
     yield from (buffer for buffer in module.buffers() if buffer.is_floating_point())
 
 
-def moments(optimizers: Iterable[torch.optim.Optimizer]) -> Iterator[Tensor]:
-    """What optimizers remember of the gradients; all devices took it down in the same order."""
+def get_moments(optimizers: Iterable[torch.optim.Optimizer]) -> Iterator[Tensor]:
+    """The moments that optimizers keep of each parameter, in the same order on all devices."""
     for optimizer in optimizers:
         for state in optimizer.state.values():
             yield from (moment for moment in state.values() if moment.ndim)
@@ -52,13 +53,13 @@ def moments(optimizers: Iterable[torch.optim.Optimizer]) -> Iterator[Tensor]:
 
 @torch.no_grad()
 def average(tensors: Iterable[Tensor]) -> None:
-    """Make each the mean over all processes; one exchange for all, as each has a cost of its own.
+    """Replace each tensor by its mean over all processes, in a single all-reduce.
 
-    In place, unlike PyTorch's `average_parameters`, which leaves channels-last weights in the other layout.
+    PyTorch's `average_parameters` would change the memory format of channels-last weights. This writes in place.
     """
-    every = list(tensors)
-    flat = torch.cat([tensor.flatten() for tensor in every])
+    tensors = list(tensors)
+    flat = torch.cat([tensor.flatten() for tensor in tensors])
     torch.distributed.all_reduce(flat)
     flat /= torch.distributed.get_world_size()
-    for tensor, mean in zip(every, torch.split(flat, [tensor.numel() for tensor in every]), strict=True):
+    for tensor, mean in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
         tensor.copy_(mean.view(tensor.shape))

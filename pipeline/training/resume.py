@@ -1,7 +1,7 @@
-"""Where a training keeps its progress, so that an interrupted one goes on from its last whole epoch.
+"""Keep the progress of trainings in `.training/`, so that an interrupted one resumes after its last whole epoch.
 
-The trainings of one experiment with several seeds follow one another: what those that ended have made is kept
-until the last one has ended too.
+The seeds of one experiment are trained one after the other. The results of finished seeds are kept until the last
+seed has finished.
 """
 
 import hashlib
@@ -22,65 +22,65 @@ from pipeline.runtime.hardware import choose_precision
 from pipeline.settings.experiment import TrainingSettings
 
 FOLDER = ".training"
-KEPT = 8
-"""Interrupted experiments that are kept, with all their seeds; older ones go when a new one begins."""
+MAX_KEPT = 8
+"""Interrupted experiments that are kept, each with all its seeds. A new one replaces the oldest."""
 _PACKAGE = Path(pipeline.__file__).parent
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """The folder of one seed's training."""
 
     folder: Path
 
     @property
-    def checkpoint(self) -> Path:
-        """The checkpoint of a training that ended."""
+    def last_checkpoint(self) -> Path:
+        """Lightning's checkpoint after the last whole epoch."""
+        return self.folder / "last.ckpt"
+
+    @property
+    def trained_checkpoint(self) -> Path:
+        """The result of a finished training."""
         return self.folder / "trained.ckpt"
 
     @property
     def history(self) -> Path:
-        """The history of a training that ended."""
+        """The history of a finished training."""
         return self.folder / "history.csv"
 
     @property
     def seconds(self) -> float | None:
-        """How long a training took that ended; None where it has not."""
+        """The time of a finished training; None if it has not finished."""
         try:
             return float((self.folder / "seconds").read_text(encoding="utf-8"))
         except OSError:
             return None
 
     def finish(self, seconds: float) -> None:
-        """The checkpoint and the history are there: the training need not be gone on with."""
+        """Mark the training as finished, after `trained_checkpoint` and `history` are written. Drop the rest."""
         write_text(self.folder / "seconds", repr(seconds))
         for path in self.folder.glob("*.ckpt"):
-            if path != self.checkpoint:
+            if path != self.trained_checkpoint:
                 path.unlink()
 
     @property
-    def last(self) -> Path:
-        """Lightning's checkpoint after the last whole epoch."""
-        return self.folder / "last.ckpt"
-
-    @property
     def run_id(self) -> str | None:
-        """The MLflow run of this training, if it began before."""
+        """The MLflow run to resume; None if there is no whole epoch to resume after."""
         try:
-            return (self.folder / "run").read_text(encoding="utf-8") if self.last.exists() else None
+            return (self.folder / "run").read_text(encoding="utf-8") if self.last_checkpoint.exists() else None
         except OSError:
             return None
 
-    def keep_run(self, run_id: str) -> None:
+    def save_run_id(self, run_id: str) -> None:
         """Remember the MLflow run."""
         write_text(self.folder / "run", run_id)
 
 
 @contextmanager
-def progress_of(fingerprint: str) -> Iterator[Progress]:
-    """The progress of the training with this fingerprint; it stays if the block is interrupted, else it is removed.
+def open_progress(fingerprint: str) -> Iterator[TrainingProgress]:
+    """Open the progress of a training. Keep it if the block raises, else remove it.
 
-    Where another process is at the same training, this one gets a folder of its own that is not kept.
+    If another process holds the same training, this one gets a temporary folder instead.
     """
     root = project_root() / FOLDER
     root.mkdir(parents=True, exist_ok=True)
@@ -89,11 +89,11 @@ def progress_of(fingerprint: str) -> Iterator[Progress]:
         lock.acquire(timeout=0)
     except Timeout:
         with tempfile.TemporaryDirectory(prefix="emnist-lines-") as folder:
-            yield Progress(Path(folder))
+            yield TrainingProgress(Path(folder))
         return
     try:
-        _forget_old(root, _experiment_of(fingerprint))
-        progress = place_of(fingerprint)
+        _remove_oldest(root, _experiment_part(fingerprint))
+        progress = find_progress(fingerprint)
         progress.folder.mkdir(exist_ok=True)
         yield progress
         shutil.rmtree(progress.folder)
@@ -101,22 +101,22 @@ def progress_of(fingerprint: str) -> Iterator[Progress]:
         lock.release()
 
 
-def place_of(fingerprint: str) -> Progress:
-    """Where that training keeps its progress, for the further processes of a training on several devices."""
-    return Progress(project_root() / FOLDER / fingerprint)
+def find_progress(fingerprint: str) -> TrainingProgress:
+    """Where a training keeps its progress. For the further processes of a training on several devices."""
+    return TrainingProgress(project_root() / FOLDER / fingerprint)
 
 
-def fingerprint_of(settings: Mapping[str, object], training: TrainingSettings, *inputs: str) -> str:
-    """A name for all that decides the weights: settings, inputs (hashes of files), code, arithmetic, the seed.
+def make_fingerprint(settings: Mapping[str, object], training: TrainingSettings, *inputs: str) -> str:
+    """Hash everything that decides the weights: settings, `inputs` (hashes of files), code, arithmetic.
 
-    A training goes on only where all of it is as it was. Names of trainings that differ in their seed alone differ
-    in what follows the `-` alone.
+    A training resumes only if its fingerprint is the same. The seed is the part after the `-`, so that all seeds of
+    one experiment share the part before it.
     """
     (seed,) = training.seeds
     code = hashlib.sha256()
     for path in sorted(_PACKAGE.rglob("*.py")):
         code.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
-    decisive = {
+    identity = {
         "settings": settings,
         "training": training.model_dump(exclude={"seeds"}),
         "inputs": inputs,
@@ -125,20 +125,21 @@ def fingerprint_of(settings: Mapping[str, object], training: TrainingSettings, *
         "threads": torch.get_num_threads(),
         "precision": choose_precision(training.trainer.precision, training.trainer.accelerator),
     }
-    return f"{hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]}-{seed}"
+    return f"{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]}-{seed}"
 
 
-def _experiment_of(fingerprint: str) -> str:
+def _experiment_part(fingerprint: str) -> str:
     return fingerprint.partition("-")[0]
 
 
-def _forget_old(root: Path, experiment: str) -> None:
-    others: dict[str, list[Path]] = {}
+def _remove_oldest(root: Path, experiment: str) -> None:
+    """Make room for `experiment` among at most `MAX_KEPT`. The age of an experiment is that of its newest seed."""
+    by_experiment: dict[str, list[Path]] = {}
     for folder in root.iterdir():
-        if folder.is_dir() and _experiment_of(folder.name) != experiment:
-            others.setdefault(_experiment_of(folder.name), []).append(folder)
-    by_age = sorted(others.values(), key=lambda folders: max(folder.stat().st_mtime for folder in folders))
-    for folder in [folder for folders in by_age[: 1 - KEPT] for folder in folders]:
+        if folder.is_dir() and _experiment_part(folder.name) != experiment:
+            by_experiment.setdefault(_experiment_part(folder.name), []).append(folder)
+    by_age = sorted(by_experiment.values(), key=lambda folders: max(folder.stat().st_mtime for folder in folders))
+    for folder in [folder for folders in by_age[: 1 - MAX_KEPT] for folder in folders]:
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):
             (root / f"{folder.name}.lock").unlink()

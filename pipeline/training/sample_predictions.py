@@ -1,4 +1,4 @@
-"""What a training reads of a few validation lines while it learns."""
+"""Show what a model predicts while it learns."""
 
 from collections.abc import Callable
 
@@ -7,41 +7,39 @@ import torch
 
 from pipeline.data.storage.lines import Lines
 from pipeline.training.lit_module import LitRecognizer
-from pipeline.training.trainer import is_main_process
 
 OnPredictions = Callable[[int, list[str]], None]
-"""Gets the number of an epoch that ended, and the readings of the first `SHOWN` lines."""
+"""Called with the number of an epoch that has ended, and the predictions of the first `SHOWN` lines."""
 SHOWN = 12
 
 
 class SamplePredictions(pl.Callback):
-    """Reads the first lines after the first, the middle and the last epoch, and after the one it is stopped at.
+    """Predicts the first lines after the first, the middle and the last epoch, and after one that stops early.
 
-    It draws no random numbers and leaves the model as it found it, so that the weights are the same with
-    it as without.
+    It draws no random numbers and restores each module's mode, so that it does not change the training.
     """
 
     def __init__(self, lines: Lines, max_epochs: int, on_predictions: OnPredictions) -> None:
         self.lines = lines
         self.epochs = {0, max_epochs // 2, max_epochs - 1}
         self.on_predictions = on_predictions
-        self._last = -1
+        self._last_epoch = -1
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Read if this epoch is one of them."""
+        """Predict if this epoch is one of `epochs`."""
         if trainer.current_epoch in self.epochs:
-            self._read(trainer, pl_module, trainer.current_epoch)
+            self._predict(trainer, pl_module, trainer.current_epoch)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Read once more where early stopping came before the last epoch."""
-        # Lightning has counted on by then.
-        if trainer.current_epoch and self._last != trainer.current_epoch - 1:
-            self._read(trainer, pl_module, trainer.current_epoch - 1)
+        """Predict once more if early stopping ended the training."""
+        # Here Lightning has already increased `current_epoch`.
+        if trainer.current_epoch and self._last_epoch != trainer.current_epoch - 1:
+            self._predict(trainer, pl_module, trainer.current_epoch - 1)
 
     @torch.inference_mode()
-    def _read(self, trainer: pl.Trainer, pl_module: pl.LightningModule, epoch: int) -> None:
-        self._last = epoch
-        if not is_main_process():
+    def _predict(self, trainer: pl.Trainer, pl_module: pl.LightningModule, epoch: int) -> None:
+        self._last_epoch = epoch
+        if not trainer.is_global_zero:
             return
         assert isinstance(pl_module, LitRecognizer)
         modes = [(module, module.training) for module in pl_module.modules()]

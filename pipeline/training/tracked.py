@@ -1,4 +1,4 @@
-"""One experiment's training with one seed as a tracked run, and what the stage `train` keeps of all seeds."""
+"""Train one seed of an experiment as an MLflow run, and write the outputs of all seeds."""
 
 import shutil
 from collections.abc import Mapping
@@ -15,10 +15,11 @@ from pipeline.plots.predictions import draw_first_predictions
 from pipeline.runtime.hardware import choose_precision
 from pipeline.runtime.timings import write_timing
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
-from pipeline.tracking.records import note_of, settings_of, tags_of, variant_of
-from pipeline.tracking.run import start_run
-from pipeline.training.resume import Progress
-from pipeline.training.train import describe_blanks, train
+from pipeline.tracking.run_description import run_note, run_settings, run_tags, run_variant
+from pipeline.tracking.start import start_run
+from pipeline.training.ctc_checks import describe_blanks
+from pipeline.training.resume import TrainingProgress
+from pipeline.training.train import train
 
 
 def train_tracked(
@@ -27,49 +28,47 @@ def train_tracked(
     training: TrainingSettings,
     seed: int,
     recognizer_settings: RecognizerSettings,
-    parts: tuple[Lines | StreamingLines, Lines],
-    progress: Progress,
+    lines: tuple[Lines | StreamingLines, Lines],
+    progress: TrainingProgress,
 ) -> None:
-    """Train with one seed, and track the run; the checkpoint and the history stay in `progress`."""
-    settings, tags = settings_of(experiment, training, seed), tags_of(experiment, seed)
-    variant = variant_of(training, seed)
-    named = f"{key} ({variant})" if variant else key
+    """Train one seed on training and validation `lines`, and track the run. The results stay in `progress`."""
+    settings, tags = run_settings(experiment, training, seed), run_tags(experiment, seed)
+    variant = run_variant(training, seed)
+    name = f"{key} ({variant})" if variant else key
     precision = choose_precision(training.trainer.precision, training.trainer.accelerator)
-    print(f"train: {named}: in {precision}", flush=True)
-    with start_run(key, settings, tags, note_of(key, experiment, training), progress.run_id, variant) as tracked:
-        progress.keep_run(tracked.id)
+    print(f"train: {name}: in {precision}", flush=True)
+    with start_run(key, settings, tags, run_note(key, experiment, training), progress.run_id, variant) as run:
+        progress.save_run_id(run.id)
 
-        def on_predictions(epoch: int, readings: list[str]) -> None:
-            draw = partial(draw_first_predictions, lines=parts[1], readings=readings)
-            tracked.draw_picture("validation_readings", epoch, draw)
+        def on_predictions(epoch: int, predictions: list[str]) -> None:
+            draw = partial(draw_first_predictions, lines=lines[1], predictions=predictions)
+            run.log_drawing("validation_readings", epoch, draw)
 
-        trained = train(
-            recognizer_settings, training.of_seed(seed), *parts, tracked.log_epoch, progress, on_predictions
-        )
-        write_text(progress.history, trained.history.to_csv(index=False, float_format="%.8g"))
-        save_checkpoint(progress.checkpoint, recognizer_settings, trained.recognizer)
-        tracked.log_metrics({"training_seconds": round(trained.seconds, 1)})
-        tracked.log_model(progress.checkpoint)
-        tracked.finish(file_md5(progress.checkpoint))
-    progress.finish(trained.seconds)
-    if warning := describe_blanks(trained.history):
-        print(f"train: {named}: {warning}")
-    best = trained.history.sort_values("val_loss").iloc[0]
+        result = train(recognizer_settings, training.of_seed(seed), *lines, run.log_epoch, progress, on_predictions)
+        write_text(progress.history, result.history.to_csv(index=False, float_format="%.8g"))
+        save_checkpoint(progress.trained_checkpoint, recognizer_settings, result.recognizer)
+        run.log_metrics({"training_seconds": round(result.seconds, 1)})
+        run.log_model(progress.trained_checkpoint)
+        run.mark_complete(file_md5(progress.trained_checkpoint))
+    progress.finish(result.seconds)
+    if warning := describe_blanks(result.history):
+        print(f"train: {name}: {warning}")
+    best = result.history.sort_values("val_loss").iloc[0]
     print(
-        f"train: {named}: best of {len(trained.history)} epochs was {int(best['epoch'])}: "
+        f"train: {name}: best of {len(result.history)} epochs was {int(best['epoch'])}: "
         f"validation loss {best['val_loss']:.4f}, CER {best['val_cer']:.2%}"
     )
 
 
-def write_outputs(key: str, training: TrainingSettings, ended: Mapping[int, Progress]) -> None:
-    """Write what the trainings with all seeds have made, and nothing of other seeds."""
-    histories = {seed: pd.read_csv(progress.history) for seed, progress in ended.items()}
+def write_outputs(key: str, training: TrainingSettings, finished: Mapping[int, TrainingProgress]) -> None:
+    """Write history, timing and checkpoints of all seeds. Remove checkpoints of other seeds."""
+    histories = {seed: pd.read_csv(progress.history) for seed, progress in finished.items()}
     history = pd.concat(histories, names=["seed"]).reset_index("seed")
     write_text(paths.history(key), history.to_csv(index=False, float_format="%.8g"))
-    seconds = {seed: progress.seconds or 0.0 for seed, progress in ended.items()}
+    seconds = {seed: progress.seconds or 0.0 for seed, progress in finished.items()}
     write_timing(key, "train", seconds, choose_precision(training.trainer.precision, training.trainer.accelerator))
     with atomic_path(paths.models(key)) as folder:
         folder.mkdir()
-        for seed, progress in ended.items():
-            shutil.copyfile(progress.checkpoint, folder / paths.checkpoint(key, seed).name)
+        for seed, progress in finished.items():
+            shutil.copyfile(progress.trained_checkpoint, folder / paths.checkpoint(key, seed).name)
         shutil.rmtree(paths.models(key), ignore_errors=True)

@@ -1,8 +1,7 @@
-"""Training one experiment: from lines and settings to the best weights and the history of the run."""
+"""Train one recognizer: from settings and lines to the best weights and the history of the training."""
 
 import signal
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pandas as pd
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
+from pytorch_lightning.tuner.tuning import Tuner
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from pipeline.common.errors import InputError
@@ -19,36 +19,24 @@ from pipeline.data.loading.streaming import StreamingLines
 from pipeline.data.storage.lines import Lines
 from pipeline.models.checkpoint import RecognizerSettings, load_checkpoint
 from pipeline.models.recognizer import Recognizer
-from pipeline.objectives.ctc import required_steps
 from pipeline.settings.experiment import TrainingSettings
 from pipeline.training.callbacks import History, LimitMemory, OnEpoch, RandomState, StopEarly, StopOnNonFinite
+from pipeline.training.ctc_checks import require_fitting
 from pipeline.training.lit_module import LitRecognizer
-from pipeline.training.resume import Progress
+from pipeline.training.resume import TrainingProgress
 from pipeline.training.sample_predictions import OnPredictions, SamplePredictions
-from pipeline.training.trainer import (
-    find_learning_rate,
-    is_main_process,
-    make_lit_recognizer,
-    make_trainer,
-    quiet_lightning,
-)
-
-ONLY_BLANKS = 0.999
-"""Share of blank steps from which a CTC model counts as reading nothing."""
-USUAL_PLATEAU = 400
-"""Steps after which a CTC model has left the early plateau of blanks: the shipped ones do within 80 to 160."""
-MAX_CROWDED = 0.01
-"""Share of the lines that CTC need not fit."""
+from pipeline.training.trainer import make_trainer, quiet_lightning
 
 
 @dataclass(frozen=True)
-class Trained:
-    """The recognizer with its best weights by validation loss, and one row per epoch with all that was logged."""
+class TrainingResult:
+    """A recognizer with its weights of the lowest validation loss, and the history of its training."""
 
     recognizer: Recognizer
     history: pd.DataFrame
+    """One row per epoch, with all logged values."""
     seconds: float
-    """Of all whole epochs, those before an interruption too; not of the search for a learning rate."""
+    """Time of all whole epochs, with those before an interruption, without the search for a learning rate."""
 
 
 def train(
@@ -57,135 +45,107 @@ def train(
     train_lines: Lines | StreamingLines,
     validation_lines: Lines,
     on_epoch: OnEpoch = lambda epoch, row: None,
-    progress: Progress | None = None,
+    progress: TrainingProgress | None = None,
     on_predictions: OnPredictions | None = None,
-) -> Trained:
-    """Train a recognizer for the one seed of `training` and return it with its best weights by validation loss.
+) -> TrainingResult:
+    """Train a recognizer with the one seed of `training`.
 
-    `on_epoch` gets the number of each epoch that ended, and its row of the history. With several
-    devices, the result is that of the main process alone. With `progress`, an interrupted training
-    goes on after its last whole epoch and ends with the same weights and history. `on_predictions` gets what
-    the first validation lines are read as after the first, a middle and the last epoch.
+    `on_epoch` gets each epoch's number and row of the history. `on_predictions` gets predictions of the first
+    validation lines, after the first, a middle and the last epoch. With `progress`, an interrupted training resumes
+    after its last whole epoch, and ends with the same weights and history as without the interruption. With several
+    devices, only the result of the main process counts.
 
     Raises:
-        InputError: a line does not fit the steps its model makes, the checkpoint to load does not fit,
-            or the loss stops being a number.
+        InputError: lines are too short for CTC, the checkpoint to load does not fit, or a loss is not finite.
     """
     quiet_lightning()
     (seed,) = training.seeds
     pl.seed_everything(seed, verbose=False)
-    recognizer = initial_recognizer(recognizer_settings, training.load)
+    recognizer = build_recognizer(recognizer_settings, training.load)
     if recognizer_settings.loss == "ctc":
-        parts = [part for part in (train_lines, validation_lines) if isinstance(part, Lines)]
-        require_fitting(recognizer, [text for part in parts for text in part.texts], _widths(*parts))
-    data = LinesDataModule(
-        train_lines, validation_lines, training.batch_size, seed, by_width=recognizer.objective.cut_to_lines
-    )
+        stored = [lines for lines in (train_lines, validation_lines) if isinstance(lines, Lines)]
+        texts = [text for lines in stored for text in lines.texts]
+        require_fitting(recognizer, texts, [int(width) for lines in stored for width in lines.widths])
+    by_width = recognizer.objective.cut_to_lines
+    data = LinesDataModule(train_lines, validation_lines, training.batch_size, seed, by_width=by_width)
+    history = History(on_epoch)
+    callbacks: list[pl.Callback] = [StopOnNonFinite(progress), LimitMemory(), RandomState(), history]
+    if on_predictions:
+        callbacks.insert(0, SamplePredictions(validation_lines, training.max_epochs, on_predictions))
     with tempfile.TemporaryDirectory(prefix="emnist-lines-") as temporary:
-        kept = progress.last if progress else None
-        progress = progress or Progress(Path(temporary))
-        rate = training.learning_rate
-        if training.find_learning_rate and not progress.last.exists():
-            rate = find_learning_rate(training, recognizer, data, Path(temporary))
-        module = make_lit_recognizer(recognizer, training, rate)
-        samples = [SamplePredictions(validation_lines, training.max_epochs, on_predictions)] if on_predictions else []
-        return _fit(module, training, data, progress, History(on_epoch), [*samples, StopOnNonFinite(kept)])
+        progress = progress or TrainingProgress(Path(temporary))
+        learning_rate = training.learning_rate
+        if training.find_learning_rate and not progress.last_checkpoint.exists():
+            learning_rate = find_learning_rate(training, recognizer, data, Path(temporary))
+        fit(LitRecognizer(recognizer, training, learning_rate), training, data, progress, callbacks)
+    return TrainingResult(recognizer, pd.DataFrame(history.rows).rename_axis("epoch").reset_index(), history.seconds)
 
 
-def _fit(
+def fit(
     module: LitRecognizer,
     training: TrainingSettings,
     data: LinesDataModule,
-    progress: Progress,
-    history: History,
-    further: list[pl.Callback],
-) -> Trained:
+    progress: TrainingProgress,
+    callbacks: list[pl.Callback],
+) -> None:
+    """Run Lightning's trainer, and leave the best weights in `module`, on the CPU."""
     module.to(memory_format=torch.channels_last)
     averaging = [] if training.average_decay is None else [EMAWeightAveraging(decay=training.average_decay)]
     best = ModelCheckpoint(
         progress.folder,
         monitor="val_loss",
-        save_weights_only=not averaging,  # which would be those that are trained, not their average
+        save_weights_only=not averaging,  # weights alone would be the trained ones, not their average
         filename="best",
         enable_version_counter=False,
     )
-    # After `history`, whose rows it keeps; Lightning writes the file beside and renames it.
-    last = ModelCheckpoint(progress.folder, filename=progress.last.stem, enable_version_counter=False)
-    stopping = StopEarly("val_loss", patience=training.early_stopping_patience)
-    callbacks = [*averaging, best, stopping, *further, LimitMemory(), RandomState(), history, last]
-    trainer = make_trainer(training, progress.folder, callbacks)
-    start = progress.last if progress.last.exists() else None
+    early_stopping = StopEarly("val_loss", patience=training.early_stopping_patience)
+    # Comes last, to save the states of all others. Lightning writes the file atomically.
+    last = ModelCheckpoint(progress.folder, filename=progress.last_checkpoint.stem, enable_version_counter=False)
+    trainer = make_trainer(training, progress.folder, [*averaging, best, early_stopping, *callbacks, last])
+    resume_from = progress.last_checkpoint if progress.last_checkpoint.exists() else None
     try:
-        trainer.fit(module, datamodule=data, ckpt_path=start, weights_only=True)
+        trainer.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=True)
     except SIGTERMException:
-        raise SystemExit(128 + signal.SIGTERM) from None  # by itself it would end as if all were well
+        raise SystemExit(128 + signal.SIGTERM) from None  # its own exit status would be 0
     module.cpu()
-    if is_main_process():
+    if trainer.is_global_zero:
         weights = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
         module.load_state_dict(weights)
-    recognizer = Recognizer(module.recognizer.model, module.recognizer.objective)  # without what is kept for training
-    return Trained(recognizer, pd.DataFrame(history.rows).rename_axis("epoch").reset_index(), history.seconds)
 
 
-def initial_recognizer(settings: RecognizerSettings, load: str | None) -> Recognizer:
-    """A fresh recognizer, or one that starts from the weights of checkpoint `load`.
+def build_recognizer(settings: RecognizerSettings, load: str | None) -> Recognizer:
+    """Build a recognizer with fresh weights, or with the weights of the checkpoint `load`.
 
     Raises:
-        InputError: the checkpoint's model is of another shape.
+        InputError: the checkpoint's model has other sizes.
     """
     recognizer = settings.build()
     if load is None:
         return recognizer
     path = project_root() / load
-    loaded, other = load_checkpoint(path)
+    loaded_settings, loaded = load_checkpoint(path)
     try:
-        recognizer.model.load_state_dict(other.model.state_dict())
+        recognizer.model.load_state_dict(loaded.model.state_dict())
     except RuntimeError:
         raise InputError(
-            f"training.load: {path} holds a {loaded.model.name} of other sizes than this experiment's "
+            f"training.load: {path} holds a {loaded_settings.model.name} of other sizes than this experiment's "
             f"{settings.model.name}; give both the same model settings"
         ) from None
     return recognizer
 
 
-def require_fitting(recognizer: Recognizer, texts: Sequence[str], widths: Sequence[int]) -> None:
-    """Refuse lines of which more than a few have fewer steps than CTC needs for their characters and repeats.
-
-    Running text has a "400000" now and then that no stride suits: the loss counts such a line as 0,
-    and it is named here.
-    """
-    objective, windows = recognizer.objective, recognizer.model.windows
-    steps = objective.lengths(windows, widths)
-    needed = [required_steps(text, wrap=objective.wrap) for text in texts]
-    crowded = [line for line in range(len(texts)) if steps[line] < needed[line]]
-    if not crowded:
-        return
-    line = crowded[0]
-    example = (
-        f"{texts[line]!r} and its repeats need {needed[line]} steps; it is {widths[line]} pixels wide, which makes "
-        f"S = {steps[line]} with windows of {windows.width} every {windows.stride} pixels"
-    )
-    if len(crowded) > MAX_CROWDED * len(texts):
-        raise InputError(
-            f"experiments: CTC cannot fit {len(crowded):,} of {len(texts):,} lines: {example}; "
-            f"choose a smaller window_stride"
-        )
-    print(f"train: {len(crowded):,} of {len(texts):,} lines teach nothing, as CTC cannot fit them: {example}")
-
-
-def describe_blanks(history: pd.DataFrame) -> str | None:
-    """One line if the model with the least validation loss reads only blanks, and whether that is usual so far."""
-    best = history.sort_values("val_loss").iloc[0]
-    if best.get("val_blank_share", 0.0) < ONLY_BLANKS:
-        return None
-    steps = int(history["step"].iloc[-1])
-    usual = (
-        f"usual up to about {USUAL_PLATEAU} steps at batches of 128: give it more epochs or a smaller batch_size"
-        if steps < USUAL_PLATEAU
-        else f"it is usual only up to about {USUAL_PLATEAU} steps: another learning_rate or seed may help"
-    )
-    return f"the model predicts only blanks after {steps} steps; {usual}"
-
-
-def _widths(*parts: Lines) -> list[int]:
-    return [int(width) for lines in parts for width in lines.widths]
+def find_learning_rate(
+    training: TrainingSettings, recognizer: Recognizer, data: LinesDataModule, folder: Path
+) -> float:
+    """Run Lightning's learning-rate finder. It may find none: then return the settings' own. The weights stay."""
+    # The finder trains for a number of steps, however many epochs they take. A schedule would need the number of all.
+    unlimited = training.model_copy(update={"max_epochs": -1, "one_cycle": False})
+    trainer = make_trainer(unlimited, folder, [])
+    module = LitRecognizer(recognizer, unlimited, training.learning_rate)
+    finder = Tuner(trainer).lr_find(module, datamodule=data, update_attr=False)
+    suggestion = finder.suggestion() if finder else None
+    if suggestion is None:
+        print(f"learning rate: {training.learning_rate:.3g} (nothing better found)")
+        return training.learning_rate
+    print(f"learning rate: {suggestion:.3g} (found)")
+    return suggestion

@@ -1,11 +1,25 @@
+from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
+from pipeline.common.errors import InputError
+from pipeline.data.storage.lines import Lines
+from pipeline.objectives.cross_entropy import CrossEntropy
+from pipeline.objectives.ctc import CTC
 from pipeline.training import callbacks
 from pipeline.training.callbacks import History
+from pipeline.training.resume import TrainingProgress
+from pipeline.training.train import train
+from tests.tiny import tiny_lines, tiny_settings, tiny_training
+from tests.training.short import fit
+
+TEXTS = ["AB", "CCA", "hi B", "A", "BA", "XY"]
+TRAINING = tiny_training(max_epochs=9, batch_size=3)
 
 
 @pytest.fixture
@@ -43,3 +57,67 @@ def test_seconds_are_those_of_whole_epochs_over_interruptions(clock: SimpleNames
     second.on_train_epoch_end(trainer(2), None)
     assert second.seconds == 24
     assert second.rows == [{"step": epoch + 1, "learning_rate": 0.5, "val_loss": 1.5} for epoch in range(3)]
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_a_loss_that_is_no_number_stops_the_training(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+
+    def loss(self: CrossEntropy, logits: Tensor, lengths: Sequence[int], texts: Sequence[str]) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return logits.mean() * 0 + (float(value) if calls == 6 else 1)
+
+    monkeypatch.setattr(CrossEntropy, "loss", loss)
+    # An epoch has three batches of training and one of validation, so that the sixth loss is epoch 1's second.
+    with pytest.raises(InputError) as error:
+        fit(tiny_settings("line_cnn", "ce"), tiny_training(max_epochs=9), ["A"] * 12)
+    assert str(error.value) == (
+        f"training: the loss is {value} at step 4 of epoch 1 on 4 of 4 training lines in the batch: "
+        "7 'A', 1 'A', 0 'A', 3 'A'; "
+        "lower training.learning_rate or set training.trainer.gradient_clip_val"
+    )
+
+
+def poisoned(monkeypatch: pytest.MonkeyPatch, text: str, from_call: int) -> None:
+    """Let the loss of the line that says `text` be no number, from some call on."""
+    calls = 0
+    loss = CTC.loss
+
+    def spoilt(self: CTC, logits: torch.Tensor, lengths: list[int], texts: list[str]) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        return loss(self, logits, lengths, texts) * (float("nan") if text in texts and calls >= from_call else 1)
+
+    monkeypatch.setattr(CTC, "loss", spoilt)
+
+
+def run(training_lines: Lines, progress: TrainingProgress | None = None) -> str:
+    with pytest.raises(InputError) as error:
+        train(tiny_settings("line_cnn"), TRAINING, training_lines, tiny_lines(["C", "D"]), progress=progress)
+    return str(error.value)
+
+
+def test_the_line_at_fault_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    poisoned(monkeypatch, "hi B", 1)
+    message = run(tiny_lines(TEXTS))
+    assert "on 1 of 3 training lines in the batch: 2 'hi B'; lower training.learning_rate" in message
+    assert "last.ckpt" not in message
+
+
+def test_the_last_good_checkpoint_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # Two batches and one of validation in an epoch: the seventh loss is epoch 2's first.
+    poisoned(monkeypatch, "hi B", 7)
+    message = run(tiny_lines(TEXTS), TrainingProgress(tmp_path))
+    assert "of epoch 2 on 1 of 3 training lines" in message
+    assert message.endswith(f"; the weights after the last whole epoch are in {tmp_path / 'last.ckpt'}")
+    kept = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert kept["epoch"] == 1
+    assert all(bool(torch.isfinite(weights).all()) for weights in kept["state_dict"].values())
+
+
+def test_a_validation_loss_stops_the_training_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    poisoned(monkeypatch, "D", 1)
+    message = run(tiny_lines(TEXTS), TrainingProgress(tmp_path))
+    assert "of epoch 0 on 1 of 2 validation lines in the batch: 1 'D'; " in message
+    assert not (tmp_path / "last.ckpt").exists()

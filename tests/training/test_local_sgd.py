@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.training import local_sgd as local_steps
-from pipeline.training.local_sgd import AverageWeights, learned, moments
+from pipeline.training import local_sgd
+from pipeline.training.local_sgd import AverageWeights, get_moments, get_weights
 from tests.imports import ROOT
 
 PROCESS = """
@@ -40,18 +40,18 @@ def test_every_process_ends_with_the_mean(tmp_path: Path) -> None:
 
 def test_what_is_learned_are_weights_and_running_means() -> None:
     module = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
-    shapes = [tuple(tensor.shape) for tensor in learned(module)]
+    shapes = [tuple(tensor.shape) for tensor in get_weights(module)]
     assert shapes == [(2, 1, 3, 3), (2,), (2,), (2,), (2,), (2,)]  # but not how many batches a norm has seen
 
 
 def test_moments_are_those_of_every_weight_that_was_trained() -> None:
     layer = torch.nn.Linear(3, 2)
     optimizer = torch.optim.AdamW(layer.parameters(), lr=0.1)
-    assert not list(moments([optimizer]))
+    assert not list(get_moments([optimizer]))
     layer(torch.ones(1, 3)).sum().backward()
     optimizer.step()
     first, second = (1 - beta for beta in optimizer.defaults["betas"])
-    found = list(moments([optimizer]))
+    found = list(get_moments([optimizer]))
     assert [tuple(tensor.shape) for tensor in found] == [(2, 3), (2, 3), (2,), (2,)]
     # All gradients are 1, and the moments began at 0.
     for tensor, expected in zip(found, [first, second] * 2, strict=True):
@@ -67,7 +67,7 @@ def test_weights_are_averaged_every_so_many_steps_and_all_with_the_last(
     module(torch.ones(1, 3)).sum().backward()
     optimizer.step()
     counts: list[int] = []
-    monkeypatch.setattr(local_steps, "average", lambda tensors: counts.append(len(list(tensors))))
+    monkeypatch.setattr(local_sgd, "average", lambda tensors: counts.append(len(list(tensors))))
     callback, done = AverageWeights(steps), ""
     for step in range(1, 7):
         counts.clear()

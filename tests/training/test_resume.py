@@ -1,12 +1,29 @@
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from pipeline.data.loading.streaming import StreamingLines
 from pipeline.settings.experiment import TrainingSettings
-from pipeline.training.resume import FOLDER, KEPT, fingerprint_of, place_of, progress_of
-from tests.tiny import tiny_training
+from pipeline.training.resume import FOLDER, MAX_KEPT, TrainingProgress, find_progress, make_fingerprint, open_progress
+from pipeline.training.train import train
+from tests.data.loading.test_streaming import VARIETY, endless
+from tests.tiny import RESNETS, tiny_lines, tiny_settings, tiny_training
+from tests.training.short import TEXTS, checkpoint_bytes
+
+RECIPE = {
+    "max_epochs": 4,
+    "optimizer": "adamw",
+    "weight_decay": 0.1,
+    "one_cycle": True,
+    "warm_up": 0.25,
+    "average_decay": 0.5,
+    "intermediate_weight": 0.25,
+    "label_smoothing": 0.05,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -16,38 +33,38 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def interrupted(fingerprint: str, content: str = "weights", run: str = "run 1") -> None:
-    with suppress(KeyboardInterrupt), progress_of(fingerprint) as progress:
-        progress.keep_run(run)
-        progress.last.write_text(content)
+    with suppress(KeyboardInterrupt), open_progress(fingerprint) as progress:
+        progress.save_run_id(run)
+        progress.last_checkpoint.write_text(content)
         raise KeyboardInterrupt
 
 
 def test_what_is_interrupted_stays_and_what_ends_well_goes() -> None:
     interrupted("a")
-    with progress_of("a") as progress:
-        assert progress == place_of("a")
-        assert progress.last.read_text() == "weights"
+    with open_progress("a") as progress:
+        assert progress == find_progress("a")
+        assert progress.last_checkpoint.read_text() == "weights"
         assert progress.run_id == "run 1"
     assert not progress.folder.exists()
-    with progress_of("a") as progress:
-        assert not progress.last.exists()
+    with open_progress("a") as progress:
+        assert not progress.last_checkpoint.exists()
         assert progress.run_id is None
 
 
 def test_a_run_without_a_whole_epoch_is_not_gone_on_with() -> None:
-    with suppress(KeyboardInterrupt), progress_of("a") as progress:
-        progress.keep_run("run 1")
+    with suppress(KeyboardInterrupt), open_progress("a") as progress:
+        progress.save_run_id("run 1")
         raise KeyboardInterrupt
-    with progress_of("a") as progress:
+    with open_progress("a") as progress:
         assert progress.run_id is None
 
 
 def test_trainings_that_differ_do_not_meet() -> None:
     interrupted("a")
-    with progress_of("b") as progress:
-        assert not progress.last.exists()
-    with progress_of("a") as progress:
-        assert progress.last.exists()
+    with open_progress("b") as progress:
+        assert not progress.last_checkpoint.exists()
+    with open_progress("a") as progress:
+        assert progress.last_checkpoint.exists()
 
 
 def test_two_processes_at_the_same_training_do_not_share_it(root: Path) -> None:
@@ -55,31 +72,31 @@ def test_two_processes_at_the_same_training_do_not_share_it(root: Path) -> None:
     others: list[bool] = []
 
     def second() -> None:
-        with progress_of("a") as progress:
-            others.extend([progress.last.exists(), progress.folder.is_relative_to(root / FOLDER)])
+        with open_progress("a") as progress:
+            others.extend([progress.last_checkpoint.exists(), progress.folder.is_relative_to(root / FOLDER)])
 
-    with progress_of("a") as progress:
+    with open_progress("a") as progress:
         thread = threading.Thread(target=second)
         thread.start()
         thread.join()
-        assert progress.last.exists()
+        assert progress.last_checkpoint.exists()
     assert others == [False, False]
 
 
 def test_only_the_latest_interrupted_trainings_are_kept(root: Path) -> None:
-    for number in range(KEPT + 3):
+    for number in range(MAX_KEPT + 3):
         interrupted(f"training{number:02}")
         (root / FOLDER / f"training{number:02}").touch()
     kept = sorted(path.name for path in (root / FOLDER).iterdir() if path.is_dir())
-    assert kept == [f"training{number:02}" for number in range(3, KEPT + 3)]
+    assert kept == [f"training{number:02}" for number in range(3, MAX_KEPT + 3)]
 
 
 def test_the_seeds_of_an_experiment_are_kept_together(root: Path) -> None:
-    for number in range(KEPT):
+    for number in range(MAX_KEPT):
         for seed in range(3):
             interrupted(f"training{number}-{seed}")
     kept = sorted(path.name for path in (root / FOLDER).iterdir() if path.is_dir())
-    assert kept == [f"training{number}-{seed}" for number in range(KEPT) for seed in range(3)]
+    assert kept == [f"training{number}-{seed}" for number in range(MAX_KEPT) for seed in range(3)]
     interrupted("another-0")
     assert not list((root / FOLDER).glob("training0-*"))
     assert len(list((root / FOLDER).glob("training1-?"))) == 3
@@ -87,13 +104,13 @@ def test_the_seeds_of_an_experiment_are_kept_together(root: Path) -> None:
 
 def test_a_training_that_ended_keeps_what_it_made_and_no_more() -> None:
     interrupted("a-1")
-    with suppress(KeyboardInterrupt), progress_of("a-1") as progress:
+    with suppress(KeyboardInterrupt), open_progress("a-1") as progress:
         assert progress.seconds is None
-        progress.checkpoint.write_text("weights")
+        progress.trained_checkpoint.write_text("weights")
         progress.history.write_text("epoch\n")
         progress.finish(1 / 3)
         raise KeyboardInterrupt
-    with progress_of("a-1") as progress:
+    with open_progress("a-1") as progress:
         assert progress.seconds == 1 / 3
         assert sorted(path.name for path in progress.folder.iterdir()) == [
             "history.csv",
@@ -104,14 +121,14 @@ def test_a_training_that_ended_keeps_what_it_made_and_no_more() -> None:
 
 
 def test_seeds_share_the_first_part_of_their_names() -> None:
-    first, second = (fingerprint_of({}, tiny_training(seeds=[seed]), "data") for seed in (1, 23))
+    first, second = (make_fingerprint({}, tiny_training(seeds=[seed]), "data") for seed in (1, 23))
     assert (first.partition("-")[0], first.endswith("-1")) == (second.partition("-")[0], True)
     assert second.endswith("-23")
 
 
 def test_all_that_decides_the_weights_is_in_the_fingerprint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def name(settings: dict[str, object], training: TrainingSettings, *inputs: str) -> str:
-        return fingerprint_of(settings, training, *inputs)
+        return make_fingerprint(settings, training, *inputs)
 
     start = name({"conv_dim": 4}, tiny_training(), "data")
     assert name({"conv_dim": 4}, tiny_training(), "data") == start
@@ -126,3 +143,74 @@ def test_all_that_decides_the_weights_is_in_the_fingerprint(monkeypatch: pytest.
     monkeypatch.setattr("pipeline.training.resume._PACKAGE", tmp_path)
     others.append(name({"conv_dim": 4}, tiny_training(), "data"))
     assert len({start, *others}) == 7
+
+
+class Interruption(Exception):
+    """Stands for whatever ends a process."""
+
+
+def interrupt_in(epoch: int) -> Callable[[int, dict[str, float]], None]:
+    """Ends the training in that epoch, before it is saved."""
+
+    def on_epoch(number: int, _row: dict[str, float]) -> None:
+        if number == epoch:
+            raise Interruption
+
+    return on_epoch
+
+
+@pytest.mark.parametrize(
+    ("name", "loss", "changes"),
+    [
+        ("line_cnn_simple", "ce", {}),
+        ("line_cnn_lstm", "ctc", {"one_cycle": True}),
+        ("line_cnn", "ce", {"learning_rate": 0.05, "early_stopping_patience": 1, "max_epochs": 30}),
+        ("line_cnn", "ce", {"find_learning_rate": True}),
+    ],
+)
+def test_an_interrupted_training_ends_as_if_it_never_had_been(
+    name: str, loss: str, changes: dict[str, object], tmp_path: Path
+) -> None:
+    settings, training = (
+        tiny_settings(name, loss),
+        tiny_training(**{"max_epochs": 5, "learning_rate": 0.002, **changes}),
+    )
+    lines, validation = tiny_lines(TEXTS * 3), tiny_lines(TEXTS, seed=1)
+    whole = train(settings, training, lines, validation)
+    progress = TrainingProgress(tmp_path / "progress")
+    epochs = len(whole.history)
+    for epoch in sorted({0, 1, epochs - 1}):  # in the first one, twice later, in the last one
+        with pytest.raises(Interruption):
+            train(settings, training, lines, validation, interrupt_in(epoch), progress)
+        assert progress.last_checkpoint.exists() is (epoch > 0)
+    heard: list[int] = []
+    resumed = train(settings, training, lines, validation, lambda epoch, _row: heard.append(epoch), progress)
+    assert heard == [epochs - 1]
+    pd.testing.assert_frame_equal(resumed.history, whole.history, check_exact=True)
+    assert checkpoint_bytes(resumed, settings, tmp_path) == checkpoint_bytes(whole, settings, tmp_path)
+    # Interrupted after the last epoch, before its results were written:
+    again = train(settings, training, lines, validation, lambda epoch, _row: heard.append(epoch), progress)
+    assert heard == [epochs - 1]
+    pd.testing.assert_frame_equal(again.history, whole.history, check_exact=True)
+    assert checkpoint_bytes(again, settings, tmp_path) == checkpoint_bytes(whole, settings, tmp_path)
+
+
+def streaming() -> StreamingLines:
+    return endless(12, **VARIETY)
+
+
+@pytest.mark.parametrize("epoch", [0, 2])
+@pytest.mark.parametrize("name", RESNETS)
+def test_an_interrupted_training_on_endless_lines_ends_as_if_it_never_had_been(
+    name: str, epoch: int, tmp_path: Path
+) -> None:
+    settings, training = tiny_settings(name, max_length=10, dropout=0.1, intermediate=True), tiny_training(**RECIPE)
+    lines = tiny_lines(["ABC", "one A"], max_length=10)
+    whole = train(settings, training, streaming(), lines)
+    assert whole.history["step"].tolist() == [3, 6, 9, 12]  # 12 lines, 4 at a time
+    progress = TrainingProgress(tmp_path)
+    with pytest.raises(Interruption):
+        train(settings, training, streaming(), lines, interrupt_in(epoch), progress)
+    resumed = train(settings, training, streaming(), lines, progress=progress)
+    pd.testing.assert_frame_equal(resumed.history, whole.history, check_exact=True)
+    assert checkpoint_bytes(resumed, settings, tmp_path) == checkpoint_bytes(whole, settings, tmp_path)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.training.resume import Progress
+from pipeline.training.resume import TrainingProgress
 from pipeline.training.train import train
 from tests.tiny import tiny_lines, tiny_settings, tiny_training
 
@@ -38,7 +38,7 @@ def test_the_weights_are_the_same_with_it_as_without(model: str, tmp_path: Path)
     training = tiny_training(max_epochs=3)
     plain = train(settings, training, LINES, LINES)
     read = train(
-        settings, training, LINES, LINES, progress=Progress(tmp_path), on_predictions=lambda epoch, texts: None
+        settings, training, LINES, LINES, progress=TrainingProgress(tmp_path), on_predictions=lambda epoch, texts: None
     )
     assert plain.history.equals(read.history)
     for name, weights in plain.recognizer.model.state_dict().items():

@@ -5,10 +5,9 @@ import pytorch_lightning as pl
 import torch
 
 from pipeline.training import trainer as trainer_module
-from pipeline.training.cuda_graphs import GraphedRecognizer
-from pipeline.training.local_sgd import AverageWeights, LocalSteps
-from pipeline.training.trainer import make_lit_recognizer, make_trainer
-from tests.tiny import tiny_settings, tiny_training
+from pipeline.training.local_sgd import AverageWeights, LocalSGDStrategy
+from pipeline.training.trainer import make_trainer
+from tests.tiny import tiny_training
 
 
 def test_settings_reach_lightnings_trainer(tmp_path: Path) -> None:
@@ -42,19 +41,6 @@ def test_on_a_gpu_memory_is_not_filled_first(tmp_path: Path, monkeypatch: pytest
     assert not torch.utils.deterministic.fill_uninitialized_memory
 
 
-@pytest.mark.parametrize(("gpu", "accumulated", "graphed"), [(True, 1, True), (True, 2, False), (False, 1, False)])
-def test_steps_on_a_gpu_are_replayed_where_each_batch_is_a_step(
-    gpu: bool, accumulated: int, graphed: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(trainer_module, "uses_gpu", lambda accelerator: gpu)
-    recognizer = tiny_settings("line_cnn").build()
-    training = tiny_training({"accumulate_grad_batches": accumulated})
-    module = make_lit_recognizer(recognizer, training, training.learning_rate)
-    assert isinstance(module.recognizer, GraphedRecognizer) == graphed
-    assert module.recognizer.model is recognizer.model
-    assert module.recognizer.objective is recognizer.objective
-
-
 def test_a_terminal_sees_a_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer_module.sys.stderr, "isatty", lambda: True)
     trainer = make_trainer(tiny_training(), tmp_path, [])
@@ -71,6 +57,6 @@ def test_several_devices_take_steps_by_themselves_if_asked_to(
     trainer_settings = {"devices": devices, "num_nodes": nodes, "strategy": "auto"}
     training = tiny_training(trainer_settings, local_steps=local_steps)
     trainer = make_trainer(training, tmp_path, [])
-    assert isinstance(trainer.strategy, LocalSteps) == apart
+    assert isinstance(trainer.strategy, LocalSGDStrategy) == apart
     averaging = [callback.steps for callback in trainer.callbacks if isinstance(callback, AverageWeights)]
     assert averaging == [local_steps] * apart
