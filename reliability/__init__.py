@@ -1,1 +1,1 @@
-"""Faults injected into the real pipeline through its real commands; `python -m reliability --help`."""
+"""Fault injection: the real commands of the pipeline in small workspaces. See `python -m reliability --help`."""

@@ -1,4 +1,4 @@
-"""Inject faults into the pipeline and count the harm; writes reliability.csv and reliability.md."""
+"""Inject faults into the pipeline, count the failures, and write reliability.csv and reliability.md."""
 
 import argparse
 import sys
@@ -24,14 +24,16 @@ HARNESSES: dict[str, Callable[[Path, Sources, float], list[Row]]] = {
 
 
 def main() -> None:
-    """Parse the command line and run the harnesses, each in a folder of its own that is removed."""
+    """Parse the command line and run the harnesses, each in a temporary folder."""
     parser = argparse.ArgumentParser(prog="python -m reliability", description=__doc__)
     parser.add_argument("what", nargs="*", help=f"any of {', '.join(map(repr, HARNESSES))}; all by default")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="folder of the report")
-    parser.add_argument("--minutes", type=float, default=30, help="how long each harness goes on; each does one round")
-    parser.add_argument("--archive", type=Path, help="EMNIST in NIST's layout, in place of built-in glyphs")
-    parser.add_argument("--corpus", type=Path, help="NLTK's brown.zip, in place of built-in text")
-    parser.add_argument("--own", action="store_true", help="repeat this project's own pipeline, and compare")
+    parser.add_argument("--minutes", type=float, default=30, help="time of each harness; each runs at least one round")
+    parser.add_argument("--archive", type=Path, help="EMNIST archive in NIST's layout, instead of built-in glyphs")
+    parser.add_argument("--corpus", type=Path, help="NLTK's brown.zip, instead of built-in text")
+    parser.add_argument(
+        "--own", action="store_true", help="run this project's pipeline again from nothing, and compare with dvc.lock"
+    )
     arguments = parser.parse_args()
     if unknown := set(arguments.what) - set(HARNESSES):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; choose from {', '.join(HARNESSES)}")
@@ -40,7 +42,7 @@ def main() -> None:
         return
     sources, failed = Sources(arguments.archive, arguments.corpus), 0
     for what in arguments.what or HARNESSES:
-        rows = _measured(what, sources, arguments.minutes * 60)
+        rows = _run_harness(what, sources, arguments.minutes * 60)
         write_report(rows, arguments.output)
         failed += sum(row.failed for row in rows)
         for row in rows:
@@ -50,22 +52,22 @@ def main() -> None:
 
 
 def repeat_own() -> None:
-    """Compare the project's outputs with those of a run from nothing."""
+    """Run the project's pipeline again from nothing, and compare the outputs with dvc.lock."""
     with tempfile.TemporaryDirectory(prefix="emnist-lines-") as folder:
         wrong = repeat.check_own(Path(folder))
-    print(f"repeat: {wrong}" if wrong else "repeat: every output is as in dvc.lock")
+    print(f"repeat: {wrong}" if wrong else "repeat: every output is the same as in dvc.lock")
     sys.exit(bool(wrong))
 
 
-def _measured(what: str, sources: Sources, seconds: float) -> list[Row]:
+def _run_harness(what: str, sources: Sources, seconds: float) -> list[Row]:
     command = f"python -m reliability '{what}' --minutes {seconds / 60:g}"
     for name in ("archive", "corpus"):
         command += f" --{name} {path.name}" if (path := getattr(sources, name)) else ""
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="emnist-lines-") as folder:
         rows = HARNESSES[what](Path(folder), sources, seconds)
-    taken = round(time.monotonic() - start)
-    return [replace(row, data=sources.name, seconds=taken, command=command) for row in rows]
+    elapsed = round(time.monotonic() - start)
+    return [replace(row, data=sources.name, seconds=elapsed, command=command) for row in rows]
 
 
 if __name__ == "__main__":

@@ -13,13 +13,13 @@ import torch
 
 from pipeline.data.sources.emnist import MEMBERS
 from reliability import archives
-from reliability.archives import idx, zipped
+from reliability.archives import make_idx, make_zip
 from reliability.cases import DIRECTORY, Case
 from reliability.workspaces import EXPERIMENT, LINES
 
 IMAGES, LABELS = MEMBERS["train"]
-FINE = {("checkpoints to load", "of a shorter length")}
-"""Weights do not know how long lines were."""
+ACCEPTED = {("checkpoints to load", "of a shorter length")}
+"""Cases that must be accepted: weights do not depend on the length of lines."""
 NAMED = {
     ("archives", "of one class"): "characters: 0 images",
     ("corpora", "of one document"): "corpus: 1 documents",
@@ -28,15 +28,15 @@ NAMED = {
     ("corpus.json", "of words too long"): "lines: no word",
     ("corpus.json", "of an empty part"): "lines: no word",
 }
-"""What is at fault where the file as such is sound."""
+"""What the error must name if the file itself is valid."""
 HTML = b"<!DOCTYPE html><html><body>404</body></html>"
 
 
 def file_cases(root: Path) -> Iterator[Case]:
-    """Cases for the stages that read files."""
+    """Yield the cases for the stages that read files."""
     files = {
-        "archives": ("download", "emnist.zip", zipped(archives.emnist())),
-        "corpora": ("corpus", "brown.zip", zipped(archives.brown())),
+        "archives": ("download", "emnist.zip", make_zip(archives.emnist())),
+        "corpora": ("corpus", "brown.zip", make_zip(archives.brown())),
         "corpus.json": (f"synthesize {LINES}", "data/corpus.json", b""),
         "characters": (f"synthesize {LINES}", "data/characters.h5", b""),
         "lines": (f"train {EXPERIMENT}", f"data/lines/{LINES}.h5", b""),
@@ -44,26 +44,26 @@ def file_cases(root: Path) -> Iterator[Case]:
         "checkpoints": (f"evaluate {EXPERIMENT}", f"models/{EXPERIMENT}/seed_42.ckpt", b""),
         "checkpoints to load": (f"train {EXPERIMENT} --load models/other.ckpt", "models/other.ckpt", b""),
     }
-    own = {
+    faults = {
         "archives": archive_faults,
         "corpora": corpus_faults,
         "corpus.json": text_faults,
         "characters": character_faults,
     }
-    own |= {"lines": lambda good: line_faults(good, "train"), "test lines": lambda good: line_faults(good, "test")}
-    own |= {"checkpoints": checkpoint_faults, "checkpoints to load": checkpoint_faults}
+    faults |= {"lines": lambda good: line_faults(good, "train"), "test lines": lambda good: line_faults(good, "test")}
+    faults |= {"checkpoints": checkpoint_faults, "checkpoints to load": checkpoint_faults}
     for kind, (stage, path, content) in files.items():
         source = f"models/{EXPERIMENT}/seed_42.ckpt" if path == "models/other.ckpt" else path
         good = content or (root / source).read_bytes()
-        for name, bad in {**damages(good), **own[kind](good)}.items():
-            if (kind, name) in FINE:
+        for name, bad in {**damages(good), **faults[kind](good)}.items():
+            if (kind, name) in ACCEPTED:
                 continue
             named = NAMED.get((kind, name), "")
             yield Case(kind, name, stage, path, bad, named, settings_for(kind, bad))
 
 
 def settings_for(kind: str, content: bytes | None) -> dict[str, object]:
-    """An archive must be asked for, and Brown's have the hash that is asked for."""
+    """Return the settings that make the stage read the archive, with the hash of Brown's."""
     if kind == "archives":
         return {"emnist.source": "archive", "emnist.archive": "emnist.zip"}
     if kind == "corpora":
@@ -73,7 +73,7 @@ def settings_for(kind: str, content: bytes | None) -> dict[str, object]:
 
 
 def damages(good: bytes) -> dict[str, bytes | None]:
-    """What can happen to any file."""
+    """Make damages that can happen to any file."""
     cut = {
         f"cut after {share:.0%}": good[: int(len(good) * share)] for share in (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
     }
@@ -92,70 +92,70 @@ def damages(good: bytes) -> dict[str, bytes | None]:
 
 
 def archive_faults(good: bytes) -> dict[str, bytes]:
-    """Archives that are zip files, but not EMNIST."""
+    """Make zip files that are not EMNIST."""
     members = archives.emnist()
     images = np.zeros((62 * 4, 28, 28), np.uint8)
     labels = np.repeat(np.arange(62, dtype=np.uint8), 4)
     changed: dict[str, dict[str, bytes]] = {
-        "of 2^31 images": {IMAGES: idx(images, declared=(2**31, 28, 28))},
-        "of 2^31 labels": {LABELS: idx(labels, declared=(2**31,))},
-        "of images too large": {IMAGES: idx(images, declared=(248, 2**16, 2**16))},
-        "of fewer images than declared": {IMAGES: idx(images[:9], declared=(248, 28, 28))},
-        "of more images than declared": {IMAGES: idx(images, declared=(9, 28, 28))},
-        "of other numbers of images and labels": {IMAGES: idx(images[:9])},
-        "of no images": {IMAGES: idx(images[:0]), LABELS: idx(labels[:0])},
-        "of a label 62": {LABELS: idx(labels + 1)},
-        "of floats": {IMAGES: idx(images, kind=13)},
-        "of two dimensions": {IMAGES: idx(images.reshape(248, 784))},
-        "with images for labels": {LABELS: idx(images)},
+        "of 2^31 images": {IMAGES: make_idx(images, declared=(2**31, 28, 28))},
+        "of 2^31 labels": {LABELS: make_idx(labels, declared=(2**31,))},
+        "of images too large": {IMAGES: make_idx(images, declared=(248, 2**16, 2**16))},
+        "of fewer images than declared": {IMAGES: make_idx(images[:9], declared=(248, 28, 28))},
+        "of more images than declared": {IMAGES: make_idx(images, declared=(9, 28, 28))},
+        "of other numbers of images and labels": {IMAGES: make_idx(images[:9])},
+        "of no images": {IMAGES: make_idx(images[:0]), LABELS: make_idx(labels[:0])},
+        "of a label 62": {LABELS: make_idx(labels + 1)},
+        "of floats": {IMAGES: make_idx(images, kind=13)},
+        "of two dimensions": {IMAGES: make_idx(images.reshape(248, 784))},
+        "with images for labels": {LABELS: make_idx(images)},
         "without gzip": {IMAGES: images.tobytes()},
         "with a cut member": {IMAGES: members[IMAGES][:-20]},
         "with a damaged member": {IMAGES: members[IMAGES][:500] + bytes(50) + members[IMAGES][550:]},
         "with more after a member": {LABELS: members[LABELS] + b"more"},
-        "that is a bomb": {IMAGES: idx(np.zeros((200_000, 28, 28), np.uint8), declared=(9, 28, 28))},
-        "of one class": {LABELS: idx(labels * 0)},
+        "that is a bomb": {IMAGES: make_idx(np.zeros((200_000, 28, 28), np.uint8), declared=(9, 28, 28))},
+        "of one class": {LABELS: make_idx(labels * 0)},
     }
-    found = {name: zipped({**members, **change}) for name, change in changed.items()}
-    found |= {f"without {name}": zipped({n: c for n, c in members.items() if n != name}) for name in members}
-    found["with paths upwards"] = zipped({f"../../{name}": content for name, content in members.items()})
-    found["with absolute paths"] = zipped({f"/{name}": content for name, content in members.items()})
-    found["of no members"] = zipped({})
-    found["compressed by bzip2"] = zipped(members, zipfile.ZIP_BZIP2)
-    found["compressed by LZMA"] = zipped(members, zipfile.ZIP_LZMA)
-    found["encrypted"] = encrypted(good)
-    return found
+    cases = {name: make_zip({**members, **change}) for name, change in changed.items()}
+    cases |= {f"without {name}": make_zip({n: c for n, c in members.items() if n != name}) for name in members}
+    cases["with paths upwards"] = make_zip({f"../../{name}": content for name, content in members.items()})
+    cases["with absolute paths"] = make_zip({f"/{name}": content for name, content in members.items()})
+    cases["of no members"] = make_zip({})
+    cases["compressed by bzip2"] = make_zip(members, zipfile.ZIP_BZIP2)
+    cases["compressed by LZMA"] = make_zip(members, zipfile.ZIP_LZMA)
+    cases["encrypted"] = encrypt(good)
+    return cases
 
 
 def corpus_faults(good: bytes) -> dict[str, bytes]:
-    """Archives that are zip files, but not Brown."""
+    """Make zip files that are not Brown."""
     members = archives.brown()
     return {
-        "of no members": zipped({}),
-        "with paths upwards": zipped({f"../{name}": content for name, content in members.items()}),
-        "of one document": zipped({"brown/ca01": members["brown/ca01"]}),
-        "without tags": zipped(dict.fromkeys(members, b"the jury said")),
-        "of no words": zipped(dict.fromkeys(members, b"")),
-        "of punctuation alone": zipped(dict.fromkeys(members, b"./. ,/,")),
-        "of no ASCII": zipped({**members, "brown/ca01": "Jürgen/np".encode()}),
-        "that is a bomb": zipped({**members, "brown/ca01": bytes(2**27)}),
-        "compressed by bzip2": zipped(members, zipfile.ZIP_BZIP2),
-        "encrypted": encrypted(good),
+        "of no members": make_zip({}),
+        "with paths upwards": make_zip({f"../{name}": content for name, content in members.items()}),
+        "of one document": make_zip({"brown/ca01": members["brown/ca01"]}),
+        "without tags": make_zip(dict.fromkeys(members, b"the jury said")),
+        "of no words": make_zip(dict.fromkeys(members, b"")),
+        "of punctuation alone": make_zip(dict.fromkeys(members, b"./. ,/,")),
+        "of no ASCII": make_zip({**members, "brown/ca01": "Jürgen/np".encode()}),
+        "that is a bomb": make_zip({**members, "brown/ca01": bytes(2**27)}),
+        "compressed by bzip2": make_zip(members, zipfile.ZIP_BZIP2),
+        "encrypted": encrypt(good),
     }
 
 
-def encrypted(archive: bytes) -> bytes:
-    """The archive with every member marked as encrypted."""
+def encrypt(archive: bytes) -> bytes:
+    """Mark every member of the archive as encrypted."""
     data = bytearray(archive)
     for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        place = data.find(mark)
-        while place >= 0:
-            data[place + offset] |= 1
-            place = data.find(mark, place + 4)
+        start = data.find(mark)
+        while start >= 0:
+            data[start + offset] |= 1
+            start = data.find(mark, start + 4)
     return bytes(data)
 
 
 def text_faults(good: bytes) -> dict[str, bytes]:
-    """JSON that is no corpus."""
+    """Make JSON files that are not a corpus."""
     content = json.loads(good)
     changed: dict[str, object] = {
         "a list": [],
@@ -171,7 +171,7 @@ def text_faults(good: bytes) -> dict[str, bytes]:
 
 
 def character_faults(good: bytes) -> dict[str, bytes]:
-    """HDF5 files that are not the characters' own."""
+    """Make HDF5 files that are not valid characters."""
     return hdf5_faults(good, "train", {"images": (2**31, 28, 28), "labels": (2**31,)}) | {
         "of a label 255": edited(good, lambda file: file["train/labels"].__setitem__(0, 255)),
         "of images too small": edited(good, lambda file: replace(file, "train/images", np.zeros((248, 27, 27), "u1"))),
@@ -180,7 +180,7 @@ def character_faults(good: bytes) -> dict[str, bytes]:
 
 
 def line_faults(good: bytes, part: str) -> dict[str, bytes]:
-    """HDF5 files that are not lines of this version."""
+    """Make HDF5 files that are not valid lines of this version."""
     arrays = {
         "images": (2**31, 28, 224),
         "labels": (2**31, 8),
@@ -188,27 +188,27 @@ def line_faults(good: bytes, part: str) -> dict[str, bytes]:
         "widths": (2**31,),
         "lengths": (2**31,),
     }
-    found = hdf5_faults(good, part, arrays)
+    cases = hdf5_faults(good, part, arrays)
     for name in ("format", "vocabulary"):
-        found[f"of another {name}"] = edited(good, lambda file, name=name: file.attrs.__setitem__(name, "other"))
-        found[f"with a number for {name}"] = edited(good, lambda file, name=name: file.attrs.__setitem__(name, 5))
+        cases[f"of another {name}"] = edited(good, lambda file, name=name: file.attrs.__setitem__(name, "other"))
+        cases[f"with a number for {name}"] = edited(good, lambda file, name=name: file.attrs.__setitem__(name, 5))
     for name, value in (("labels", 255), ("labels", 3), ("lengths", 1), ("widths", 0), ("widths", 60_000)):
-        found[f"with {name} {value}"] = edited(
+        cases[f"with {name} {value}"] = edited(
             good, lambda file, n=name, v=value: file[f"{part}/{n}"].__setitem__(0, v)
         )
     if part == "train":
         for name in ("max_length", "with_start_end_tokens"):
-            found[f"without {name}"] = edited(good, lambda file, name=name: file.attrs.pop(name))
-            found[f"with text for {name}"] = edited(good, lambda file, name=name: file.attrs.__setitem__(name, "many"))
-    return found
+            cases[f"without {name}"] = edited(good, lambda file, name=name: file.attrs.pop(name))
+            cases[f"with text for {name}"] = edited(good, lambda file, name=name: file.attrs.__setitem__(name, "many"))
+    return cases
 
 
 def hdf5_faults(good: bytes, part: str, arrays: Mapping[str, tuple[int, ...]]) -> dict[str, bytes]:
-    """Arrays that are absent, of another kind, or declared and not there."""
-    found = {f"without {part}": edited(good, lambda file: file.__delitem__(part))}
+    """Make HDF5 files whose arrays are absent, of another kind, or declared without content."""
+    cases = {f"without {part}": edited(good, lambda file: file.__delitem__(part))}
     for name, declared in arrays.items():
         path = f"{part}/{name}"
-        found |= {
+        cases |= {
             f"without {name}": edited(good, lambda file, path=path: file.__delitem__(path)),
             f"of 2^31 {name}": edited(good, lambda file, p=path, d=declared: declare(file, p, d)),
             f"of a group {name}": edited(good, lambda file, path=path: replace(file, path, None)),
@@ -217,7 +217,7 @@ def hdf5_faults(good: bytes, part: str, arrays: Mapping[str, tuple[int, ...]]) -
             f"of floats for {name}": edited(good, lambda file, path=path: replace(file, path, file[path][:] * 1.5)),
             f"of one less {name}": edited(good, lambda file, path=path: replace(file, path, file[path][1:])),
         }
-    return found
+    return cases
 
 
 def edited(good: bytes, change: Callable[[h5py.File], object]) -> bytes:
@@ -229,7 +229,7 @@ def edited(good: bytes, change: Callable[[h5py.File], object]) -> bytes:
 
 
 def replace(file: h5py.File, path: str, value: object) -> None:
-    """Put another value, or a group for None, in an array's place."""
+    """Replace an array by another value, or by a group if `value` is None."""
     del file[path]
     if value is None:
         file.create_group(path)
@@ -238,14 +238,14 @@ def replace(file: h5py.File, path: str, value: object) -> None:
 
 
 def declare(file: h5py.File, path: str, shape: tuple[int, ...]) -> None:
-    """Declare an array that holds nothing."""
+    """Replace an array by one of this shape without content."""
     chunks = (64, *shape[1:])
     del file[path]
     file.create_dataset(path, shape, "u1", chunks=chunks)
 
 
 def checkpoint_faults(good: bytes) -> dict[str, bytes]:
-    """Files that `torch.load` may open, but that are no checkpoint of this version."""
+    """Make files that `torch.load` can open, but that are not valid checkpoints of this version."""
     content = torch.load(io.BytesIO(good), weights_only=True)
     weights, first = content["weights"], next(iter(content["weights"]))
     changed: dict[str, object] = {
@@ -271,16 +271,16 @@ def checkpoint_faults(good: bytes) -> dict[str, bytes]:
         "with weights that are no numbers": {**content, "weights": {**weights, first: weights[first] * float("nan")}},
         **{f"without {key}": {k: v for k, v in content.items() if k != key} for key in content},
     }
-    found = {}
+    cases = {}
     for name, value in changed.items():
         stream = io.BytesIO()
         torch.save(value, stream)
-        found[name] = stream.getvalue()
-    return found
+        cases[name] = stream.getvalue()
+    return cases
 
 
 class _Runs:
-    """What an unsafe loader would run."""
+    """An object whose code an unsafe loader would run."""
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return print, ("code of a checkpoint has run",)

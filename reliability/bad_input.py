@@ -1,4 +1,4 @@
-"""Input that cannot be used, given to the commands that read it: each must refuse it in one line."""
+"""Give bad input to the commands that read it. Each must refuse it in one line."""
 
 import contextlib
 import io
@@ -17,16 +17,16 @@ from pipeline.command_line import run_module
 from pipeline.common.errors import InputError, exit_on_input_error
 from pipeline.inference.batches import load_recognizer, predict_images
 from reliability.bad_files import file_cases
-from reliability.bad_settings import changed, settings_cases
+from reliability.bad_settings import change_params, settings_cases
 from reliability.cases import DIRECTORY, Case
 from reliability.results import Row, Tally
-from reliability.workspaces import EXPERIMENT, OUTPUTS, Sources, Workspace, make, stage_command
+from reliability.workspaces import EXPERIMENT, OUTPUTS, Sources, Workspace, make_small_workspace, stage_command
 
 SECONDS = 20
 MEMORY = 2**29
-"""Bytes by which the memory of this process may grow over one case."""
+"""Bytes by which the memory of this process may grow in one case."""
 SAMPLE = 20
-"""One case in so many is also run as a command of its own."""
+"""Every n-th case also runs as a real command."""
 IMAGES = {
     "of another height": np.zeros((27, 100), np.uint8),
     "of no width": np.zeros((28, 0), np.uint8),
@@ -40,8 +40,8 @@ IMAGES = {
 
 
 def measure(folder: Path, sources: Sources, seconds: float, every: int = 1) -> list[Row]:
-    """Try every case, or every n-th; the sources do not matter, as what is read is spoilt."""
-    workspace = make(folder / "workspace", Sources())
+    """Try every case, or every n-th. `sources` has no effect, because all input is bad."""
+    workspace = make_small_workspace(folder / "workspace", Sources())
     status, printed = workspace.repro()
     assert status == 0, printed
     cases = [*settings_cases(workspace.root), *file_cases(workspace.root)]
@@ -58,12 +58,12 @@ def measure(folder: Path, sources: Sources, seconds: float, every: int = 1) -> l
 
 
 def try_case(workspace: Workspace, case: Case, *, command: bool = False) -> list[str]:
-    """Put the bad file in its place, run the stage and put the good one back; what was wrong."""
+    """Install the bad file, run the stage and restore the good file; return the failures."""
     path, settings = workspace.root / case.path, workspace.root / "params.yaml"
     before = path.read_bytes() if path.is_file() else None
     shipped = settings.read_bytes()
     if case.settings:
-        settings.write_bytes(changed(YAML(typ="safe", pure=True).load(settings), case.settings))
+        settings.write_bytes(change_params(YAML(typ="safe", pure=True).load(settings), case.settings))
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
     if case.content is DIRECTORY:
@@ -95,7 +95,7 @@ def try_case(workspace: Workspace, case: Case, *, command: bool = False) -> list
 def _complaints(case: Case, status: int, printed: str) -> list[str]:
     lines = [line for line in printed.splitlines() if line.startswith("error: ")]
     if status == 0:
-        return ["was taken"]
+        return ["was accepted"]
     if "Traceback" in printed or len(lines) != 1 or len(printed.splitlines()) != 1:
         return [f"did not end in one line but in {printed[-300:]!r}"]
     if (case.named or Path(case.path).name) not in lines[0]:
@@ -104,7 +104,7 @@ def _complaints(case: Case, status: int, printed: str) -> list[str]:
 
 
 def _run(stage: str) -> tuple[int, str]:
-    """Run a stage in this process; its status, and what it printed on stderr."""
+    """Run a stage in this process; return its exit status and its stderr."""
     name, *arguments = stage.split()
     printed = io.StringIO()
     with contextlib.redirect_stderr(printed), contextlib.redirect_stdout(io.StringIO()):
@@ -120,7 +120,7 @@ def _run(stage: str) -> tuple[int, str]:
 
 
 def _images(workspace: Workspace) -> Tally:
-    """Images that the library's function for other programs must refuse."""
+    """Try images that `predict_images` must refuse."""
     tally, recognizer = (
         Tally("bad input: images"),
         load_recognizer(workspace.root / "models" / EXPERIMENT / "seed_42.ckpt"),
@@ -128,7 +128,7 @@ def _images(workspace: Workspace) -> Tally:
     for name, image in IMAGES.items():
         try:
             predict_images(recognizer, [np.zeros((28, 50), np.uint8), image])  # type: ignore[list-item]
-            tally.add(f"an image {name} was taken")
+            tally.add(f"an image {name} was accepted")
         except InputError as error:
             tally.add(*([] if "image 1" in str(error) else [f"an image {name} is not named: {error}"]))
         except Exception as error:
@@ -137,7 +137,7 @@ def _images(workspace: Workspace) -> Tally:
 
 
 def _files(root: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of every output."""
+    """Return the size and the time of every output."""
     files = [path for top in OUTPUTS for path in (root / top).rglob("*")]
     return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.is_file()}
 
@@ -148,7 +148,7 @@ def _peak() -> int:
 
 @contextlib.contextmanager
 def _inside(workspace: Workspace) -> Iterator[None]:
-    """Work in the workspace, as its commands would."""
+    """Work in the workspace, with the environment of its commands."""
     here, arguments = Path.cwd(), sys.argv
     hidden = {name: value for name, value in os.environ.items() if name.startswith(("DVC", "MLFLOW"))}
     for name in hidden:

@@ -1,4 +1,4 @@
-"""Bad `params.yaml`: every value of a kind that it cannot have, and files that are no settings at all."""
+"""Bad versions of params.yaml: wrong values for every key, and files that are not settings."""
 
 import io
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ WRONG: dict[type, tuple[object, ...]] = {
     type(None): (True, [], {"a": 1}),
 }
 ANY_NUMBER = "devices"
-"""A number may be any, as -1 means all."""
+"""A key that accepts any integer; -1 means all."""
 CONTRADICTIONS: dict[str, dict[str, Any]] = {
     "more overlap at least than at most": {"lines.variable.min_overlap": 0.5},
     "too few steps for CTC": {f"experiments.{EXPERIMENT}.model.window_stride": 64},
@@ -54,7 +54,7 @@ TEXTS = {
 
 
 def settings_cases(root: Path) -> Iterator[Case]:
-    """Cases for the stage `check`."""
+    """Yield the cases for the stage `check`."""
     params = YAML(typ="safe", pure=True).load(root / "params.yaml")
     for name, content in {**TEXTS, "absent": None, "a directory": DIRECTORY}.items():
         yield Case("settings", name, "check", "params.yaml", content)
@@ -78,11 +78,11 @@ def _leaves(block: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tu
 
 
 def _case(params: Mapping[str, Any], changes: Mapping[str, Any], name: str) -> Case:
-    return Case("settings", name, "check", "params.yaml", changed(params, changes))
+    return Case("settings", name, "check", "params.yaml", change_params(params, changes))
 
 
-def changed(params: Mapping[str, Any], changes: Mapping[str, Any]) -> bytes:
-    """`params.yaml` with other values, by their path such as `corpus.source`."""
+def change_params(params: Mapping[str, Any], changes: Mapping[str, Any]) -> bytes:
+    """Return params.yaml with other values, given by paths such as `corpus.source`."""
     copy = deepcopy(dict(params))
     for path, value in changes.items():
         *parents, key = path.split(".")

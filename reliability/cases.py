@@ -4,20 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 DIRECTORY = b"a directory in place of the file"
-"""Stands for a directory; compared by identity."""
+"""Stands for a directory. Compare it by identity."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A file with bad content, and the stage that must refuse it by the file's name."""
+    """A file with bad content, and the stage that must refuse it and name the file."""
 
     kind: str
     name: str
     stage: str
     path: str
     content: bytes | None
-    """What the file holds; None for no file."""
+    """Content of the file; None if there is no file."""
     named: str = ""
-    """What the refusal must name, if not the file."""
+    """What the error must name, if not the file."""
     settings: Mapping[str, object] = field(default_factory=dict)
-    """Settings that differ from the workspace's, by their path such as `corpus.source`."""
+    """Settings to change in the workspace, by paths such as `corpus.source`."""

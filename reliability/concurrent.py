@@ -1,4 +1,4 @@
-"""Everything at once: DVC's queue, temporary copies and the workspace, with one MLflow store."""
+"""Run things at the same time: DVC's queue, temporary copies and the workspace, with one MLflow store."""
 
 import http.server
 import re
@@ -21,9 +21,9 @@ from reliability.workspaces import (
     PROJECT,
     Sources,
     Workspace,
-    difference,
     ended,
-    make,
+    find_difference,
+    make_small_workspace,
     stage_command,
 )
 
@@ -37,8 +37,8 @@ DOWNLOAD = (
 
 
 def measure(folder: Path, sources: Sources, seconds: float) -> list[Row]:
-    """Rounds of five experiments at once, of the same stages twice at once and of the same download twice at once."""
-    workspace = make(folder / "workspace", sources)
+    """Run rounds: five experiments at once, each stage twice at once, and a download twice at once."""
+    workspace = make_small_workspace(folder / "workspace", sources)
     for command in (("git", "init", "--quiet"), (sys.executable, "-m", "dvc", "config", "core.no_scm", "false")):
         assert workspace.run(*command)[0] == 0
     shutil.copy(PROJECT / ".gitignore", workspace.root)
@@ -60,7 +60,7 @@ def measure(folder: Path, sources: Sources, seconds: float) -> list[Row]:
                 number += 1
                 bar.update()
     finally:
-        workspace.run(*DVC, "queue", "stop", "--kill")  # its workers are in sessions of their own
+        workspace.run(*DVC, "queue", "stop", "--kill")  # its workers run in other sessions
     return [runs.row(), stages.row(), downloads.row()]
 
 
@@ -70,7 +70,7 @@ def _save(workspace: Workspace) -> None:
 
 
 def _at_once(workspace: Workspace, first: int) -> list[str]:
-    """Five experiments with model sizes that no run had before; what was wrong."""
+    """Run five experiments with new model sizes; return the failures."""
     names = {name: f"{name}-{first}" for name in AT_ONCE}
     sizes = {name: f"{SIZE}={first + number}" for number, name in enumerate(AT_ONCE)}
     run = (*DVC, "exp", "run", "--name")
@@ -96,7 +96,7 @@ def _at_once(workspace: Workspace, first: int) -> list[str]:
 
 
 def _queue_trouble(workspace: Workspace, names: Sequence[str]) -> list[str]:
-    """Wait for the queue's tasks; those that did not end well, with what they printed."""
+    """Wait for the tasks of the queue; return those that failed, with their output."""
     end = time.monotonic() + 600
     while True:
         _, status = workspace.run(*DVC, "queue", "status", log="status.txt")
@@ -115,7 +115,7 @@ def _queue_trouble(workspace: Workspace, names: Sequence[str]) -> list[str]:
 
 
 def _lost(database: Path, names: Sequence[str]) -> list[str]:
-    """The experiments without one finished training that has its test metrics."""
+    """Return the experiments that do not have exactly one finished training with test metrics."""
     with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
         rows = connection.execute(
             "SELECT tags.value, runs.status FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid "
@@ -134,7 +134,7 @@ SAME = ("download", "corpus", f"synthesize {LINES}", f"train {EXPERIMENT}")
 
 
 def _same_stages(workspace: Workspace, expected: dict[str, str]) -> list[str]:
-    """Each stage twice at once in one folder."""
+    """Run each stage twice at once in one folder; return the failures."""
     failures = []
     for stage in SAME:
         both = [workspace.start(*stage_command(stage), log=f"both-{number}.txt") for number in range(2)]
@@ -142,18 +142,18 @@ def _same_stages(workspace: Workspace, expected: dict[str, str]) -> list[str]:
             for number, process in enumerate(both):
                 if status := process.wait(600):
                     failures.append(f"{stage} ended with {status}: {workspace.printed(f'both-{number}.txt')[-300:]}")
-        if wrong := difference(expected, workspace.outputs()):
+        if wrong := find_difference(expected, workspace.outputs()):
             failures.append(wrong)
     return failures
 
 
 class _Quiet(http.server.BaseHTTPRequestHandler):
-    """Serves one file slowly, and counts how often."""
+    """Serve one file slowly, and count the requests."""
 
     served = 0
 
     def do_GET(self) -> None:
-        """Answer."""
+        """Send the file."""
         type(self).served += 1
         self.send_response(200)
         self.send_header("Content-Length", str(10 * 65536))
@@ -163,11 +163,11 @@ class _Quiet(http.server.BaseHTTPRequestHandler):
             time.sleep(0.05)
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 def _same_download(workspace: Workspace) -> list[str]:
-    """One file asked for by two processes at once, which must come once."""
+    """Let two processes download one file at once: it must be sent once. Return the failures."""
     _Quiet.served = 0
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Quiet) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Signals at random moments of every stage and of `dvc repro`, and what the next run makes of it."""
+"""Send signals at random moments of every stage and of `dvc repro`, and check that the next run recovers."""
 
 import os
 import random
@@ -17,10 +17,10 @@ from reliability.workspaces import (
     EXPERIMENT,
     LINES,
     Sources,
-    difference,
     end_session,
-    make,
-    session_of,
+    find_difference,
+    list_session,
+    make_small_workspace,
     stage_command,
     wait_for_session,
 )
@@ -38,19 +38,19 @@ STAGES = {
         for name in ("cer.png", "comparison.csv", "comparison.md", "index.html", "readings.png", "summary.json")
     ],
 }
-"""Each stage with its outputs."""
+"""The outputs of each stage."""
 REPRO = ("repro",)
 IN_A_ROW = 4
-"""Kills before the run that must end well."""
+"""Number of kills before the run that must succeed."""
 
 
 class Harness:
-    """A workspace whose undisturbed outputs and durations are known."""
+    """A workspace with the outputs and the durations of an undisturbed run."""
 
     def __init__(
         self, folder: Path, sources: Sources, rng: random.Random, timed: Sequence[str] = tuple(STAGES)
     ) -> None:
-        self.workspace, self.rng = make(folder / "workspace", sources), rng
+        self.workspace, self.rng = make_small_workspace(folder / "workspace", sources), rng
         status, printed = self.workspace.repro()
         assert status == 0, printed
         self.expected = self.workspace.outputs()
@@ -63,7 +63,7 @@ class Harness:
         return time.monotonic() - start
 
     def kill_stage(self, stage: str) -> tuple[int, list[str]]:
-        """Kill a stage several times, then let it end: the number of kills, and what was wrong."""
+        """Kill a stage several times, then let it finish; return the number of kills and the failures."""
         for name in STAGES[stage]:
             (self.workspace.root / name).unlink(missing_ok=True)
         failures = []
@@ -73,7 +73,7 @@ class Harness:
         return IN_A_ROW, failures + self._finish(*stage_command(stage))
 
     def kill_dvc(self) -> tuple[int, list[str]]:
-        """Kill `dvc repro` from nothing several times, then let it end."""
+        """Kill a `dvc repro` from nothing several times, then let it finish; return as `kill_stage`."""
         self.workspace.forget()
         left = sum(self.durations.values())
         orphans = []
@@ -83,12 +83,12 @@ class Harness:
         return IN_A_ROW, failures
 
     def _kill(self, command: Sequence[str], longest: float, *, alone: bool) -> int:
-        """Send a signal at a random moment, to the first process alone or to all; the session's number."""
+        """Send a signal at a random moment, to the first process (`alone`) or to all; return the session id."""
         process = self.workspace.start(*command)
         try:
             time.sleep(self.rng.uniform(0, longest))
             sent = self.rng.choice(SIGNALS)
-            for pid in [process.pid] if alone else session_of(process.pid):
+            for pid in [process.pid] if alone else list_session(process.pid):
                 _send(pid, sent)
             process.wait(120)
         except BaseException:
@@ -98,20 +98,20 @@ class Harness:
 
     def _half_written(self, names: Sequence[str]) -> list[str]:
         found = self.workspace.outputs()
-        # Pages that state times are in neither.
+        # Pages that contain times are in neither.
         return [f"{name} is half-written" for name in names if found.get(name) not in (None, self.expected.get(name))]
 
     def _finish(self, *command: str, orphans: Sequence[int] = ()) -> list[str]:
-        """Run to the end without cleaning, wait for stages that outlived their `dvc`, and compare."""
+        """Run to the end without cleaning, wait for stages that outlived their `dvc`, and compare the outputs."""
         status, printed = self.workspace.run(*command)
         late = [f"a stage outlived its dvc and hangs ({pid})" for pid in orphans if not wait_for_session(pid)]
         if status:
             return [f"the next run ended with {status}: {' '.join(printed.split())[-300:]}", *late]
-        wrong = difference(self.expected, self.workspace.outputs())
+        wrong = find_difference(self.expected, self.workspace.outputs())
         return [*late, *([wrong] if wrong else [])]
 
     def fill_disk(self, stage: str) -> tuple[int, list[str]]:
-        """Let no file grow above a random size; the stage must say so in a line and leave nothing half-written."""
+        """Limit files to a random size. The stage must report it in one line and leave nothing half-written."""
         for name in STAGES[stage]:
             (self.workspace.root / name).unlink(missing_ok=True)
         largest = max((p.stat().st_size for p in self.workspace.root.rglob("*") if p.is_file()), default=1)
@@ -129,14 +129,14 @@ class Harness:
 LIMITED = (
     "import resource, subprocess, sys; size = int(sys.argv[1]); "
     "limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)); "
-    # Through a pipe: what the command prints must not be cut as well.
+    # Through a pipe, because the limit would also cut an output file.
     "done = subprocess.run(sys.argv[2:], preexec_fn=limit, stdout=subprocess.PIPE, stderr=subprocess.STDOUT); "
     "sys.stdout.buffer.write(done.stdout); sys.exit(done.returncode % 256)"
 )
 
 
 def measure(folder: Path, sources: Sources, seconds: float, seed: int = 0) -> list[Row]:
-    """Kill for that long, every stage in turn and then `dvc repro`."""
+    """For `seconds`, kill every stage in turn and then `dvc repro`."""
     harness = Harness(folder, sources, random.Random(seed))
     faults: list[tuple[Tally, Callable[[], tuple[int, list[str]]]]] = []
     for stage in STAGES:

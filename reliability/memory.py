@@ -1,4 +1,4 @@
-"""The largest resident set of stages that make, learn and read many lines."""
+"""Measure the peak memory of stages that work on many lines."""
 
 import time
 from pathlib import Path
@@ -8,23 +8,31 @@ from tqdm import tqdm
 
 from pipeline.runtime.memory import peak_memory
 from reliability.results import Row
-from reliability.workspaces import EXPERIMENT, LINES, Sources, Workspace, end_session, make, stage_command
+from reliability.workspaces import (
+    EXPERIMENT,
+    LINES,
+    Sources,
+    Workspace,
+    end_session,
+    make_small_workspace,
+    stage_command,
+)
 
 LIMIT = 2 * 2**30
-"""Bytes that no stage may exceed."""
+"""Bytes of memory that no stage may exceed."""
 COUNT = 100_000
 MODEL = {"conv_dim": 8, "fc_dim": 32}
 BATCH = 64
 
 
 def measure(folder: Path, sources: Sources, seconds: float, count: int = COUNT) -> list[Row]:
-    """Run the pipeline up to `evaluate` with `count` training and `count` test lines; a stage may take `seconds`."""
-    workspace = make(folder / "workspace", sources)
+    """Run the pipeline up to `evaluate` with `count` training and test lines, for at most `seconds` per stage."""
+    workspace = make_small_workspace(folder / "workspace", sources)
     _enlarge(workspace, count)
     rows = []
     stages = ("check", "download", "corpus", f"synthesize {LINES}", f"train {EXPERIMENT}", f"evaluate {EXPERIMENT}")
     for stage in tqdm(stages, desc="memory", unit="stage", disable=None):
-        status, peak = peak_of(workspace, stage, seconds)
+        status, peak = measure_peak(workspace, stage, seconds)
         if " " not in stage and status == 0:
             continue
         failed = status != 0 or peak > LIMIT
@@ -44,8 +52,8 @@ def _enlarge(workspace: Workspace, count: int) -> None:
     YAML().dump(params, path)
 
 
-def peak_of(workspace: Workspace, stage: str, seconds: float) -> tuple[int, int]:
-    """Exit status and largest resident set in bytes of one stage; a stage that takes too long is killed."""
+def measure_peak(workspace: Workspace, stage: str, seconds: float) -> tuple[int, int]:
+    """Return exit status and peak memory (bytes) of one stage, which is killed after `seconds`."""
     process = workspace.start(*stage_command(stage))
     end, peak = time.monotonic() + seconds, 0
     try:

@@ -1,4 +1,4 @@
-"""What a harness found, and `reports/reliability.csv` and `.md`, into which each harness merges its rows."""
+"""Results of the harnesses; each harness merges its rows into reliability.csv and reliability.md."""
 
 import csv
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ VERSIONS = ("dvc", "mlflow", "pytorch-lightning", "h5py", "numpy")
 
 @dataclass(frozen=True)
 class Row:
-    """How often a fault was injected and how often it did harm; `what` begins with the harness's name."""
+    """How often a fault was injected, and how often that failed. `what` starts with the name of the harness."""
 
     what: str
     tried: int
     failed: int
     found: str = ""
-    """The first harm done, or a figure that was measured."""
+    """The first failure, or a measured value."""
     data: str = ""
     seconds: int = 0
     command: str = ""
@@ -33,10 +33,10 @@ COLUMNS = [field.name for field in fields(Row)]
 
 
 def write_report(rows: Sequence[Row], folder: Path) -> None:
-    """Put the rows in the place of earlier ones of the same harnesses, and write both files."""
+    """Replace earlier rows of the same harnesses, and write both files."""
     merged = merge(read_rows(folder / "reliability.csv"), rows)
     with_header = [COLUMNS, *([str(value) for value in asdict(row).values()] for row in merged)]
-    write_text(folder / "reliability.csv", "".join(",".join(map(quoted, line)) + "\n" for line in with_header))
+    write_text(folder / "reliability.csv", "".join(",".join(map(quote, line)) + "\n" for line in with_header))
     template = Template(TEMPLATE.read_text(encoding="utf-8"), undefined=StrictUndefined, keep_trailing_newline=True)
     versions = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
     page = template.render(rows=merged, machine=describe_machine(), versions=versions)
@@ -44,18 +44,18 @@ def write_report(rows: Sequence[Row], folder: Path) -> None:
 
 
 def merge(earlier: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
-    """Rows of the harnesses that ran now, and of the others as they were; in the order of the harnesses' names."""
-    replaced = {harness_of(row) for row in rows}
-    return sorted([*(row for row in earlier if harness_of(row) not in replaced), *rows], key=harness_of)
+    """Return the new rows and the earlier rows of other harnesses, sorted by the name of the harness."""
+    replaced = {harness_name(row) for row in rows}
+    return sorted([*(row for row in earlier if harness_name(row) not in replaced), *rows], key=harness_name)
 
 
-def harness_of(row: Row) -> str:
-    """`kill` of `kill: train`."""
+def harness_name(row: Row) -> str:
+    """Return the name of the harness: `kill` for `kill: train`."""
     return row.what.split(":")[0]
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of an earlier report; none where there is no file."""
+    """Read the rows of an earlier report; [] if there is no file."""
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:
@@ -65,13 +65,13 @@ def read_rows(path: Path) -> list[Row]:
         ]
 
 
-def quoted(value: str) -> str:
-    """A field of a CSV file."""
+def quote(value: str) -> str:
+    """Quote a field of a CSV file if necessary."""
     return '"' + value.replace('"', '""').replace("\n", " ") + '"' if set(value) & set(',"\n') else value
 
 
 class Tally:
-    """Counts what was tried and what failed, and keeps the first failure."""
+    """Count tries and failures, and keep the first failure."""
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -79,11 +79,11 @@ class Tally:
         self.found = ""
 
     def add(self, *failures: str, tried: int = 1) -> None:
-        """Count `tried` faults, which did harm if there is a failure."""
+        """Count `tried` faults, and one failure if there are `failures`."""
         self.tried += tried
         self.failed += bool(failures)
         self.found = self.found or next(iter(failures), "")
 
     def row(self) -> Row:
-        """The row so far."""
+        """Return the row so far."""
         return Row(self.what, self.tried, self.failed, self.found)

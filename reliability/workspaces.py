@@ -1,4 +1,4 @@
-"""Small workspaces in which the real commands run, and what they leave there."""
+"""Small workspaces for the real commands, and their outputs."""
 
 import csv
 import hashlib
@@ -26,30 +26,30 @@ PROJECT = Path(__file__).parents[1]
 LINES, EXPERIMENT = "variable", "cnn_ctc_variable"
 OUTPUTS = ("data", "models", "history", "metrics", "predictions", "reports")
 TIMES = ("lines_per_second", "training_seconds")
-"""Columns of the comparison that no two runs share."""
+"""Columns of the comparison that differ from run to run."""
 LEFT_OUT = ("index.html", "comparison.md", "language_model.h5", "decoding.md", "decoding.json", "calibration.png")
-"""Pages that state times among all else, and what comes after the experiments: reading with a language model."""
+"""Outputs that are not compared: pages that contain times, and decoding with a language model."""
 UNFINISHED_BY_DVC = ".*.tmp"
-"""What a `dvc` that is killed leaves of a copy from its cache; `.dvcignore` sees to it that no stage depends on it."""
+"""Copies from the cache that a killed `dvc` left unfinished. `.dvcignore` excludes them from dependencies."""
 SECONDS = 600
-"""After which a command counts as hanging."""
+"""Time after which a command counts as hanging."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Real characters and text, if their paths are given; else the built-in ones."""
+    """Paths of real characters and text. None stands for the built-in ones."""
 
     archive: Path | None = None
     corpus: Path | None = None
 
     @property
     def name(self) -> str:
-        """What people should call the data."""
+        """Description of the data for the report."""
         characters = "EMNIST's characters" if self.archive else "built-in glyphs"
         return f"{characters}, {'the Brown corpus' if self.corpus else 'built-in text'}"
 
     def profile(self) -> dict[str, Any]:
-        """Their settings."""
+        """Return the settings for these sources."""
         emnist = {"source": "archive", "archive": str(self.archive.resolve())} if self.archive else {"source": "glyphs"}
         corpus = {"source": "archive", "archive": str(self.corpus.resolve())} if self.corpus else {"source": "builtin"}
         return {"emnist": {**emnist, "glyphs": {"train_per_class": 4, "test_per_class": 2}}, "corpus": corpus}
@@ -62,14 +62,14 @@ SMALL_MODEL = {"conv_dim": 4, "fc_dim": 8}
 
 @dataclass(frozen=True)
 class Workspace:
-    """A copy of the pipeline with one experiment, whose commands see nothing of the caller's environment."""
+    """A copy of the pipeline with one experiment. Its commands do not see the caller's DVC, MLflow or git settings."""
 
     root: Path
     threads: int | None = 1
     hash_seed: str = "0"
 
     def environment(self) -> dict[str, str]:
-        """What commands see."""
+        """Return the environment of the commands."""
         hidden = ("MLFLOW", "DVC", "GIT_", "PYTHON")
         kept = {key: value for key, value in os.environ.items() if not key.startswith(hidden)}
         path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
@@ -80,7 +80,7 @@ class Workspace:
         return {**kept, **who, **numbers, "PATH": path}
 
     def start(self, *command: str, log: str = "log.txt", **options: Any) -> subprocess.Popen[bytes]:
-        """Start a command in a session of its own; what it prints goes to a file beside the workspace."""
+        """Start a command in a new session; its output goes to a file beside the workspace."""
         with (self.root.parent / log).open("wb") as file:
             return subprocess.Popen(
                 command,
@@ -90,13 +90,13 @@ class Workspace:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
-                # Where a shell started us in the background, Ctrl-C would be ignored by all our children.
+                # If a shell started this process in the background, all children would ignore Ctrl-C.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
                 **options,
             )
 
     def run(self, *command: str, seconds: float = SECONDS, log: str = "log.txt") -> tuple[int, str]:
-        """Run a command to its end; its status and what it printed. A hanging one is killed."""
+        """Run a command; return its exit status and its output. A hanging command is killed."""
         process = self.start(*command, log=log)
         with ended(process):
             try:
@@ -106,21 +106,21 @@ class Workspace:
         return process.returncode, self.printed(log)
 
     def printed(self, log: str = "log.txt") -> str:
-        """What a command printed."""
+        """Return the output of a command."""
         return (self.root.parent / log).read_text(encoding="utf-8", errors="replace")
 
     def repro(self) -> tuple[int, str]:
-        """`dvc repro`."""
+        """Run `dvc repro`; return as `run`."""
         return self.run(*DVC, "repro")
 
     def outputs(self) -> dict[str, str]:
-        """The hash of every output by its path, without the times that some state."""
+        """Return the hash of every output by its path, without the times that some contain."""
         files = [path for top in OUTPUTS for path in sorted((self.root / top).rglob("*")) if path.is_file()]
         counted = [path for path in files if path.name not in LEFT_OUT and not fnmatch(path.name, UNFINISHED_BY_DVC)]
-        return {path.relative_to(self.root).as_posix(): hash_of(path) for path in counted}
+        return {path.relative_to(self.root).as_posix(): hash_output(path) for path in counted}
 
     def forget(self) -> None:
-        """Remove every output and all that DVC and MLflow know."""
+        """Remove every output, DVC's cache and lock, and the MLflow store."""
         for name in (*OUTPUTS, ".dvc/cache", ".dvc/tmp", ".training", "mlruns"):
             shutil.rmtree(self.root / name, ignore_errors=True)
         for path in (self.root / "dvc.lock", *self.root.glob("mlflow.db*")):
@@ -128,17 +128,19 @@ class Workspace:
 
 
 DVC = (sys.executable, "-m", "pipeline.orchestration.dvc_repair")
-"""What the command `dvc` of the project's environment runs."""
+"""The command `dvc` of the project's environment."""
 
 
 def stage_command(stage: str) -> tuple[str, ...]:
-    """The command of a stage, such as `train cnn_ctc_variable`."""
+    """Return the command of a stage such as `train cnn_ctc_variable`."""
     name, *arguments = stage.split()
     return (sys.executable, "-m", "stages", name, *arguments)
 
 
-def make(root: Path, sources: Sources, changes: Mapping[str, Any] | None = None, **options: Any) -> Workspace:
-    """A workspace with one small data set and one small experiment; `changes` are laid over sections."""
+def make_small_workspace(
+    root: Path, sources: Sources, changes: Mapping[str, Any] | None = None, **options: Any
+) -> Workspace:
+    """Make a workspace with one small data set and one small experiment; `changes` update sections of params.yaml."""
     lines, training, model = SMALL_LINES, SMALL_TRAINING, SMALL_MODEL
     overrides = {
         **sources.profile(),
@@ -158,8 +160,8 @@ def make(root: Path, sources: Sources, changes: Mapping[str, Any] | None = None,
     return Workspace(root, **options)
 
 
-def hash_of(path: Path) -> str:
-    """SHA-256 of a file without the times that a table may state."""
+def hash_output(path: Path) -> str:
+    """Return the SHA-256 of a file; of a CSV, without the columns of times."""
     if path.suffix != ".csv":
         return file_sha256(path)
     rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8", errors="replace"))))
@@ -168,8 +170,8 @@ def hash_of(path: Path) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def difference(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
-    """The first output, in the order of the pipeline, that is missing, of no use, or different; empty if none is."""
+def find_difference(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
+    """Describe the first output, in pipeline order, that is missing, left over or different; "" if there is none."""
     order = {top: number for number, top in enumerate(OUTPUTS)}
     for path in sorted(expected.keys() | found.keys(), key=lambda path: (order[path.split("/")[0]], path)):
         if path not in found:
@@ -183,7 +185,7 @@ def difference(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
 
 @contextmanager
 def ended(*processes: subprocess.Popen[bytes]) -> Iterator[None]:
-    """See that nothing of the processes' sessions is left at the end of the block."""
+    """End every process of the processes' sessions at the end of the block."""
     try:
         yield
     finally:
@@ -193,14 +195,14 @@ def ended(*processes: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def end_session(leader: int) -> None:
-    """Kill every process of the session that `leader` began, and of its process group."""
-    for pid in session_of(leader):
+    """Kill every process of the session that `leader` started."""
+    for pid in list_session(leader):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
-def session_of(leader: int) -> Sequence[int]:
-    """The living processes of a session (Linux)."""
+def list_session(leader: int) -> Sequence[int]:
+    """Return the running processes of a session (Linux)."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError, ValueError):
@@ -211,9 +213,9 @@ def session_of(leader: int) -> Sequence[int]:
 
 
 def wait_for_session(leader: int, seconds: float = SECONDS) -> bool:
-    """Wait until no process of the session is left; whether that came in time."""
+    """Wait until the session has no process; return whether this happened in time."""
     end = time.monotonic() + seconds
-    while session_of(leader):
+    while list_session(leader):
         if time.monotonic() > end:
             end_session(leader)
             return False

@@ -12,7 +12,7 @@ TIMED = ("corpus", f"synthesize {LINES}")
 
 @pytest.fixture(scope="session")
 def harness(tmp_path_factory: pytest.TempPathFactory) -> Harness:
-    """A workspace in which the whole pipeline has run undisturbed."""
+    """A workspace after an undisturbed run of the whole pipeline."""
     return Harness(tmp_path_factory.mktemp("reliability"), Sources(), random.Random(0), TIMED)
 
 
