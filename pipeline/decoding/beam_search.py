@@ -1,16 +1,16 @@
 """Prefix beam search for CTC with a character language model, many lines at once.
 
-A hypothesis is a text with the summed probability of all its alignments so far, split by whether the last step was a
-blank (Hannun et al., "First-Pass Large Vocabulary Continuous Speech Recognition using Bi-Directional Recurrent DNNs",
-2014). Hypotheses compete by
+A hypothesis is a text. Its probability is summed over its alignments so far, separately for those that end with a blank
+and those that do not (Hannun et al., "First-Pass Large Vocabulary Continuous Speech Recognition using Bi-Directional
+Recurrent DNNs", 2014). Hypotheses are ranked by
 
-    log p_ctc(text) + weight * log p_lm(text) - prior * sum of log p(character) + bonus * length
+    log p_ctc(text) + lm_weight * log p_lm(text) - prior_weight * sum of log p(character) + length_bonus * length
 
-A network learns from its lines how common each character is, and the language model says it again: what the prior takes
-off makes up for that (the density ratio of McDermott et al., "A Density Ratio Approach to Language Model Fusion in
-End-to-End Automatic Speech Recognition", 2019, with single characters as the source's model).
+The recognizer learns from its lines how frequent each character is, and the language model adds this a second time. The
+prior corrects for it (the density ratio of McDermott et al., "A Density Ratio Approach to Language Model Fusion in
+End-to-End Automatic Speech Recognition", 2019, with character frequencies as the source-domain language model).
 
-Further shape letters: K hypotheses of a line (the beam's width), A characters that may come next.
+More shape letters: K hypotheses per line (the beam width), A candidate characters per step.
 """
 
 from collections.abc import Sequence
@@ -19,136 +19,136 @@ import torch
 from torch import Tensor
 
 from pipeline.common.vocabulary import BLANK, SPECIAL_TOKENS
-from pipeline.decoding.beam_state import NEVER, ORPHAN, Beam, empty_beam, free_places, hash_of
-from pipeline.decoding.hypotheses import Hypotheses, Search
-from pipeline.decoding.language_model.cache import RowCache
-from pipeline.decoding.language_model.model import END, UNKNOWN
-from pipeline.decoding.language_model.ngrams import SYMBOLS
+from pipeline.decoding.beam_state import NEG_INF, NO_PARENT, Beam, extend_hash, initial_beam, unused_hashes
+from pipeline.decoding.hypotheses import Hypotheses, SearchSettings
+from pipeline.decoding.language_model.cache import LanguageModelCache
+from pipeline.decoding.language_model.model import EMPTY_CONTEXT, END_SYMBOL
+from pipeline.decoding.language_model.ngrams import NUM_SYMBOLS
 
 FIRST = len(SPECIAL_TOKENS)
+"""Class of the first character: the search never writes `<S>`, `<E>` or `<P>`."""
 
 
-def beam_search(log_probabilities: Tensor, lengths: Sequence[int], search: Search, rows: RowCache | None) -> Hypotheses:
-    """Search the texts of log-probabilities (B, C, S) on the CPU, of which `lengths` steps count.
+def beam_search(
+    log_probabilities: Tensor, lengths: Sequence[int], settings: SearchSettings, lm: LanguageModelCache | None
+) -> Hypotheses:
+    """Find the best texts for log-probabilities (B, C, S) on the CPU; the steps after `lengths` are ignored.
 
-    Without `rows` there is no language model. Texts consist of characters: `<S>`, `<E>` and `<P>` are never read.
+    Without `lm` there is no language model and no prior.
     """
-    steps = _counted(log_probabilities.double(), lengths)
-    beam, origins, wrote = empty_beam(len(steps), search.width), [], []
-    rewards = _rewards(search, rows)
+    steps = _pad_with_blanks(log_probabilities.double(), lengths)
+    beam, origins, written = initial_beam(len(steps), settings.width), [], []
+    rewards = _character_rewards(settings, lm)
     for step in range(steps.shape[2]):
-        beam, origin, written = _step(beam, steps[:, :, step], search, rows, rewards)
+        beam, origin, classes = _advance(beam, steps[:, :, step], settings, lm, rewards)
         origins.append(origin)
-        wrote.append(written)
-    lm = beam.lm + _ends(beam, rows)
-    found = Hypotheses(_traced(origins, wrote), beam.total, lm, beam.rewards)
-    order = found.scores(search.weight).argsort(dim=1, descending=True, stable=True)
+        written.append(classes)
+    lm_scores = beam.lm + _end_log_probabilities(beam, lm)
+    found = Hypotheses(_trace_back(origins, written), beam.total, lm_scores, beam.rewards)
+    order = found.scores(settings.lm_weight).argsort(dim=1, descending=True, stable=True)
     return Hypotheses(
         found.classes.take_along_dim(order[..., None], 1),
         *(values.take_along_dim(order, 1) for values in (found.ctc, found.lm, found.rewards)),
     )
 
 
-def _counted(steps: Tensor, lengths: Sequence[int]) -> Tensor:
-    """Make the steps after a line sure blanks, which change no hypothesis."""
+def _pad_with_blanks(steps: Tensor, lengths: Sequence[int]) -> Tensor:
+    """Give the steps after a line probability 1 for the blank, which changes no hypothesis."""
     after = torch.arange(steps.shape[2]) >= torch.tensor(lengths)[:, None]
-    steps = steps.masked_fill(after[:, None, :], NEVER)
+    steps = steps.masked_fill(after[:, None, :], NEG_INF)
     steps[:, BLANK][after] = 0
     return steps
 
 
-def _rewards(search: Search, rows: RowCache | None) -> Tensor:
-    """What each character adds to a text's score, whatever comes before it: (SYMBOLS,)."""
-    if rows is None:
-        return torch.full((SYMBOLS,), search.bonus, dtype=torch.float64)
-    table, places = rows(torch.tensor(UNKNOWN))
-    return search.bonus - search.prior * table[places]
+def _character_rewards(settings: SearchSettings, lm: LanguageModelCache | None) -> Tensor:
+    """(NUM_SYMBOLS,) length bonus and prior of each character."""
+    if lm is None:
+        return torch.full((NUM_SYMBOLS,), settings.length_bonus, dtype=torch.float64)
+    table, row = lm.look_up(torch.tensor(EMPTY_CONTEXT))
+    return settings.length_bonus - settings.prior_weight * table[row]
 
 
-def _step(
-    beam: Beam, step: Tensor, search: Search, rows: RowCache | None, rewards: Tensor
+def _advance(
+    beam: Beam, step: Tensor, settings: SearchSettings, lm: LanguageModelCache | None, rewards: Tensor
 ) -> tuple[Beam, Tensor, Tensor]:
-    """One step (B, C) on: the beam, which hypothesis (B, K) each comes from, and the class that it wrote or `BLANK`."""
-    likely, classes = step[:, FIRST:].topk(min(search.candidates, step.shape[1] - FIRST))
+    """The beam after a step (B, C), and for each hypothesis the slot it comes from and the class it wrote, (B, K)."""
+    likely, classes = step[:, FIRST:].topk(min(settings.candidates, step.shape[1] - FIRST))
     classes = classes + FIRST
-    blank, written, grown = _advance(beam, step, likely, classes)
-    lm = (beam.lm[..., None] + _costs(beam, classes, rows)).expand_as(grown)
-    rewarded = beam.rewards[..., None] + rewards[classes - FIRST][:, None, :]
-    stay_scores = torch.logaddexp(blank, written) + search.weight * beam.lm + beam.rewards
-    grow_scores = grown + search.weight * lm + rewarded
-    scores, chosen = torch.cat((stay_scores, grow_scores.flatten(1)), 1).topk(search.width)
+    blank, non_blank, extended = _alignment_scores(beam, step, likely, classes)
+    lm_scores = (beam.lm[..., None] + _character_log_probabilities(beam, classes, lm)).expand_as(extended)
+    new_rewards = beam.rewards[..., None] + rewards[classes - FIRST][:, None, :]
+    keep_scores = torch.logaddexp(blank, non_blank) + settings.lm_weight * beam.lm + beam.rewards
+    extend_scores = extended + settings.lm_weight * lm_scores + new_rewards
+    scores, chosen = torch.cat((keep_scores, extend_scores.flatten(1)), 1).topk(settings.width)
 
-    grows = chosen >= search.width
-    pairs = (chosen - search.width).clamp(min=0)
-    origin = torch.where(grows, pairs // classes.shape[1], chosen)
-    character = torch.where(grows, classes.take_along_dim(pairs % classes.shape[1], 1), BLANK)
-    old = beam.at(origin)
-    prefix = torch.where(grows, hash_of(old.prefix, character), old.prefix)
-    parent = torch.where(grows, old.prefix, old.parent)
-    nobody = scores == NEVER
+    extends = chosen >= settings.width
+    pairs = (chosen - settings.width).clamp(min=0)
+    origin = torch.where(extends, pairs // classes.shape[1], chosen)
+    character = torch.where(extends, classes.take_along_dim(pairs % classes.shape[1], 1), BLANK)
+    old = beam.gather(origin)
+    unused = scores == NEG_INF
+    prefix = torch.where(extends, extend_hash(old.prefix, character), old.prefix)
+    parent = torch.where(extends, old.prefix, old.parent)
+    context = old.context if lm is None else lm.model.advance(old.context, character - FIRST)
     new = Beam(
-        blank=blank.take_along_dim(origin, 1).masked_fill(grows, NEVER),
-        written=torch.where(grows, grown.flatten(1).take_along_dim(pairs, 1), written.take_along_dim(origin, 1)),
-        last=torch.where(grows, character, old.last),
-        prefix=torch.where(nobody, free_places(search.width), prefix),
-        parent=parent.masked_fill(nobody, ORPHAN),
-        context=torch.where(grows, _context(old.context, character, rows), old.context),
-        lm=torch.where(grows, lm.flatten(1).take_along_dim(pairs, 1), old.lm),
-        rewards=torch.where(grows, rewarded.flatten(1).take_along_dim(pairs, 1), old.rewards),
+        blank=blank.take_along_dim(origin, 1).masked_fill(extends, NEG_INF),
+        non_blank=torch.where(
+            extends, extended.flatten(1).take_along_dim(pairs, 1), non_blank.take_along_dim(origin, 1)
+        ),
+        last=torch.where(extends, character, old.last),
+        prefix=torch.where(unused, unused_hashes(settings.width), prefix),
+        parent=parent.masked_fill(unused, NO_PARENT),
+        context=torch.where(extends, context, old.context),
+        lm=torch.where(extends, lm_scores.flatten(1).take_along_dim(pairs, 1), old.lm),
+        rewards=torch.where(extends, new_rewards.flatten(1).take_along_dim(pairs, 1), old.rewards),
     )
     return new, origin, character
 
 
-def _advance(beam: Beam, step: Tensor, likely: Tensor, classes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Log-probabilities after a step: of the same texts (B, K), ending with a blank and with their last character, and
-    of texts with one more character (B, K, A).
+def _alignment_scores(beam: Beam, step: Tensor, likely: Tensor, classes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """CTC log-probabilities after a step.
 
-    Where a grown text is in the beam already, its probability goes there.
+    Of the same texts (B, K), ending with a blank and with their last character; and of the texts with one more
+    character (B, K, A). If an extended text is already in the beam, its probability is added there instead.
     """
     total = beam.total
     blank = total + step[:, BLANK, None]
-    again = step.take_along_dim(beam.last, 1).masked_fill(beam.last == BLANK, NEVER)
-    written = beam.written + again
+    repeat = step.take_along_dim(beam.last, 1).masked_fill(beam.last == BLANK, NEG_INF)
+    non_blank = beam.non_blank + repeat
     repeats = classes[:, None, :] == beam.last[..., None]
-    grown = likely[:, None, :] + torch.where(repeats, beam.blank[..., None], total[..., None])
+    extended = likely[:, None, :] + torch.where(repeats, beam.blank[..., None], total[..., None])
 
-    child_of = beam.prefix[:, :, None] == beam.parent[:, None, :]
-    has_parent, parent = child_of.any(1), child_of.int().argmax(1)
-    old = beam.at(parent)
-    arrives = again + torch.where(old.last == beam.last, old.blank, old.total)
-    written = torch.where(has_parent, torch.logaddexp(written, arrives), written)
-    lines, children, places = (repeats & has_parent[..., None]).nonzero(as_tuple=True)
-    grown[lines, parent[lines, children], places] = NEVER
-    return blank, written, grown
+    is_child = beam.prefix[:, :, None] == beam.parent[:, None, :]
+    has_parent, parent = is_child.any(1), is_child.int().argmax(1)
+    old = beam.gather(parent)
+    from_parent = repeat + torch.where(old.last == beam.last, old.blank, old.total)
+    non_blank = torch.where(has_parent, torch.logaddexp(non_blank, from_parent), non_blank)
+    lines, children, candidates = (repeats & has_parent[..., None]).nonzero(as_tuple=True)
+    extended[lines, parent[lines, children], candidates] = NEG_INF
+    return blank, non_blank, extended
 
 
-def _costs(beam: Beam, classes: Tensor, rows: RowCache | None) -> Tensor:
-    """(B, K, A) log-probability of each class as the next character."""
-    if rows is None:
+def _character_log_probabilities(beam: Beam, classes: Tensor, lm: LanguageModelCache | None) -> Tensor:
+    """(B, K, A) language model log-probability of each candidate as the next character."""
+    if lm is None:
         return torch.zeros((), dtype=torch.float64)
-    table, places = rows(beam.context)
-    return table[places[..., None], (classes - FIRST)[:, None, :]]
+    table, rows = lm.look_up(beam.context)
+    return table[rows[..., None], (classes - FIRST)[:, None, :]]
 
 
-def _ends(beam: Beam, rows: RowCache | None) -> Tensor:
-    """(B, K) log-probability of the line's end."""
-    if rows is None:
+def _end_log_probabilities(beam: Beam, lm: LanguageModelCache | None) -> Tensor:
+    """(B, K) language model log-probability of the end of the line."""
+    if lm is None:
         return torch.zeros((), dtype=torch.float64)
-    table, places = rows(beam.context)
-    return table[places, END]
+    table, rows = lm.look_up(beam.context)
+    return table[rows, END_SYMBOL]
 
 
-def _context(context: Tensor, classes: Tensor, rows: RowCache | None) -> Tensor:
-    if rows is None:
-        return context
-    return rows.model.advance(context, classes - FIRST)
-
-
-def _traced(origins: Sequence[Tensor], wrote: Sequence[Tensor]) -> Tensor:
-    """(B, K, S) class that each hypothesis of the last step wrote at each step."""
+def _trace_back(origins: Sequence[Tensor], written: Sequence[Tensor]) -> Tensor:
+    """(B, K, S) class that each final hypothesis wrote at each step."""
     classes = []
-    place = torch.arange(wrote[-1].shape[1]).expand_as(wrote[-1])
-    for origin, written in zip(reversed(origins), reversed(wrote), strict=True):
-        classes.append(written.take_along_dim(place, 1))
-        place = origin.take_along_dim(place, 1)
+    slots = torch.arange(written[-1].shape[1]).expand_as(written[-1])
+    for origin, step_classes in zip(reversed(origins), reversed(written), strict=True):
+        classes.append(step_classes.take_along_dim(slots, 1))
+        slots = origin.take_along_dim(slots, 1)
     return torch.stack(classes[::-1], dim=2)

@@ -1,4 +1,4 @@
-"""The hypotheses of a beam between two steps."""
+"""The hypotheses of a beam search between two steps."""
 
 from dataclasses import dataclass, fields
 
@@ -6,13 +6,14 @@ import torch
 from torch import Tensor
 
 from pipeline.common.vocabulary import BLANK
-from pipeline.decoding.language_model.model import START
+from pipeline.decoding.language_model.model import START_CONTEXT
 
-NEVER = -torch.inf
-MULTIPLIER, ROOT = 6364136223846793005, 1
-"""Knuth's, of a linear congruential generator modulo 2^64: texts are told apart by a hash."""
-ORPHAN = 0
-"""Parent of the empty text and of places without a hypothesis, which no hypothesis has as its hash."""
+NEG_INF = -torch.inf
+HASH_MULTIPLIER = 6364136223846793005
+"""Knuth's multiplier for a linear congruential generator modulo 2^64. Texts are compared by hash."""
+EMPTY_TEXT_HASH = 1
+NO_PARENT = 0
+"""Parent hash of the empty text and of unused slots; no text has this hash."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,8 @@ class Beam:
 
     blank: Tensor
     """Log-probability of the alignments that end with a blank."""
-    written: Tensor
-    """Log-probability of those that end with the last character."""
+    non_blank: Tensor
+    """Log-probability of the alignments that end with the last character."""
     last: Tensor
     """Class of the last character, `BLANK` for the empty text."""
     prefix: Tensor
@@ -30,45 +31,45 @@ class Beam:
     parent: Tensor
     """Hash of the text without its last character."""
     context: Tensor
-    """What the language model goes by."""
+    """Context of the language model."""
     lm: Tensor
+    """Log-probability of the language model."""
     rewards: Tensor
-    """What its characters add to its score, each by itself."""
+    """Sum of length bonus and prior over the characters."""
 
-    def at(self, places: Tensor) -> "Beam":
-        """The hypotheses at these places (B, K)."""
-        return Beam(*(getattr(self, field.name).take_along_dim(places, 1) for field in fields(self)))
+    def gather(self, slots: Tensor) -> "Beam":
+        """The hypotheses in these slots (B, K)."""
+        return Beam(*(getattr(self, field.name).take_along_dim(slots, 1) for field in fields(self)))
 
     @property
     def total(self) -> Tensor:
         """Log-probability of all alignments."""
-        return torch.logaddexp(self.blank, self.written)
+        return torch.logaddexp(self.blank, self.non_blank)
 
 
-def empty_beam(lines: int, width: int) -> Beam:
-    """One hypothesis, the empty text; the other places are free."""
-    nothing = torch.full((lines, width), NEVER, dtype=torch.float64)
-    blank = nothing.clone()
+def initial_beam(lines: int, width: int) -> Beam:
+    """The empty text in the first slot of each line; the other slots are unused."""
+    impossible = torch.full((lines, width), NEG_INF, dtype=torch.float64)
+    blank = impossible.clone()
     blank[:, 0] = 0
     zeros = torch.zeros((lines, width), dtype=torch.int64)
     return Beam(
         blank=blank,
-        written=nothing,
+        non_blank=impossible,
         last=zeros + BLANK,
-        prefix=torch.where(blank == 0, ROOT, free_places(width)),
-        parent=zeros + ORPHAN,
-        context=zeros + START,
-        lm=torch.zeros_like(nothing),
-        rewards=torch.zeros_like(nothing),
+        prefix=torch.where(blank == 0, EMPTY_TEXT_HASH, unused_hashes(width)),
+        parent=zeros + NO_PARENT,
+        context=zeros + START_CONTEXT,
+        lm=torch.zeros_like(impossible),
+        rewards=torch.zeros_like(impossible),
     )
 
 
-def free_places(width: int) -> Tensor:
-    """(K,) hashes for places without a hypothesis, no two alike."""
+def unused_hashes(width: int) -> Tensor:
+    """(K,) distinct hashes for slots without a hypothesis."""
     return -2 - torch.arange(width)
 
 
-def hash_of(prefix: Tensor, character: Tensor) -> Tensor:
-    """Of a text with one more character; int64 wraps around."""
-    mixed = (prefix ^ (prefix >> 29)) * MULTIPLIER
-    return mixed + character
+def extend_hash(prefix: Tensor, character: Tensor) -> Tensor:
+    """The hash of a text with one more character; int64 overflow wraps around."""
+    return (prefix ^ (prefix >> 29)) * HASH_MULTIPLIER + character

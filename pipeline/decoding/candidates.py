@@ -1,4 +1,4 @@
-"""The texts that a beam search found for many lines."""
+"""The texts that a beam search finds for many lines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,39 +7,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.decoding.beam_search import beam_search
-from pipeline.decoding.hypotheses import Search
-from pipeline.decoding.language_model.cache import RowCache
+from pipeline.decoding.hypotheses import SearchSettings
+from pipeline.decoding.language_model.cache import LanguageModelCache
 from pipeline.decoding.posteriors import Posteriors
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """K texts for each of N lines, the best first; fewer where the search found fewer."""
+    """Up to K texts for each of N lines, best first."""
 
     texts: list[list[str]]
     scores: NDArray[np.float64]
-    """(N, K) what they compete by; -inf where there is no text."""
+    """(N, K) scores by which they are ranked; -inf where there is no text."""
 
     @property
     def best(self) -> list[str]:
-        """The readings."""
+        """The prediction for each line."""
         return [texts[0] for texts in self.texts]
 
 
-def search_lines(posteriors: Posteriors, search: Search, rows: RowCache | None, keep: int | None = None) -> Candidates:
-    """Search all lines, and keep so many of the texts of each, or all."""
-    keep = min(keep or search.width, search.width)
+def search_lines(
+    posteriors: Posteriors, settings: SearchSettings, lm: LanguageModelCache | None, keep: int | None = None
+) -> Candidates:
+    """Search all lines; keep the best `keep` texts of each, or all."""
+    keep = min(keep or settings.width, settings.width)
     texts: list[list[str]] = [[]] * len(posteriors)
     scores = np.full((len(posteriors), keep), -np.inf)
     for lines, log_probabilities, lengths in posteriors.batches():
-        found = beam_search(log_probabilities, lengths, search, rows)
-        scores[lines] = found.scores(search.weight)[:, :keep].numpy()
-        for place, line in enumerate(lines):
+        found = beam_search(log_probabilities, lengths, settings, lm)
+        scores[lines] = found.scores(settings.lm_weight)[:, :keep].numpy()
+        for position, line in enumerate(lines):
             count = max(1, int(np.isfinite(scores[line]).sum()))
-            texts[line] = [found.text(place, rank) for rank in range(count)]
+            texts[line] = [found.text(position, rank) for rank in range(count)]
     return Candidates(texts, scores)
 
 
-def readings(posteriors: Posteriors, search: Search, rows: RowCache | None) -> Sequence[str]:
-    """The best text of each line alone."""
-    return search_lines(posteriors, search, rows, keep=1).best
+def search_predictions(
+    posteriors: Posteriors, settings: SearchSettings, lm: LanguageModelCache | None
+) -> Sequence[str]:
+    """Only the best text of each line."""
+    return search_lines(posteriors, settings, lm, keep=1).best

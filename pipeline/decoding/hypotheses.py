@@ -1,4 +1,4 @@
-"""What a beam search is asked, and what it finds."""
+"""The settings of a beam search and its results."""
 
 from dataclasses import dataclass
 
@@ -8,40 +8,44 @@ from pipeline.common.vocabulary import decode
 
 
 @dataclass(frozen=True)
-class Search:
-    """How to search; without weights the language model takes no part."""
+class SearchSettings:
+    """How to search. With all weights 0 the language model has no effect."""
 
     width: int
+    """Hypotheses kept per line."""
     candidates: int
-    """The likeliest characters of each step that may come next."""
-    weight: float = 0.0
-    bonus: float = 0.0
-    prior: float = 0.0
-    """Weight of what is taken off for how common characters are by themselves."""
+    """Most likely characters of each step that may extend a hypothesis."""
+    lm_weight: float = 0.0
+    length_bonus: float = 0.0
+    prior_weight: float = 0.0
 
     @property
     def weights(self) -> dict[str, float]:
-        """What is tuned, by the names that metrics have for it."""
-        return {"lm_weight": self.weight, "length_bonus": self.bonus, "prior_weight": self.prior}
+        """The tuned values, by their names in the metrics."""
+        return {
+            "lm_weight": self.lm_weight,
+            "length_bonus": self.length_bonus,
+            "prior_weight": self.prior_weight,
+        }
 
 
 @dataclass(frozen=True)
 class Hypotheses:
-    """K texts for each of B lines, the best first; what is beyond the texts that were found has score -inf."""
+    """K texts for each of B lines, best first. Where a line has fewer than K, the rest have score -inf."""
 
     classes: Tensor
-    """(B, K, S) int64: class written at each step, `BLANK` where none."""
+    """(B, K, S) int64: class written at each step, `BLANK` for none."""
     ctc: Tensor
-    """(B, K) log-probability, summed over the alignments that the search saw."""
+    """(B, K) CTC log-probability, summed over the alignments that the search kept."""
     lm: Tensor
-    """(B, K) log-probability of the language model, the line's end included; 0 without one."""
+    """(B, K) language model log-probability, including the end of the line; 0 without a language model."""
     rewards: Tensor
-    """(B, K) what the text's characters add to its score, each by itself."""
+    """(B, K) sum of length bonus and prior over the characters."""
 
-    def scores(self, weight: float) -> Tensor:
-        """(B, K) what hypotheses compete by, with that weight of the language model."""
-        return self.ctc + weight * self.lm + self.rewards
+    def scores(self, lm_weight: float) -> Tensor:
+        """(B, K) scores by which the hypotheses are ranked."""
+        return self.ctc + lm_weight * self.lm + self.rewards
 
     def text(self, line: int, rank: int) -> str:
-        """One text."""
+        """The text of one hypothesis."""
         return decode(self.classes[line, rank].tolist())

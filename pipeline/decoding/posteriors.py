@@ -1,4 +1,4 @@
-"""What a model says of many lines, kept for decoding them more than once."""
+"""A model's log-probabilities for many lines, kept so that they can be decoded more than once."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,35 +7,38 @@ import numpy as np
 import torch
 from torch import Tensor
 
-LINES_AT_ONCE = 128
+BATCH_SIZE = 128
 
 
 @dataclass(frozen=True)
 class Posteriors:
-    """Log-probabilities (N, C, S) float32 on the CPU, and how many steps of each of the N lines count."""
+    """Log-probabilities (N, C, S) float32 on the CPU, and the number of valid steps of each of the N lines."""
 
     log_probabilities: Tensor
     lengths: list[int]
     intermediate: Tensor | None = None
-    """The same from the model's intermediate logits, which know less of what words there are; where wanted."""
+    """The same from the model's intermediate logits, if requested. They carry less implicit language model."""
 
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def mixed(self, share: float) -> "Posteriors":
-        """Probabilities to whose logarithms the intermediate ones add that `share`."""
-        if not share:
+    def interpolate(self, weight: float) -> "Posteriors":
+        """Interpolate final and intermediate log-probabilities, then renormalize.
+
+        `weight` is that of the intermediate ones, 0 to 1.
+        """
+        if not weight:
             return Posteriors(self.log_probabilities, self.lengths)
         assert self.intermediate is not None
-        mixed = (1 - share) * self.log_probabilities + share * self.intermediate
-        # Steps after a line are -inf throughout, of which the softmax is nan.
-        proper = mixed.log_softmax(1).nan_to_num(nan=-torch.inf, neginf=-torch.inf)
-        return Posteriors(proper, self.lengths)
+        mixed = (1 - weight) * self.log_probabilities + weight * self.intermediate
+        # The steps after a line are all -inf, where log_softmax gives nan.
+        normalized = mixed.log_softmax(1).nan_to_num(nan=-torch.inf, neginf=-torch.inf)
+        return Posteriors(normalized, self.lengths)
 
     def batches(self) -> Iterator[tuple[list[int], Tensor, list[int]]]:
-        """Lines of about the same length: their numbers, log-probabilities (B, C, S), and lengths."""
+        """Yield lines of similar length: their indices, log-probabilities (B, C, S), and lengths."""
         order = np.argsort(self.lengths, kind="stable")
-        for start in range(0, len(order), LINES_AT_ONCE):
-            lines = order[start : start + LINES_AT_ONCE].tolist()
+        for start in range(0, len(order), BATCH_SIZE):
+            lines = order[start : start + BATCH_SIZE].tolist()
             lengths = [self.lengths[line] for line in lines]
             yield lines, self.log_probabilities[lines, :, : max(lengths)], lengths

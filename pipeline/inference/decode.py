@@ -1,4 +1,4 @@
-"""Reading test lines with a beam that was tuned and calibrated on validation lines."""
+"""Decode test lines by beam search, tuned and calibrated on validation lines."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -10,27 +10,35 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.common.geometry import Windows
-from pipeline.decoding import confidence
 from pipeline.decoding.candidates import Candidates, search_lines
-from pipeline.decoding.confidence import Agreement, calibration_error, fit_temperature, kept, reliability
-from pipeline.decoding.forced_alignment import align_lines, columns_of
-from pipeline.decoding.hypotheses import Search
-from pipeline.decoding.language_model.cache import RowCache
+from pipeline.decoding.confidence import (
+    Agreement,
+    calibration_error,
+    character_agreement,
+    fit_temperature,
+    line_agreement,
+    reliability_bins,
+    unedited,
+)
+from pipeline.decoding.forced_alignment import align_lines, window_centers
+from pipeline.decoding.language_model.cache import LanguageModelCache
 from pipeline.decoding.language_model.model import LanguageModel
 from pipeline.decoding.posteriors import Posteriors
 from pipeline.inference.seeds import mean_rates
-from pipeline.inference.tuning import best_of, try_all
+from pipeline.inference.tuning import best_trial, grid_search
 from pipeline.metrics.error_rates import BY_SEED, edit_distances, text_error_rates
 from pipeline.settings.decoding import DecodingSettings
 
 UNCALIBRATED = 1.0
 SHARED = ("experiment", "lines")
 """Metrics that are the same for all seeds."""
+AGREEMENTS = {"lines": line_agreement, "characters": character_agreement}
+"""What has a confidence."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """Lines of one part: what the model says of them, and what they say."""
+class LabeledPosteriors:
+    """The log-probabilities of some lines, and their true texts."""
 
     posteriors: Posteriors
     texts: list[str]
@@ -38,36 +46,35 @@ class Part:
 
 @dataclass(frozen=True)
 class Decoded:
-    """`metrics`: name to number, rates as fractions. `predictions`: one row per test line, in the data's order."""
+    """The result for one model: rates as fractions in `metrics`, and a table with a row for each line, in order."""
 
     metrics: dict[str, Any]
     predictions: pd.DataFrame
     lines_per_second: float
-    """Of searching alone, without the model's own time."""
+    """Of the search alone, without the model."""
 
 
 def decode(
-    validation: Part,
-    test: Part,
+    validation: LabeledPosteriors,
+    test: LabeledPosteriors,
     greedy: Sequence[str],
     settings: DecodingSettings,
     model: LanguageModel,
     windows: Windows,
 ) -> Decoded:
-    """Choose weights, bonus and share, fit the temperatures, both on validation lines, and read the test lines.
+    """Choose the weights and fit the temperatures on validation lines, then decode the test lines.
 
-    `greedy` are the readings of the test lines without the beam.
+    `greedy` are the predictions for the test lines without beam search, for comparison.
     """
-    rows, search = RowCache(model), Search(settings.width, settings.candidates)
-    choices = settings.lm_weights, settings.length_bonuses, settings.prior_weights, settings.intermediate_shares
-    trials = try_all(validation.posteriors, validation.texts, search, *choices, rows)
-    best = best_of(trials)
-    fitted = temperatures(search_lines(validation.posteriors.mixed(best.share), best.search, rows), validation.texts)
-    posteriors = test.posteriors.mixed(best.share)
+    lm = LanguageModelCache(model)
+    trials = grid_search(validation.posteriors, validation.texts, settings, lm)
+    best = best_trial(trials)
+    calibration_set = search_lines(validation.posteriors.interpolate(best.intermediate_weight), best.search, lm)
+    temperatures = fit_temperatures(calibration_set, validation.texts)
+    posteriors = test.posteriors.interpolate(best.intermediate_weight)
     start = time.perf_counter()
-    candidates = search_lines(posteriors, best.search, rows)
+    candidates = search_lines(posteriors, best.search, lm)
     seconds = time.perf_counter() - start
-    calibrated = {name: calibration(candidates, test.texts, name, fitted[name]) for name in KINDS}
     metrics = {
         "experiment": settings.experiment,
         **best.weights,
@@ -75,58 +82,66 @@ def decode(
         **{f"test_{name}_greedy": rate for name, rate in text_error_rates(greedy, test.texts).items()},
         "validation_cer": best.cer,
         "lines": len(test.texts),
-        "calibration": calibrated,
+        "calibration": {kind: measure_calibration(candidates, test.texts, kind, t) for kind, t in temperatures.items()},
         "trials": [{**trial.weights, "cer": trial.cer} for trial in trials],
     }
-    table = predictions_table(Part(posteriors, test.texts), greedy, candidates, fitted, windows)
+    table = predictions_table(LabeledPosteriors(posteriors, test.texts), greedy, candidates, temperatures, windows)
     return Decoded(metrics, table, len(test.texts) / seconds)
 
 
-def joined_metrics(by_seed: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-    """Of the models of all seeds: their mean rates, and under `by_seed` all that was chosen and measured of each."""
+def join_metrics(by_seed: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    """The mean rates over seeds, and under `by_seed` everything that was chosen and measured for each."""
     first = next(iter(by_seed.values()))
-    own = {seed: {name: one[name] for name in one if name not in SHARED} for seed, one in by_seed.items()}
+    own = {
+        seed: {name: value for name, value in metrics.items() if name not in SHARED}
+        for seed, metrics in by_seed.items()
+    }
     return {**{name: first[name] for name in SHARED}, **mean_rates(by_seed), BY_SEED: own}
 
 
-KINDS = {"lines": confidence.of_lines, "characters": confidence.of_characters}
+def fit_temperatures(candidates: Candidates, texts: Sequence[str]) -> dict[str, float]:
+    """One temperature for lines and one for characters."""
+    return {
+        kind: fit_temperature(agreement(candidates), find_correct(candidates, texts, kind))
+        for kind, agreement in AGREEMENTS.items()
+    }
 
 
-def temperatures(candidates: Candidates, texts: Sequence[str]) -> dict[str, float]:
-    """One for lines and one for characters."""
-    return {name: fit_temperature(of(candidates), right(candidates, texts, name)) for name, of in KINDS.items()}
-
-
-def right(candidates: Candidates, texts: Sequence[str], kind: str) -> NDArray[np.bool_]:
-    """Which readings, or which characters of them, are as the lines say."""
+def find_correct(candidates: Candidates, texts: Sequence[str], kind: str) -> NDArray[np.bool_]:
+    """(M,) which predictions are correct: each of the lines, or each character of all lines."""
     pairs = list(zip(candidates.best, texts, strict=True))
     if kind == "lines":
-        return np.array([reading == text for reading, text in pairs])
-    return np.concatenate([np.zeros(0, dtype=bool), *(kept(reading, text) for reading, text in pairs)])
+        return np.array([prediction == text for prediction, text in pairs])
+    return np.concatenate([np.zeros(0, dtype=bool), *(unedited(prediction, text) for prediction, text in pairs)])
 
 
-def calibration(candidates: Candidates, texts: Sequence[str], kind: str, temperature: float) -> dict[str, Any]:
-    """Expected calibration error and reliability before and after."""
-    agreement, hits = KINDS[kind](candidates), right(candidates, texts, kind)
-    before = reliability(agreement.confidence(UNCALIBRATED), hits)
-    after = reliability(agreement.confidence(temperature), hits)
+def measure_calibration(candidates: Candidates, texts: Sequence[str], kind: str, temperature: float) -> dict[str, Any]:
+    """The expected calibration error and the reliability bins, before and after calibration."""
+    agreement, correct = AGREEMENTS[kind](candidates), find_correct(candidates, texts, kind)
+    before = reliability_bins(agreement.confidence(UNCALIBRATED), correct)
+    after = reliability_bins(agreement.confidence(temperature), correct)
     return {
         "temperature": round(temperature, 4),
         "error_before": calibration_error(before),
         "error": calibration_error(after),
-        "bins_before": [asdict(one) for one in before],
-        "bins": [asdict(one) for one in after],
+        "bins_before": [asdict(group) for group in before],
+        "bins": [asdict(group) for group in after],
     }
 
 
 def predictions_table(
-    test: Part, greedy: Sequence[str], candidates: Candidates, fitted: dict[str, float], windows: Windows
+    test: LabeledPosteriors,
+    greedy: Sequence[str],
+    candidates: Candidates,
+    temperatures: Mapping[str, float],
+    windows: Windows,
 ) -> pd.DataFrame:
-    """Columns line, text, greedy, prediction, edits, confidence (of the line), and with one number for each character
-    of the prediction, parted by spaces: confidences, columns (pixels).
+    """Columns line, text, greedy, prediction, edits, confidence (of the line), confidences, columns (pixels).
+
+    The last two have one number for each character of the prediction, separated by spaces.
     """
-    sure = of_each(confidence.of_characters(candidates), fitted["characters"], candidates.best)
-    columns = [columns_of(steps, windows) for steps in align_lines(test.posteriors, candidates.best)]
+    confidences = split_by_line(character_agreement(candidates), temperatures["characters"], candidates.best)
+    columns = [window_centers(steps, windows) for steps in align_lines(test.posteriors, candidates.best)]
     return pd.DataFrame(
         {
             "line": range(len(test.texts)),
@@ -134,14 +149,14 @@ def predictions_table(
             "greedy": greedy,
             "prediction": candidates.best,
             "edits": edit_distances(candidates.best, test.texts),
-            "confidence": confidence.of_lines(candidates).confidence(fitted["lines"]).round(4),
-            "confidences": [" ".join(f"{value:.3f}" for value in values) for values in sure],
+            "confidence": line_agreement(candidates).confidence(temperatures["lines"]).round(4),
+            "confidences": [" ".join(f"{value:.3f}" for value in values) for values in confidences],
             "columns": [" ".join(map(str, values)) for values in columns],
         }
     )
 
 
-def of_each(characters: Agreement, temperature: float, readings: Sequence[str]) -> list[NDArray[np.float64]]:
-    """The confidences of all characters, by line."""
-    ends = np.cumsum([len(reading) for reading in readings])
+def split_by_line(characters: Agreement, temperature: float, predictions: Sequence[str]) -> list[NDArray[np.float64]]:
+    """The confidence of each character, for each line."""
+    ends = np.cumsum([len(prediction) for prediction in predictions])
     return np.split(characters.confidence(temperature), ends[:-1])

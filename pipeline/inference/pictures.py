@@ -1,4 +1,4 @@
-"""Pictures of a line from outside, brought into the form of the lines that models are trained on."""
+"""Convert pictures from outside into line images like those that models are trained on."""
 
 import base64
 import binascii
@@ -15,23 +15,23 @@ from pipeline.common.errors import InputError
 from pipeline.common.geometry import CELL
 
 MAX_WIDTH = CELL * 200
-"""Pixels of a line after scaling; a longer one is no line."""
+"""Pixels, after scaling. A wider picture is not a line."""
 MAX_PIXELS = 50_000_000
 MIN_CONTRAST = 24
-"""Brightness levels between paper and ink below which a picture is blank."""
+"""With fewer brightness levels between background and ink, a picture is blank."""
 
 
 def read_picture(source: Path | bytes, name: str) -> NDArray[np.uint8]:
-    """One line (28, W), 0 for paper and 255 for full ink, from a picture file or its content.
+    """A line image (28, W), 0 for background and 255 for full ink, from a picture file or its content.
 
-    The picture shows one line, cut close above and below. Its commonest brightness (median) is the paper,
-    whatever lies farthest from it is full ink, so that dark on light and light on dark read alike;
-    it is scaled to 28 pixels in height. `name` is what an error calls it.
+    The picture must show one line, cut close above and below. It is scaled to a height of 28 pixels. Its median
+    brightness is the background, and the brightness farthest from it is full ink, so the ink may be dark or light.
+    Error messages call the picture `name`.
 
     Raises:
-        InputError: no picture, too large, much higher than a line, or blank.
+        InputError: the file is not a picture, or the picture is too large, too narrow or wide for a line, or blank.
     """
-    grey = _grey(source, name)
+    grey = _load_grey(source, name)
     width = max(1, round(grey.width * CELL / grey.height))
     if not CELL // 4 <= width <= MAX_WIDTH:
         raise InputError(
@@ -39,31 +39,31 @@ def read_picture(source: Path | bytes, name: str) -> NDArray[np.uint8]:
         )
     if grey.height != CELL:
         grey = grey.resize((width, CELL), Image.Resampling.BOX if grey.height > CELL else Image.Resampling.BICUBIC)
-    return _ink(np.asarray(grey, dtype=np.float32), name)
+    return _normalize(np.asarray(grey, dtype=np.float32), name)
 
 
-def read_texts_of_pictures(given: Sequence[str]) -> list[NDArray[np.uint8]]:
-    """Lines from texts, each a path or the base64 of a picture file (also as a `data:` URL)."""
-    return [_from_text(text, f"picture {number}") for number, text in enumerate(given)]
+def read_pictures(sources: Sequence[str]) -> list[NDArray[np.uint8]]:
+    """Line images from strings: paths, or picture files in base64 (also as `data:` URLs)."""
+    return [_read_source(source, f"picture {number}") for number, source in enumerate(sources)]
 
 
-def lines_from(model_input: Any) -> Sequence[NDArray[np.uint8]]:
-    """Lines from what MLflow hands to a model.
+def parse_model_input(model_input: Any) -> Sequence[NDArray[np.uint8]]:
+    """Line images from the input that MLflow gives to a model.
 
-    Either a table with the column `picture` (paths or base64), or such texts alone, or lines
-    themselves: whole numbers from 0 for paper to 255 for full ink, (B, 28, W).
+    The input is a table with a column `picture` (paths or base64), a sequence of such strings, or line images: integers
+    (B, 28, W) from 0 for background to 255 for full ink.
 
     Raises:
-        InputError: it is something else.
+        InputError: the input is something else.
     """
     if hasattr(model_input, "columns"):
         if "picture" not in model_input.columns:
             raise InputError(f"expected a column `picture` with paths or base64, got {list(model_input.columns)}")
-        return read_texts_of_pictures(list(model_input["picture"]))
+        return read_pictures(list(model_input["picture"]))
     if isinstance(model_input, list | tuple) or getattr(model_input, "dtype", np.dtype(int)).kind in "OU":
-        given = list(model_input)
-        if given and all(isinstance(one, str) for one in given):
-            return read_texts_of_pictures(given)
+        sources = list(model_input)
+        if sources and all(isinstance(source, str) for source in sources):
+            return read_pictures(sources)
     array = np.asarray(model_input)
     if array.ndim != 3 or array.shape[1] != CELL or array.dtype.kind not in "iu":
         raise InputError(f"expected lines (B, {CELL}, W) in uint8, or pictures, got {array.shape} {array.dtype}")
@@ -72,23 +72,25 @@ def lines_from(model_input: Any) -> Sequence[NDArray[np.uint8]]:
     return list(array.astype(np.uint8))
 
 
-def _from_text(text: object, name: str) -> NDArray[np.uint8]:
-    if not isinstance(text, str) or not text:
-        raise InputError(f"{name}: expected a path or the base64 of a picture, got {text!r}")
-    if len(text) < 1024 and not text.startswith("data:") and Path(text).is_file():
-        return read_picture(Path(text), text)
+def _read_source(source: object, name: str) -> NDArray[np.uint8]:
+    if not isinstance(source, str) or not source:
+        raise InputError(f"{name}: expected a path or the base64 of a picture, got {source!r}")
+    if len(source) < 1024 and not source.startswith("data:") and Path(source).is_file():
+        return read_picture(Path(source), source)
     try:
-        content = base64.b64decode(text.partition(",")[2] if text.startswith("data:") else text, validate=True)
+        content = base64.b64decode(source.partition(",")[2] if source.startswith("data:") else source, validate=True)
     except (binascii.Error, ValueError):
-        raise InputError(f"{name}: {text[:60]!r} is neither a file nor base64") from None
+        raise InputError(f"{name}: {source[:60]!r} is neither a file nor base64") from None
     return read_picture(content, name)
 
 
-def _grey(source: Path | bytes, name: str) -> Image.Image:
+def _load_grey(source: Path | bytes, name: str) -> Image.Image:
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
             if picture.width * picture.height > MAX_PIXELS:
-                raise InputError(f"{name}: {picture.width} x {picture.height} pixels are too many; scale it down")
+                raise InputError(
+                    f"{name}: {picture.width} x {picture.height} pixels are too many; scale the picture down"
+                )
             if "A" in picture.getbands() or "transparency" in picture.info:
                 rgba = picture.convert("RGBA")
                 return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("L")
@@ -98,17 +100,17 @@ def _grey(source: Path | bytes, name: str) -> Image.Image:
     except FileNotFoundError:
         raise InputError(f"{name}: no such file") from None
     except UnidentifiedImageError:
-        raise InputError(f"{name}: not a picture that can be read (PNG, JPEG, ...)") from None
-    except Exception as error:  # damaged files make Pillow raise nearly anything
+        raise InputError(f"{name}: not a picture in a known format; use PNG or JPEG") from None
+    except Exception as error:  # Pillow raises many kinds of errors for damaged files
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{name}: cannot be read as a picture ({reason})") from None
 
 
-def _ink(grey: NDArray[np.float32], name: str) -> NDArray[np.uint8]:
-    paper = float(np.median(grey))
-    darker, lighter = paper - float(grey.min()), float(grey.max()) - paper
+def _normalize(grey: NDArray[np.float32], name: str) -> NDArray[np.uint8]:
+    """Map the background to 0 and the strongest ink to 255."""
+    background = float(np.median(grey))
+    darker, lighter = background - float(grey.min()), float(grey.max()) - background
     if max(darker, lighter) < MIN_CONTRAST:
-        raise InputError(f"{name}: is blank; the ink must differ from the paper by {MIN_CONTRAST} of 255 levels")
-    ink = (paper - grey) / darker if darker >= lighter else (grey - paper) / lighter
-    pixels: NDArray[np.uint8] = np.rint(ink.clip(0, 1) * 255).astype(np.uint8)
-    return pixels
+        raise InputError(f"{name}: is blank; ink and background must differ by at least {MIN_CONTRAST} of 255 levels")
+    ink = (background - grey) / darker if darker >= lighter else (grey - background) / lighter
+    return np.asarray(np.rint(ink.clip(0, 1) * 255), dtype=np.uint8)

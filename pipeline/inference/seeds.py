@@ -1,4 +1,4 @@
-"""What was measured of several models of one experiment, which differ in their seed, taken together."""
+"""Combine what was measured with the models of several seeds of one experiment."""
 
 from collections.abc import Mapping
 from statistics import fmean, stdev
@@ -8,23 +8,23 @@ import pandas as pd
 
 
 def mean_rates(by_seed: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-    """The means of what is named `test_…` and a number, by name.
+    """The means of all values named `test_…`, by name.
 
-    Of several seeds also their number and the sample standard deviation of their CER, by the names of
+    With several seeds, their number and the sample standard deviation of their CER are added, under the names of
     `pipeline.metrics.error_rates.SEED_STATISTICS`.
     """
-    every = list(by_seed.values())
-    means = {name: fmean(one[name] for one in every) for name in every[0] if name.startswith("test_")}
-    if len(every) == 1:
+    seeds = list(by_seed.values())
+    means = {name: fmean(metrics[name] for metrics in seeds) for name in seeds[0] if name.startswith("test_")}
+    if len(seeds) == 1:
         return means
-    return {**means, "test_cer_std": stdev(one["test_cer"] for one in every), "seeds": len(every)}
+    return {**means, "test_cer_std": stdev(metrics["test_cer"] for metrics in seeds), "seeds": len(seeds)}
 
 
-def joined_predictions(by_seed: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
-    """One table with `seed` as first column, one seed after another."""
+def join_predictions(by_seed: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
+    """One table with `seed` as its first column, one seed after another."""
     return pd.concat(dict(by_seed), names=["seed"]).reset_index("seed")
 
 
 def describe_spread(metrics: Mapping[str, Any]) -> str:
-    """What follows a mean CER in a line of text; nothing where there is one seed."""
+    """The text that follows a mean CER, such as ` ± 0.30% (3 seeds)`; empty for one seed."""
     return f" ± {metrics['test_cer_std']:.2%} ({metrics['seeds']} seeds)" if "seeds" in metrics else ""

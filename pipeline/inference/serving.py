@@ -1,4 +1,4 @@
-"""The MLflow model itself; MLflow runs a copy of this file, so nothing else imports it."""
+"""The MLflow model. MLflow stores and runs a copy of this file, so nothing imports it."""
 
 from pathlib import Path
 from typing import Any
@@ -8,12 +8,12 @@ import numpy as np
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 
-class LineReader(PythonModel):  # type: ignore[misc]
-    """Reads lines of handwriting with the recognizer of a checkpoint."""
+class LineRecognizer(PythonModel):  # type: ignore[misc]
+    """Recognizes lines of handwriting with the model of a checkpoint."""
 
-    # MLflow passes these arguments by name, and wants a type of the input, which for arrays it does not check.
+    # MLflow passes the arguments by name. It requires a type for the input, but does not check it for arrays.
     def load_context(self, context: PythonModelContext) -> None:
-        """Read the checkpoint once, when the model is loaded."""
+        """Load the checkpoint once, when MLflow loads the model."""
         from pipeline.inference.batches import load_recognizer
 
         self._recognizer = load_recognizer(Path(context.artifacts["checkpoint"]))
@@ -26,9 +26,9 @@ class LineReader(PythonModel):  # type: ignore[misc]
     ) -> list[str]:
         """The texts of lines (B, 28, W) uint8, or of pictures in a column `picture`: paths or base64."""
         from pipeline.inference.batches import predict_images
-        from pipeline.inference.pictures import lines_from
+        from pipeline.inference.pictures import parse_model_input
 
-        return predict_images(self._recognizer, lines_from(model_input))
+        return predict_images(self._recognizer, parse_model_input(model_input))
 
 
-mlflow.models.set_model(LineReader())
+mlflow.models.set_model(LineRecognizer())

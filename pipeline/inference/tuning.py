@@ -1,56 +1,49 @@
-"""Choosing on validation lines what a beam search weighs: language model, prior, length, intermediate logits."""
+"""Grid search for the weights of a beam search, on validation lines."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 from tqdm import tqdm
 
-from pipeline.decoding.candidates import readings
-from pipeline.decoding.hypotheses import Search
-from pipeline.decoding.language_model.cache import RowCache
+from pipeline.decoding.candidates import search_predictions
+from pipeline.decoding.hypotheses import SearchSettings
+from pipeline.decoding.language_model.cache import LanguageModelCache
 from pipeline.decoding.posteriors import Posteriors
 from pipeline.metrics.error_rates import character_error_rate
+from pipeline.settings.decoding import DecodingSettings
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One choice, and its CER on the lines it was tried on."""
+    """One combination of weights and its CER."""
 
-    search: Search
+    search: SearchSettings
+    intermediate_weight: float
     cer: float
-    share: float = 0.0
-    """Of the intermediate logits in what was searched."""
 
     @property
     def weights(self) -> dict[str, float]:
-        """What was chosen, by the names that metrics have for it."""
-        return {**self.search.weights, "intermediate_share": self.share}
+        """The combination, by the names in the metrics."""
+        return {**self.search.weights, "intermediate_share": self.intermediate_weight}
 
 
-def try_all(
-    posteriors: Posteriors,
-    texts: Sequence[str],
-    search: Search,
-    weights: Sequence[float],
-    bonuses: Sequence[float],
-    priors: Sequence[float],
-    shares: Sequence[float],
-    rows: RowCache,
+def grid_search(
+    posteriors: Posteriors, texts: Sequence[str], settings: DecodingSettings, lm: LanguageModelCache
 ) -> list[Trial]:
-    """Read the lines with every choice of a weight, a bonus, a prior and a share of the intermediate logits.
-
-    Other settings are those of `search`.
-    """
-    mixed = {share: posteriors.mixed(share) for share in shares}
-    choices = list(product(shares, weights, bonuses, priors))
+    """Decode the lines with each combination of the weights in `settings`."""
+    interpolated = {weight: posteriors.interpolate(weight) for weight in settings.intermediate_shares}
+    grid = list(
+        product(settings.intermediate_shares, settings.lm_weights, settings.length_bonuses, settings.prior_weights)
+    )
     trials = []
-    for share, weight, bonus, prior in tqdm(choices, desc="tuning", unit="choice", disable=None):
-        tried = replace(search, weight=weight, bonus=bonus, prior=prior)
-        trials.append(Trial(tried, character_error_rate(readings(mixed[share], tried, rows), texts), share))
+    for intermediate_weight, *weights in tqdm(grid, desc="tuning", unit="choice", disable=None):
+        search = SearchSettings(settings.width, settings.candidates, *weights)
+        predictions = search_predictions(interpolated[intermediate_weight], search, lm)
+        trials.append(Trial(search, intermediate_weight, character_error_rate(predictions, texts)))
     return trials
 
 
-def best_of(trials: Sequence[Trial]) -> Trial:
-    """The lowest CER; of several, the first."""
+def best_trial(trials: Sequence[Trial]) -> Trial:
+    """The trial with the lowest CER; the first one if there are ties."""
     return min(trials, key=lambda trial: trial.cer)

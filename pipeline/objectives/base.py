@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pipeline.common import vocabulary
 from pipeline.common.geometry import Windows
-from pipeline.decoding.greedy import counted_steps
+from pipeline.decoding.greedy import valid_steps
 
 
 class Objective(ABC):
@@ -44,7 +44,7 @@ class Objective(ABC):
         Computer Vision", 2016; for CTC Kim et al., "Improved Training for Online End-to-end Speech Recognition
         Systems", 2018).
         """
-        counted = torch.from_numpy(counted_steps(logits.shape[2], lengths)).to(logits.device)
+        counted = valid_steps(logits.shape[2], lengths).to(logits.device)
         step_losses = -logits.float().log_softmax(1).mean(1)
         return (step_losses * counted).sum() / sum(lengths)
 

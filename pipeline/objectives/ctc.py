@@ -6,13 +6,12 @@ Source: Graves et al., "Connectionist Temporal Classification", ICML 2006.
 from collections.abc import Sequence
 from itertools import pairwise
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from pipeline.common.geometry import Windows
 from pipeline.common.vocabulary import BLANK, PADDING
-from pipeline.decoding.greedy import best_path
+from pipeline.decoding.greedy import best_path, collapse
 from pipeline.objectives.base import Objective
 
 
@@ -49,21 +48,6 @@ class CTC(Objective):
         """
         steps, non_blank = sum(lengths), (best_path(logits, lengths) != BLANK).sum()
         return {"blank_share": (steps - non_blank) / steps}
-
-
-def collapse(paths: Tensor, max_length: int) -> Tensor:
-    """Merge repeated classes of paths (B, S), then drop blanks.
-
-    Steps that do not count must be blank. Returns (B, `max_length`) int64 on the CPU, padded with `<P>`.
-    """
-    # NumPy, because PyTorch's threads do not help with such small arrays, and wait for one another on busy cores.
-    classes = paths.cpu().numpy()
-    kept = classes != BLANK
-    kept[:, 1:] &= classes[:, 1:] != classes[:, :-1]
-    kept &= kept.cumsum(1) <= max_length
-    collapsed = np.full((len(classes), max_length), PADDING, dtype=np.int64)
-    collapsed[np.arange(max_length) < kept.sum(1, keepdims=True)] = classes[kept]
-    return torch.from_numpy(collapsed)
 
 
 def required_steps(text: str, *, wrap: bool = False) -> int:

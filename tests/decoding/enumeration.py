@@ -9,22 +9,22 @@ from numpy.typing import NDArray
 
 from pipeline.common.vocabulary import BLANK, CHARACTERS, NUM_CLASSES, SPECIAL_TOKENS, TOKENS, encode
 from pipeline.decoding.language_model.model import discounts
-from pipeline.decoding.language_model.ngrams import SYMBOLS
+from pipeline.decoding.language_model.ngrams import NUM_SYMBOLS
 
-NOWHERE = -1e9
+LOG_ZERO = -1e9
 """Log-probability of what these tests rule out: finite, as a model's is."""
 
 
 def noise_steps(seed: int, steps: int, alphabet: str, sharpness: float = 1.5) -> NDArray[np.float64]:
     """Log-probabilities (C, S) of random steps that write the blank or a character of `alphabet`."""
     rng = np.random.default_rng(seed)
-    logits = np.full((NUM_CLASSES, steps), NOWHERE)
+    logits = np.full((NUM_CLASSES, steps), LOG_ZERO)
     classes = [BLANK, *encode(alphabet)]
     logits[classes] = rng.normal(size=(len(classes), steps)) * sharpness
     return np.asarray(logits - np.log(np.exp(logits).sum(0)))
 
 
-def text_of(path: tuple[int, ...]) -> str:
+def collapse_text(path: tuple[int, ...]) -> str:
     """Repeats collapsed, then blanks dropped."""
     return "".join(TOKENS[c] for c, _ in groupby(path) if c != BLANK)
 
@@ -41,13 +41,13 @@ def all_texts(steps: NDArray[np.float64], alphabet: str) -> dict[str, float]:
     """The log-probability of every text, summed over its paths."""
     sums: defaultdict[str, float] = defaultdict(lambda: -np.inf)
     for path, probability in all_paths(steps, alphabet).items():
-        sums[text_of(path)] = float(np.logaddexp(sums[text_of(path)], probability))
+        sums[collapse_text(path)] = float(np.logaddexp(sums[collapse_text(path)], probability))
     return dict(sums)
 
 
 def greedy_text(steps: NDArray[np.float64]) -> str:
     """The text of the likeliest path."""
-    return text_of(tuple(steps.argmax(0).tolist()))
+    return collapse_text(tuple(steps.argmax(0).tolist()))
 
 
 class WittenBell:
@@ -64,7 +64,7 @@ class WittenBell:
 
     def probability(self, character: str, context: str) -> float:
         """p(character | context), the context as long as it may be."""
-        shorter = self.probability(character, context[1:]) if context else 1 / SYMBOLS
+        shorter = self.probability(character, context[1:]) if context else 1 / NUM_SYMBOLS
         found = self.followers.get(context)
         if not found:
             return shorter
@@ -89,7 +89,7 @@ class KneserNey(WittenBell):
 
     def probability(self, character: str, context: str, whole: bool = True) -> float:
         """p(character | context), which is the `whole` context or the end of a longer one."""
-        shorter = self.probability(character, context[1:], False) if context else 1 / SYMBOLS
+        shorter = self.probability(character, context[1:], False) if context else 1 / NUM_SYMBOLS
         tables = self.followers if whole else self.after
         if not (found := tables.get(context)):
             return shorter

@@ -7,21 +7,23 @@ from numpy.typing import NDArray
 
 from pipeline.common.vocabulary import NUM_CLASSES
 from pipeline.decoding.beam_search import beam_search
-from pipeline.decoding.hypotheses import Hypotheses, Search
-from pipeline.decoding.language_model.cache import RowCache
+from pipeline.decoding.hypotheses import Hypotheses, SearchSettings
+from pipeline.decoding.language_model.cache import LanguageModelCache
 from pipeline.decoding.language_model.model import LanguageModel
-from pipeline.decoding.language_model.ngrams import count_followers
+from pipeline.decoding.language_model.ngrams import count_ngrams
 from tests.decoding.enumeration import WittenBell, all_texts, greedy_text, noise_steps
 
 ALPHABET = "ab "
 EXHAUSTIVE = 400
 """More than there are texts of five steps over three characters."""
 MODEL_TEXT = "abba a bab baa ab abab b"
-MODEL = LanguageModel(count_followers(MODEL_TEXT, 4), "witten_bell")
+MODEL = LanguageModel(count_ngrams(MODEL_TEXT, 4), "witten_bell")
 
 
-def search_one(steps: NDArray[np.float64], search: Search, rows: RowCache | None = None) -> Hypotheses:
-    return beam_search(torch.from_numpy(steps[None]), [steps.shape[1]], search, rows)
+def search_one(
+    steps: NDArray[np.float64], settings: SearchSettings, lm: LanguageModelCache | None = None
+) -> Hypotheses:
+    return beam_search(torch.from_numpy(steps[None]), [steps.shape[1]], settings, lm)
 
 
 def found_texts(found: Hypotheses, line: int = 0) -> dict[str, float]:
@@ -38,7 +40,7 @@ def test_a_wide_beam_finds_every_text_with_its_probability(seed: int, steps: int
     values = noise_steps(seed, steps, ALPHABET)
     expected = all_texts(values, ALPHABET)
     assert sum(np.exp(list(expected.values()))) == pytest.approx(1)
-    assert found_texts(search_one(values, Search(EXHAUSTIVE, 3))) == pytest.approx(expected)
+    assert found_texts(search_one(values, SearchSettings(EXHAUSTIVE, 3))) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -55,8 +57,8 @@ def test_a_wide_beam_ranks_by_the_whole_score(seed: int, weight: float, bonus: f
         - prior * sum(np.log(alone.probability(character, "")) for character in text)
         for text, ctc in all_texts(values, ALPHABET).items()
     }
-    search = Search(EXHAUSTIVE, 3, weight, bonus, prior)
-    found = search_one(values, search, RowCache(MODEL))
+    search = SearchSettings(EXHAUSTIVE, 3, weight, bonus, prior)
+    found = search_one(values, search, LanguageModelCache(MODEL))
     ranked = [found.text(0, k) for k in range(len(scores))]
     assert ranked == sorted(scores, key=lambda text: -scores[text])
     assert found.scores(weight)[0, : len(scores)].tolist() == pytest.approx(sorted(scores.values(), reverse=True))
@@ -64,17 +66,17 @@ def test_a_wide_beam_ranks_by_the_whole_score(seed: int, weight: float, bonus: f
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_language_model_without_weight_changes_nothing(seed: int) -> None:
+def test_a_language_model_with_weight_0_changes_nothing(seed: int) -> None:
     values = noise_steps(seed, 6, ALPHABET)
-    without, weightless = (search_one(values, Search(6, 3), rows) for rows in (None, RowCache(MODEL)))
+    without, weightless = (search_one(values, SearchSettings(6, 3), lm) for lm in (None, LanguageModelCache(MODEL)))
     assert found_texts(without) == found_texts(weightless)
 
 
 @pytest.mark.parametrize("width", [1, 2, 7])
 @pytest.mark.parametrize("seed", range(5))
-def test_sure_steps_are_read_as_greedily(seed: int, width: int) -> None:
+def test_certain_steps_give_the_greedy_prediction(seed: int, width: int) -> None:
     values = noise_steps(seed, 12, "abcdefgh ", sharpness=200)
-    found = search_one(values, Search(width, 4))
+    found = search_one(values, SearchSettings(width, 4))
     assert found.text(0, 0) == greedy_text(values)
 
 
@@ -83,45 +85,45 @@ def test_sure_steps_are_read_as_greedily(seed: int, width: int) -> None:
 def test_the_best_text_is_never_less_likely_than_the_greedy_one(seed: int, steps: int, sharpness: float) -> None:
     values = noise_steps(seed, steps, "ab", sharpness)
     exact = all_texts(values, "ab")
-    found = search_one(values, Search(EXHAUSTIVE, 2))
+    found = search_one(values, SearchSettings(EXHAUSTIVE, 2))
     assert exact[found.text(0, 0)] >= exact[greedy_text(values)] - 1e-9
 
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10_000), width=st.integers(1, 9), candidates=st.integers(1, 3))
-def test_a_narrow_beam_never_counts_too_much(seed: int, width: int, candidates: int) -> None:
+def test_a_narrow_beam_never_overestimates_a_probability(seed: int, width: int, candidates: int) -> None:
     values = noise_steps(seed, 5, ALPHABET)
     exact = all_texts(values, ALPHABET)
-    for text, probability in found_texts(search_one(values, Search(width, candidates))).items():
+    for text, probability in found_texts(search_one(values, SearchSettings(width, candidates))).items():
         assert probability <= exact[text] + 1e-9
 
 
 @settings(max_examples=30, deadline=None)
 @given(seeds=st.lists(st.integers(0, 1000), min_size=1, max_size=4), data=st.data())
-def test_a_line_is_read_alike_alone_and_among_others(seeds: list[int], data: st.DataObject) -> None:
+def test_a_line_gives_the_same_result_alone_and_in_a_batch(seeds: list[int], data: st.DataObject) -> None:
     lengths = [data.draw(st.integers(1, 8)) for _ in seeds]
     lines = [noise_steps(seed, length, ALPHABET) for seed, length in zip(seeds, lengths, strict=True)]
     batch = np.zeros((len(lines), NUM_CLASSES, max(lengths)))
     for row, line in zip(batch, lines, strict=True):
         row[:, : line.shape[1]] = line
-    search, rows = Search(5, 3, 0.5, 0.3), RowCache(MODEL)
-    together = beam_search(torch.from_numpy(batch), lengths, search, rows)
+    search, lm = SearchSettings(5, 3, 0.5, 0.3), LanguageModelCache(MODEL)
+    together = beam_search(torch.from_numpy(batch), lengths, search, lm)
     for number, line in enumerate(lines):
-        alone = found_texts(search_one(line, search, RowCache(MODEL)))
+        alone = found_texts(search_one(line, search, LanguageModelCache(MODEL)))
         assert found_texts(together, number) == pytest.approx(alone)
 
 
-def test_a_letter_twice_takes_a_blank() -> None:
+def test_a_double_letter_needs_a_blank() -> None:
     values = np.full((NUM_CLASSES, 3), -1e9)
     a = noise_steps(0, 1, "a")[:, 0].argsort()[-2:].max()
     values[[a, 0, a], [0, 1, 2]] = 0
-    assert search_one(values, Search(4, 2)).text(0, 0) == "aa"
+    assert search_one(values, SearchSettings(4, 2)).text(0, 0) == "aa"
     values[[a, 0], [1, 1]] = 0, -1e9
-    assert search_one(values, Search(4, 2)).text(0, 0) == "a"
+    assert search_one(values, SearchSettings(4, 2)).text(0, 0) == "a"
 
 
-def test_special_tokens_are_never_read() -> None:
+def test_special_tokens_are_never_written() -> None:
     values = np.full((NUM_CLASSES, 2), -50.0)
     values[[1, 2, 3]] = -0.1
     values[10, 1] = -1
-    assert set(search_one(values, Search(3, 79)).text(0, 0)) <= {"6"}
+    assert set(search_one(values, SearchSettings(3, 79)).text(0, 0)) <= {"6"}

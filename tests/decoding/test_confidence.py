@@ -6,25 +6,25 @@ from pipeline.decoding.confidence import (
     Agreement,
     Bin,
     calibration_error,
+    character_agreement,
     fit_temperature,
-    kept,
-    of_characters,
-    of_lines,
-    reliability,
+    line_agreement,
+    reliability_bins,
+    unedited,
 )
 
 WEIGHTS = np.array([[4, 2, 1], [3, 1, 0], [1, 0, 0]])
 CANDIDATES = Candidates([["cat", "cut", "at"], ["a", ""], [""]], np.log(WEIGHTS + 1e-300))
 
 
-def test_a_lines_confidence_is_its_share_of_the_weight() -> None:
-    lines = of_lines(CANDIDATES)
+def test_confidence_of_a_line_is_its_fraction_of_the_weight() -> None:
+    lines = line_agreement(CANDIDATES)
     assert lines.confidence(1).tolist() == pytest.approx([4 / 7, 3 / 4, 1])
     assert lines.confidence(0.5).tolist() == pytest.approx([16 / 21, 9 / 10, 1])
 
 
-def test_a_characters_confidence_is_the_share_that_has_it() -> None:
-    assert of_characters(CANDIDATES).confidence(1).tolist() == pytest.approx([6 / 7, 5 / 7, 7 / 7, 3 / 4])
+def test_confidence_of_a_character_is_the_fraction_of_the_weight_that_agrees() -> None:
+    assert character_agreement(CANDIDATES).confidence(1).tolist() == pytest.approx([6 / 7, 5 / 7, 7 / 7, 3 / 4])
 
 
 @pytest.mark.parametrize(
@@ -37,12 +37,12 @@ def test_a_characters_confidence_is_the_share_that_has_it() -> None:
         ("", "a", []),
     ],
 )
-def test_what_edits_leave(text: str, other: str, left: list[int]) -> None:
-    assert kept(text, other).tolist() == list(map(bool, left))
+def test_unedited_characters(text: str, other: str, left: list[int]) -> None:
+    assert unedited(text, other).tolist() == list(map(bool, left))
 
 
 @pytest.mark.parametrize("true", [0.5, 1.0, 2.0, 4.0])
-def test_the_temperature_that_made_the_outcomes_is_found(true: float) -> None:
+def test_fit_recovers_the_true_temperature(true: float) -> None:
     rng = np.random.default_rng(0)
     scores = -np.sort(rng.exponential(3, (20_000, 4)), axis=1)
     agreement = Agreement(np.eye(4, dtype=bool)[np.zeros(len(scores), dtype=int)], scores)
@@ -52,7 +52,7 @@ def test_the_temperature_that_made_the_outcomes_is_found(true: float) -> None:
 
 def test_reliability_by_hand() -> None:
     sure, right = np.array([0.05, 0.95, 0.91, 1.0, 0.55]), np.array([False, True, True, False, True])
-    bins = reliability(sure, right)
+    bins = reliability_bins(sure, right)
     assert bins == [
         Bin(1, pytest.approx(0.05), 0.0),
         Bin(1, pytest.approx(0.55), 1.0),
@@ -61,5 +61,5 @@ def test_reliability_by_hand() -> None:
     assert calibration_error(bins) == pytest.approx((0.05 + 0.45 + 3 * (2.86 / 3 - 2 / 3)) / 5)
 
 
-def test_nothing_read_is_no_error() -> None:
-    assert calibration_error(reliability(np.zeros(0), np.zeros(0, dtype=bool))) == 0
+def test_calibration_error_without_predictions_is_zero() -> None:
+    assert calibration_error(reliability_bins(np.zeros(0), np.zeros(0, dtype=bool))) == 0

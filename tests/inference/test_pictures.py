@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 from pipeline.common.errors import InputError
-from pipeline.inference.pictures import lines_from, read_picture
+from pipeline.inference.pictures import parse_model_input, read_picture
 
 
 def line(height: int = 28, width: int = 100) -> np.ndarray:
-    """Ink on a third of the paper, of full and of half strength."""
+    """Ink on a third of the image, of full and of half strength."""
     pixels = np.zeros((height, width), np.uint8)
     pixels[height // 4 : height // 2, : width // 2] = 255
     pixels[height // 2 : height * 3 // 4, : width // 4] = 128
@@ -26,13 +26,13 @@ def png(pixels: np.ndarray, mode: str | None = None) -> bytes:
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P"])
-def test_light_on_dark_and_dark_on_light_are_the_same_line(mode: str) -> None:
+def test_dark_and_light_ink_give_the_same_line(mode: str) -> None:
     np.testing.assert_array_equal(read_picture(png(line(), mode), "x"), line())
     dark_on_light = read_picture(png(255 - line(), mode), "x")
     np.testing.assert_array_equal(dark_on_light, line())
 
 
-def test_a_line_of_the_data_sets_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_a_line_of_the_data_sets_is_not_changed(tmp_path: Path) -> None:
     pixels = np.zeros((28, 60), np.uint8)
     pixels[5:20, 3:20] = np.arange(1, 256, dtype=np.uint8).reshape(15, 17)
     Image.fromarray(pixels).save(tmp_path / "line.png")
@@ -46,7 +46,7 @@ def test_any_height_is_scaled(factor: int) -> None:
     assert read_picture(png(line(14, 50)), "x").shape == (28, 100)
 
 
-def test_grey_ink_on_grey_paper_gets_full_contrast() -> None:
+def test_grey_ink_on_a_grey_background_gets_full_contrast() -> None:
     pixels = np.where(line() > 200, 90, 170).astype(np.uint8)
     assert set(np.unique(read_picture(png(pixels), "x"))) == {0, 255}
 
@@ -60,34 +60,34 @@ def test_transparent_is_white() -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"text", "not a picture"),
-        (b"", "not a picture"),
-        (png(line())[:60], "cannot be read as a picture|not a picture"),
+        (b"text", "not a picture in a known format"),
+        (b"", "not a picture in a known format"),
+        (png(line())[:60], "cannot be read as a picture|not a picture in a known format"),
         (png(np.full((28, 100), 200, np.uint8)), "is blank"),
         (png(line(280, 20)), "280 pixels are not a line"),
         (png(line(4, 4000)), "are not a line"),
     ],
 )
-def test_bad_pictures_are_one_line(content: bytes, reason: str) -> None:
+def test_bad_pictures_are_refused_in_one_line(content: bytes, reason: str) -> None:
     with pytest.raises(InputError, match=f"^own.png: .*({reason})") as error:
         read_picture(content, "own.png")
     assert "\n" not in str(error.value)
 
 
-def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^none\.png: no such file$"):
         read_picture(tmp_path / "none.png", "none.png")
 
 
-def test_texts_and_whole_numbers_are_taken() -> None:
+def test_strings_and_integers_are_accepted() -> None:
     encoded = base64.b64encode(png(line())).decode()
     for given in ([encoded], np.array([encoded], dtype=object), line()[None].astype(np.int64)):
-        (taken,) = lines_from(given)
+        (taken,) = parse_model_input(given)
         assert taken.dtype == np.uint8
         np.testing.assert_array_equal(taken, line())
 
 
 @pytest.mark.parametrize("given", [["no base64!"], [""], np.full((1, 28, 5), -1), np.zeros((28, 5), np.uint8), [1.5]])
-def test_what_is_no_line_is_refused(given: object) -> None:
+def test_other_input_is_refused(given: object) -> None:
     with pytest.raises(InputError):
-        lines_from(given)
+        parse_model_input(given)

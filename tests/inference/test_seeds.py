@@ -1,9 +1,9 @@
-"""What was measured of several seeds, taken together."""
+"""Results of several seeds combined."""
 
 import pandas as pd
 import pytest
 
-from pipeline.inference.seeds import describe_spread, joined_predictions, mean_rates
+from pipeline.inference.seeds import describe_spread, join_predictions, mean_rates
 
 BY_SEED = {
     7: {"test_cer": 0.1, "test_wer": 0.5, "lines": 4},
@@ -21,14 +21,14 @@ def test_rates_are_averaged_by_hand() -> None:
     }
 
 
-def test_one_seed_has_its_own_rates_and_no_spread() -> None:
+def test_one_seed_has_no_spread() -> None:
     assert mean_rates({3: BY_SEED[3]}) == {"test_cer": 0.3, "test_wer": 1.0}
     assert describe_spread(mean_rates({3: BY_SEED[3]})) == ""
     assert describe_spread(mean_rates(BY_SEED)) == " ± 10.00% (3 seeds)"
 
 
 def test_predictions_of_seeds_follow_one_another() -> None:
-    table = joined_predictions(
+    table = join_predictions(
         {7: pd.DataFrame({"line": [0, 1], "text": ["a", ""]}), 3: pd.DataFrame({"line": [0], "text": ["b"]})}
     )
     assert table.to_csv(index=False) == "seed,line,text\n7,0,a\n7,1,\n3,0,b\n"

@@ -5,28 +5,23 @@ from itertools import groupby, product
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor
 
 from pipeline.common.geometry import Windows
 from pipeline.common.vocabulary import BLANK, END, NUM_CLASSES, PADDING, START, encode
-from pipeline.objectives.base import Objective
-from pipeline.objectives.cross_entropy import CrossEntropy
-from pipeline.objectives.ctc import CTC, collapse, required_steps
-from pipeline.objectives.registry import build_objective
+from pipeline.objectives.ctc import CTC, required_steps
 
 A, B = encode("AB").tolist()
 
 
-def written_by(path: Sequence[int]) -> list[int]:
+def read_path(path: Sequence[int]) -> list[int]:
     """What an alignment says, by the definition."""
     return [label for label, _ in groupby(path) if label != BLANK]
 
 
 def alignments(target: Sequence[int], steps: int) -> list[tuple[int, ...]]:
     """Every path of `steps` steps that says `target`; a path with any other class cannot."""
-    return [path for path in product({BLANK, *target}, repeat=steps) if written_by(path) == list(target)]
+    return [path for path in product({BLANK, *target}, repeat=steps) if read_path(path) == list(target)]
 
 
 def enumerated_loss(logits: Tensor, lengths: Sequence[int], texts: Sequence[str], wrap: bool = False) -> Tensor:
@@ -99,21 +94,6 @@ def test_logits_of_half_precision_lose_nothing_in_the_loss() -> None:
     assert float(CTC(6).loss(logits, [5], ["AB"])) == float(CTC(6).loss(logits.float(), [5], ["AB"]))
 
 
-@st.composite
-def paths(draw: st.DrawFn) -> tuple[list[list[int]], int]:
-    steps = draw(st.integers(1, 12))
-    rows = draw(st.lists(st.lists(st.integers(0, 5), min_size=steps, max_size=steps), min_size=1, max_size=4))
-    return rows, draw(st.integers(1, 8))
-
-
-@given(paths())
-def test_collapse_is_the_definition(case: tuple[list[list[int]], int]) -> None:
-    rows, max_length = case
-    readings = [written_by(row)[:max_length] for row in rows]
-    expected = [reading + [PADDING] * (max_length - len(reading)) for reading in readings]
-    assert collapse(torch.tensor(rows), max_length).tolist() == expected
-
-
 def test_decode_takes_the_best_class_of_each_step() -> None:
     best = [[A, A, BLANK, A, B, B], [BLANK, B, A, A, A, B]]
     logits = torch.randn(2, NUM_CLASSES, 6, generator=torch.Generator().manual_seed(0))
@@ -154,13 +134,6 @@ def test_encode_wraps_where_asked() -> None:
     assert wrapped.tolist() == [[START, A, B, END, PADDING], [START, A, END, PADDING, PADDING]]
     with pytest.raises(ValueError, match="'ABAB' needs 6 positions, more than 5"):
         CTC(5, wrap=True).encode(["ABAB"])
-
-
-@pytest.mark.parametrize(("name", "kind"), [("ce", CrossEntropy), ("ctc", CTC)])
-def test_losses_by_name(name: str, kind: type[Objective]) -> None:
-    objective = build_objective(name, 7, wrap=True)  # type: ignore[arg-type]
-    assert type(objective) is kind
-    assert (objective.max_length, objective.wrap) == (7, True)
 
 
 def test_the_loss_of_all_classes_alike_by_hand() -> None:

@@ -1,4 +1,4 @@
-"""Rows of a language model that are computed once for each context: the hypotheses of a beam share most of them."""
+"""A cache for the language model: hypotheses share most contexts, so each is computed once."""
 
 import numpy as np
 import torch
@@ -6,50 +6,50 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.decoding.language_model.model import LanguageModel
-from pipeline.decoding.language_model.ngrams import SYMBOLS
+from pipeline.decoding.language_model.ngrams import NUM_SYMBOLS
 
 LIMIT = 2**17
-"""Contexts beyond which all are forgotten; 80 MB."""
+"""Contexts beyond which the cache is cleared; 80 MB."""
 
 
-class RowCache:
+class LanguageModelCache:
     """Log-probabilities of the next symbol by context, on the CPU in double precision."""
 
     def __init__(self, model: LanguageModel) -> None:
         self.model = model
-        self._forget()
+        self._clear()
 
-    def __call__(self, contexts: Tensor) -> tuple[Tensor, Tensor]:
-        """A table (M, SYMBOLS), and for `contexts` of any shape the row of each; both hold until the next call."""
-        needed, which = np.unique(contexts.numpy().ravel(), return_inverse=True)
-        missing = needed[~self._known(needed)]
+    def look_up(self, contexts: Tensor) -> tuple[Tensor, Tensor]:
+        """A table (M, NUM_SYMBOLS), and its row for each of `contexts`, of any shape; valid until the next call."""
+        needed, inverse = np.unique(contexts.numpy().ravel(), return_inverse=True)
+        missing = needed[~self._is_known(needed)]
         if len(self.contexts) + len(missing) > LIMIT:
-            self._forget()
+            self._clear()
             missing = needed
         if len(missing):
-            self._learn(missing)
-        rows = self.places[np.searchsorted(self.contexts, needed)][which]
+            self._add(missing)
+        rows = self.rows[np.searchsorted(self.contexts, needed)][inverse]
         return torch.from_numpy(self.table), torch.from_numpy(rows).reshape(contexts.shape)
 
-    def _forget(self) -> None:
+    def _clear(self) -> None:
         self.contexts = np.zeros(0, dtype=np.int64)
-        self.places = np.zeros(0, dtype=np.int64)
-        self.table = np.zeros((0, SYMBOLS))
+        self.rows = np.zeros(0, dtype=np.int64)
+        self.table = np.zeros((0, NUM_SYMBOLS))
 
-    def _known(self, contexts: NDArray[np.int64]) -> NDArray[np.bool_]:
-        places = np.searchsorted(self.contexts, contexts)
-        inside = places < len(self.contexts)
-        inside[inside] = self.contexts[places[inside]] == contexts[inside]
-        return inside
+    def _is_known(self, contexts: NDArray[np.int64]) -> NDArray[np.bool_]:
+        positions = np.searchsorted(self.contexts, contexts)
+        known = positions < len(self.contexts)
+        known[known] = self.contexts[positions[known]] == contexts[known]
+        return known
 
-    def _learn(self, contexts: NDArray[np.int64]) -> None:
-        """Add contexts that are not known yet; `contexts` ascend."""
-        first, free = len(self.contexts), len(self.table)
-        while free < first + len(contexts):
-            free = max(2 * free, 1024)
-        if free > len(self.table):
-            self.table = np.concatenate((self.table, np.zeros((free - len(self.table), SYMBOLS))))
+    def _add(self, contexts: NDArray[np.int64]) -> None:
+        """Compute contexts that are not known yet; `contexts` are ascending."""
+        first, capacity = len(self.contexts), len(self.table)
+        while capacity < first + len(contexts):
+            capacity = max(2 * capacity, 1024)
+        if capacity > len(self.table):
+            self.table = np.concatenate((self.table, np.zeros((capacity - len(self.table), NUM_SYMBOLS))))
         self.table[first : first + len(contexts)] = self.model.log_probabilities(contexts)
-        spots = np.searchsorted(self.contexts, contexts)
-        self.places = np.insert(self.places, spots, np.arange(first, first + len(contexts)))
-        self.contexts = np.insert(self.contexts, spots, contexts)
+        positions = np.searchsorted(self.contexts, contexts)
+        self.rows = np.insert(self.rows, positions, np.arange(first, first + len(contexts)))
+        self.contexts = np.insert(self.contexts, positions, contexts)

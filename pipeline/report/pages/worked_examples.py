@@ -8,7 +8,7 @@ from rapidfuzz.distance import Levenshtein
 
 from pipeline.common import vocabulary
 from pipeline.common.vocabulary import BLANK
-from pipeline.objectives.ctc import collapse
+from pipeline.decoding.greedy import collapse
 from pipeline.report.analysis.alignment import Segment, align, in_words
 from pipeline.report.figures.ctc_steps import BLANK_SIGN
 

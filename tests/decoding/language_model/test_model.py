@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from pipeline.common.vocabulary import CHARACTERS
-from pipeline.decoding.language_model.model import START, UNKNOWN, LanguageModel, discounts
-from pipeline.decoding.language_model.ngrams import context_of, count_followers
+from pipeline.decoding.language_model.model import EMPTY_CONTEXT, START_CONTEXT, LanguageModel, discounts
+from pipeline.decoding.language_model.ngrams import count_ngrams, encode_context
 from pipeline.settings.decoding import Smoothing
 from tests.decoding.enumeration import KneserNey, WittenBell
 
@@ -11,33 +11,33 @@ TEXT = "the cat sat on the mat and the rat ate the cat at the hat stand 007 time
 SMOOTHINGS: tuple[Smoothing, ...] = ("witten_bell", "discounting", "kneser_ney")
 
 
-def model_of(order: int, smoothing: Smoothing = "witten_bell", text: str = TEXT) -> LanguageModel:
-    return LanguageModel(count_followers(text, order), smoothing)
+def build_model(order: int, smoothing: Smoothing = "witten_bell", text: str = TEXT) -> LanguageModel:
+    return LanguageModel(count_ngrams(text, order), smoothing)
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 6, 10])
 @pytest.mark.parametrize("line", ["the", "a tat", "Zebra?", "007", "t", "the cat sat on the mat"])
-def test_witten_bell_is_the_definition(order: int, line: str) -> None:
-    assert model_of(order).score(line) == pytest.approx(WittenBell(TEXT, order).score(line), rel=1e-12)
+def test_witten_bell_matches_the_definition(order: int, line: str) -> None:
+    assert build_model(order).score(line) == pytest.approx(WittenBell(TEXT, order).score(line), rel=1e-12)
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 6, 10])
 @pytest.mark.parametrize("line", ["the", "a tat", "Zebra?", "007", "t", "the cat sat on the mat"])
-def test_kneser_ney_is_the_definition(order: int, line: str) -> None:
-    assert model_of(order, "kneser_ney").score(line) == pytest.approx(KneserNey(TEXT, order).score(line), rel=1e-12)
+def test_kneser_ney_matches_the_definition(order: int, line: str) -> None:
+    assert build_model(order, "kneser_ney").score(line) == pytest.approx(KneserNey(TEXT, order).score(line), rel=1e-12)
 
 
 def test_kneser_ney_by_hand() -> None:
     # " abab cb ": a stands after a space and b, b after a (twice) and c, the space after b (twice), c after a space.
-    alone = model_of(2, "kneser_ney", "abab cb").leant_on[0].followers
+    alone = build_model(2, "kneser_ney", "abab cb").lower_orders[0].ngrams
     found = dict(zip(alone.symbols.tolist(), alone.counts.tolist(), strict=True))
     assert {CHARACTERS[symbol]: count for symbol, count in found.items()} == {"a": 2, "b": 2, " ": 1, "c": 1}
 
 
-def test_how_common_characters_are_does_not_depend_on_what_comes_before() -> None:
+def test_unigram_estimates_ignore_what_comes_before() -> None:
     # " aab ": a and the space twice of five, b once
     expected = {c: (n + 3 / 79) / (5 + 3) for c, n in {"a": 2, " ": 2, "b": 1, "z": 0}.items()}
-    (found,) = np.exp(model_of(3, text="aab").log_probabilities(np.array([UNKNOWN])))
+    (found,) = np.exp(build_model(3, text="aab").log_probabilities(np.array([EMPTY_CONTEXT])))
     assert {c: found[CHARACTERS.index(c)] for c in expected} == pytest.approx(expected)
 
 
@@ -45,15 +45,15 @@ def test_witten_bell_by_hand() -> None:
     # " aab ": five characters, three different ones; a follows a once of two times, and there are 2 different after a.
     alone = 79
     single = (2 + 3 / alone) / (5 + 3)
-    (row,) = np.exp(model_of(2, text="aab").log_probabilities(np.array([context_of("a")])))
+    (row,) = np.exp(build_model(2, text="aab").log_probabilities(np.array([encode_context("a")])))
     assert row[CHARACTERS.index("a")] == pytest.approx((1 + 2 * single) / (2 + 2))
 
 
 @pytest.mark.parametrize("smoothing", SMOOTHINGS)
 @pytest.mark.parametrize("order", [1, 3, 7])
 def test_probabilities_sum_up_to_one_after_every_context(smoothing: Smoothing, order: int) -> None:
-    contexts = np.array([START, *map(context_of, ("", "t", "th", " the c", "zzz", "Q", "the cat sat"))])
-    rows = np.exp(model_of(order, smoothing).log_probabilities(contexts))
+    contexts = np.array([START_CONTEXT, *map(encode_context, ("", "t", "th", " the c", "zzz", "Q", "the cat sat"))])
+    rows = np.exp(build_model(order, smoothing).log_probabilities(contexts))
     assert rows.sum(1) == pytest.approx(np.ones(len(contexts)))
     assert (rows > 0).all()
 
@@ -67,7 +67,7 @@ def test_discounts_are_chen_and_goodmans() -> None:
 
 
 @pytest.mark.parametrize("counts", [[1], [1, 1, 1], [2, 2], [5, 6, 7], [1, 2, 2, 2, 3]])
-def test_discounts_leave_a_part_of_every_count(counts: list[int]) -> None:
+def test_discounts_are_smaller_than_the_counts(counts: list[int]) -> None:
     found = discounts(np.array(counts, dtype=np.uint32))
     assert found[0] == 0
     assert (found[1:] > 0).all()
@@ -75,16 +75,16 @@ def test_discounts_leave_a_part_of_every_count(counts: list[int]) -> None:
 
 
 @pytest.mark.parametrize("smoothing", SMOOTHINGS)
-def test_lines_begin_and_end_with_words(smoothing: Smoothing) -> None:
-    model = model_of(5, smoothing)
+def test_lines_begin_and_end_at_word_boundaries(smoothing: Smoothing) -> None:
+    model = build_model(5, smoothing)
     assert model.score("the cat") > model.score("he cat")
     assert model.score("the cat") > model.score("the ca")
 
 
 @pytest.mark.parametrize("order", [1, 2, 4])
-def test_a_context_forgets_what_is_too_far_back(order: int) -> None:
-    model = model_of(order)
-    context = np.array([START])
+def test_a_context_drops_characters_beyond_the_order(order: int) -> None:
+    model = build_model(order)
+    context = np.array([START_CONTEXT])
     for character in "the cat":
         context = model.advance(context, np.array([CHARACTERS.index(character)]))
-    assert context.tolist() == [context_of("the cat"[len("the cat") - order + 1 :])]
+    assert context.tolist() == [encode_context("the cat"[len("the cat") - order + 1 :])]

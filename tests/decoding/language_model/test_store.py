@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from pipeline.common.errors import InputError
-from pipeline.decoding.language_model.model import START, LanguageModel
-from pipeline.decoding.language_model.ngrams import count_followers
+from pipeline.decoding.language_model.model import START_CONTEXT, LanguageModel
+from pipeline.decoding.language_model.ngrams import count_ngrams
 from pipeline.decoding.language_model.store import read_language_model, write_language_model
 from pipeline.settings.decoding import LanguageModelSettings
 
@@ -14,11 +14,11 @@ TEXT = "some words and some more words"
 SETTINGS = LanguageModelSettings(order=4, smoothing="discounting")
 
 
-def test_what_was_written_is_read(tmp_path: Path) -> None:
+def test_a_model_survives_writing_and_reading(tmp_path: Path) -> None:
     write_language_model(tmp_path / "a.h5", TEXT, SETTINGS)
     model = read_language_model(tmp_path / "a.h5")
     assert model.order == 4
-    contexts, again = np.array([START]), LanguageModel(count_followers(TEXT, 4), "discounting")
+    contexts, again = np.array([START_CONTEXT]), LanguageModel(count_ngrams(TEXT, 4), "discounting")
     assert np.array_equal(model.log_probabilities(contexts), again.log_probabilities(contexts))
 
 
@@ -28,7 +28,7 @@ def test_the_same_text_gives_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 
-def test_what_is_no_model_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_model_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "model.h5"
     with pytest.raises(InputError, match="cannot be read as a language model"):
         read_language_model(path)
