@@ -11,7 +11,7 @@ from benchmarks.inputs import BATCH, READ, Inputs
 from benchmarks.peak import wait_for
 from pipeline.common import vocabulary
 from pipeline.data.loading.batches import Batch, WidthBatches, line_loader
-from pipeline.data.synthesis.lines import synthesize
+from pipeline.data.synthesis.synthesize import synthesize
 from pipeline.inference.evaluate import compute_rates
 from pipeline.inference.evaluate import evaluate as evaluate_recognizer
 from pipeline.metrics.error_rates import edit_distances

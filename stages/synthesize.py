@@ -14,7 +14,7 @@ from pipeline.data.storage.characters import describe_source, read_characters
 from pipeline.data.storage.corpus import describe_corpus, read_corpus
 from pipeline.data.storage.hdf5 import write_hdf5
 from pipeline.data.storage.line_store import LineWriter
-from pipeline.data.synthesis.lines import BLOCK, synthesize
+from pipeline.data.synthesis.synthesize import BLOCK, synthesize
 from pipeline.settings.base import read_section
 from pipeline.settings.lines import LinesSettings
 

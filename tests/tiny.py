@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from pipeline.common.vocabulary import EMNIST_CHARACTERS
 from pipeline.data.storage.characters import Characters
 from pipeline.data.storage.lines import Lines
-from pipeline.data.synthesis.lines import Pen
+from pipeline.data.synthesis.renderer import LineRenderer
 from pipeline.models.checkpoint import RecognizerSettings
 from pipeline.runtime.hardware import ComputeConfig
 from pipeline.settings.experiment import TrainingSettings
@@ -51,7 +51,7 @@ def tiny_lines(texts: Sequence[str], max_length: int = 8, overlap: float = 0.0, 
         test=1,
         seed=0,
     )
-    return Pen(tiny_characters(), settings).write(texts, np.random.default_rng(seed))
+    return LineRenderer(tiny_characters(), settings).render(texts, np.random.default_rng(seed))
 
 
 def tiny_model(name: str, **changes: object) -> ModelSettings:

@@ -45,11 +45,11 @@ def test_a_second_run_does_nothing(workspace: Workspace) -> None:
         ("pipeline/report/pages/lecture.py", {"compare"}),
         ("pipeline/report/comparison.md.j2", {"compare"}),
         (  # training synthesizes as well, where lines are endless
-            "pipeline/data/synthesis/lines.py",
+            "pipeline/data/synthesis/renderer.py",
             {f"{stage}@{name}" for stage, names in (("synthesize", LINES), ("train", KEYS)) for name in names},
         ),
-        ("pipeline/data/sources/emnist.py", {"download"}),
-        ("pipeline/data/sources/brown.py", {"corpus"}),
+        ("pipeline/data/sources/emnist.py", {"download", "corpus"}),
+        ("pipeline/data/sources/brown.py", {"download", "corpus"}),
         ("pipeline/decoding/beam_search.py", {f"decode@{key}" for key in DECODINGS}),
         (
             "pipeline/settings/experiment.py",

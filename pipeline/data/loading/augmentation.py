@@ -1,4 +1,7 @@
-"""Writer-like variety of lines: slant, size, pen, wobble, and the paper's noise."""
+"""Augmentation: random changes to characters and lines, similar to the differences between writers.
+
+`pipeline/settings/augmentation.py` describes each change and its unit.
+"""
 
 import math
 
@@ -11,12 +14,12 @@ from torch.nn import functional
 from pipeline.common.geometry import CELL
 from pipeline.settings.augmentation import AugmentationSettings, SpreadSettings
 
-KINDS = ("slant", "rotation", "size", "baseline", "spacing", "stroke", "aspect")
-STROKE, ASPECT = KINDS.index("stroke"), KINDS.index("aspect")
-PULLS = 4
-"""Points along either side of a cell that an elastic warp pulls at."""
-ERASED = (3, 9)
-"""Least and most pixels along a side of what is erased."""
+CHANGES = ("slant", "rotation", "size", "baseline", "spacing", "stroke", "aspect")
+STROKE, ASPECT = CHANGES.index("stroke"), CHANGES.index("aspect")
+CONTROL_POINTS = 4
+"""Points along either side of a cell that an elastic warp moves."""
+ERASED_SIDES = (3, 9)
+"""Smallest and largest side of an erased rectangle in pixels."""
 
 
 class Augmentation:
@@ -24,86 +27,100 @@ class Augmentation:
 
     def __init__(self, settings: AugmentationSettings) -> None:
         self.settings = settings
-        self.of_line, self.of_character = _spread(settings.line), _spread(settings.character)
+        self.line_std, self.character_std = (
+            _standard_deviations(settings.line),
+            _standard_deviations(settings.character),
+        )
 
-    def augment(
-        self, glyphs: NDArray[np.uint8], lines: NDArray[np.int64], rng: np.random.Generator
+    def augment_characters(
+        self, images: NDArray[np.uint8], lines: NDArray[np.int64], rng: np.random.Generator
     ) -> NDArray[np.uint8]:
-        """Characters (N, 28, 28), each changed by what is drawn for its line, by number (N,), and for itself."""
-        changes = self._draw(slice(0, ASPECT), lines, rng)
-        pulls = rng.standard_normal((len(glyphs), 2, PULLS, PULLS), np.float32) * np.float32(self.settings.warp)
-        # Last, and only where it is asked for: all others are drawn as they were before there was such a thing.
-        aspect = self._draw(slice(ASPECT, None), lines, rng) if self._has(ASPECT) else np.zeros((len(glyphs), 1))
-        changes = np.concatenate((changes, aspect), axis=1, dtype=np.float32)
-        drawn = dict(zip(KINDS, torch.from_numpy(changes).unbind(1), strict=True))
-        ink = torch.from_numpy(glyphs).unsqueeze(1).float()
-        if any(self._has(kind) for kind in range(len(KINDS)) if kind != STROKE) or self.settings.warp:
-            ink = warp(ink, drawn, torch.from_numpy(pulls), self.settings.interpolation)
+        """Change characters (N, 28, 28). Those of the same line, by number (N,), share the line's random changes."""
+        amounts = self._draw(slice(0, ASPECT), lines, rng)
+        size = (len(images), 2, CONTROL_POINTS, CONTROL_POINTS)
+        offsets = rng.standard_normal(size, np.float32) * np.float32(self.settings.warp)
+        # Drawn last and only if set, so that the other random numbers are the same without it.
+        aspect = self._draw(slice(ASPECT, None), lines, rng) if self._has(ASPECT) else np.zeros((len(images), 1))
+        amounts = np.concatenate((amounts, aspect), axis=1, dtype=np.float32)
+        by_change = dict(zip(CHANGES, torch.from_numpy(amounts).unbind(1), strict=True))
+        ink = torch.from_numpy(images).unsqueeze(1).float()
+        if any(self._has(change) for change in range(len(CHANGES)) if change != STROKE) or self.settings.warp:
+            ink = warp(ink, by_change, torch.from_numpy(offsets), self.settings.interpolation)
         if self._has(STROKE):
-            ink = change_stroke(ink, drawn["stroke"])
-        varied: NDArray[np.uint8] = ink.round_().clamp_(0, 255).squeeze(1).byte().numpy()
-        return erase(varied, self.settings.erased, rng) if self.settings.erased else varied
+            ink = change_stroke(ink, by_change["stroke"])
+        augmented: NDArray[np.uint8] = ink.round_().clamp_(0, 255).squeeze(1).byte().numpy()
+        return erase(augmented, self.settings.erased, rng) if self.settings.erased else augmented
 
-    def spoil(self, lines: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-        """Whole lines (B, 28, W) with less ink, and noise."""
-        settings, spoiled = self.settings, lines
-        if settings.brightness:
-            ink = 1 - rng.uniform(0, settings.brightness, (len(lines), 1, 1)).astype(np.float32)
-            spoiled = np.rint(spoiled * ink).astype(np.uint8)
-        if settings.noise:
-            noise = rng.standard_normal(lines.shape, np.float32) * np.float32(settings.noise)
-            spoiled = np.rint(np.clip(spoiled + noise, 0, 255)).astype(np.uint8)
-        return spoiled
+    def augment_lines(self, lines: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+        """Lower the ink of whole lines (B, 28, W), and add noise."""
+        if self.settings.brightness:
+            ink = 1 - rng.uniform(0, self.settings.brightness, (len(lines), 1, 1)).astype(np.float32)
+            lines = np.rint(lines * ink).astype(np.uint8)
+        if self.settings.noise:
+            noise = rng.standard_normal(lines.shape, np.float32) * np.float32(self.settings.noise)
+            lines = np.rint(np.clip(lines + noise, 0, 255)).astype(np.uint8)
+        return lines
 
-    def _has(self, kind: int) -> bool:
-        return bool(self.of_line[kind] or self.of_character[kind])
+    def _has(self, change: int) -> bool:
+        return bool(self.line_std[change] or self.character_std[change])
 
-    def _draw(self, kinds: slice, lines: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
-        of_line, of_character = self.of_line[kinds], self.of_character[kinds]
-        changes = rng.standard_normal((lines.max(initial=-1) + 1, len(of_line)), np.float32)[lines] * of_line
-        changes += rng.standard_normal((len(lines), len(of_line)), np.float32) * of_character
-        return changes
+    def _draw(self, changes: slice, lines: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
+        """Draw amounts (N, changes): the sum of a draw for the character's line and one for the character."""
+        line_std, character_std = self.line_std[changes], self.character_std[changes]
+        amounts = rng.standard_normal((lines.max(initial=-1) + 1, len(line_std)), np.float32)[lines] * line_std
+        amounts += rng.standard_normal((len(lines), len(line_std)), np.float32) * character_std
+        return amounts
 
 
-def warp(ink: Tensor, drawn: dict[str, Tensor], pulls: Tensor, interpolation: str = "bilinear") -> Tensor:
-    """Characters (N, 1, 28, 28) float, moved by a number (N,) of every kind, and by `pulls` (N, 2, 4, 4) in pixels."""
+def warp(ink: Tensor, amounts: dict[str, Tensor], offsets: Tensor, interpolation: str = "bilinear") -> Tensor:
+    """Move the ink of characters (N, 1, 28, 28) float.
+
+    Args:
+        ink: 0 background to 255 ink.
+        amounts: (N,) for each of `CHANGES`; the stroke is not changed here.
+        offsets: (N, 2, 4, 4) x and y in pixels by which control points move where ink comes from.
+        interpolation: `bilinear` or `bicubic`.
+    """
     middle = (CELL - 1) / 2
     across, down = torch.meshgrid(*[torch.arange(CELL) - middle] * 2, indexing="xy")
-    # Where a pixel's ink comes from: every change backwards.
-    slant, rotation, size, baseline, spacing, _, aspect = (drawn[kind][:, None, None] for kind in KINDS)
+    # `grid_sample` needs the source of each pixel's ink, so every change is applied backwards.
+    slant, rotation, size, baseline, spacing, _, aspect = (amounts[change][:, None, None] for change in CHANGES)
     x, y = across - spacing, down + baseline
     x = x + slant * y
     cosine, sine = torch.cos(rotation * (math.pi / 180)), torch.sin(rotation * (math.pi / 180))
     x, y = x * cosine - y * sine, x * sine + y * cosine
     x, y = x / torch.exp(aspect / 2), y * torch.exp(aspect / 2)
-    places = torch.stack((x, y), dim=1) / torch.exp(size)[:, None]
-    if pulls.any():
-        places = places + functional.interpolate(pulls, (CELL, CELL), mode="bicubic", align_corners=True)
-    return functional.grid_sample(ink, places.permute(0, 2, 3, 1) / middle, mode=interpolation, align_corners=True)
+    source = torch.stack((x, y), dim=1) / torch.exp(size)[:, None]
+    if offsets.any():
+        source = source + functional.interpolate(offsets, (CELL, CELL), mode="bicubic", align_corners=True)
+    return functional.grid_sample(ink, source.permute(0, 2, 3, 1) / middle, mode=interpolation, align_corners=True)
 
 
 def change_stroke(ink: Tensor, strength: Tensor) -> Tensor:
-    """Characters (N, 1, 28, 28) float with strokes wider by `strength` (N,) pixels, or narrower; at most by 1."""
-    amount = strength.clamp(-1, 1)[:, None, None, None]
+    """Make strokes of characters (N, 1, 28, 28) wider by `strength` (N,) pixels a side, or narrower if negative.
+
+    The strength is limited to 1.
+    """
+    strength = strength.clamp(-1, 1)[:, None, None, None]
     wide, narrow = functional.max_pool2d(ink, 3, 1, 1), -functional.max_pool2d(-ink, 3, 1, 1)
-    return ink + amount.clamp(min=0) * (wide - ink) + amount.clamp(max=0) * (ink - narrow)
+    return ink + strength.clamp(min=0) * (wide - ink) + strength.clamp(max=0) * (ink - narrow)
 
 
-def erase(glyphs: NDArray[np.uint8], share: float, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Characters (N, 28, 28), a `share` of them without what is in a rectangle anywhere in their cell.
+def erase(images: NDArray[np.uint8], fraction: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Erase a random rectangle in a `fraction` of the characters (N, 28, 28), on average.
 
-    What is left must be read by the rest of it and by what stands beside (Zhong et al., "Random Erasing Data
+    What is left must be read from the rest of the character and from its neighbours (Zhong et al., "Random Erasing Data
     Augmentation", AAAI 2020).
     """
-    chosen = np.flatnonzero(rng.random(len(glyphs)) < share)
-    sides = rng.integers(ERASED[0], ERASED[1], (len(chosen), 2), endpoint=True)
-    begins = rng.integers(0, CELL - sides, endpoint=True)
-    places = np.arange(CELL)
-    within = (places >= begins[..., None]) & (places < (begins + sides)[..., None])
-    left = glyphs.copy()
-    left[chosen] *= ~(within[:, 0, :, None] & within[:, 1, None, :])
-    return left
+    chosen = np.flatnonzero(rng.random(len(images)) < fraction)
+    sides = rng.integers(ERASED_SIDES[0], ERASED_SIDES[1], (len(chosen), 2), endpoint=True)
+    starts = rng.integers(0, CELL - sides, endpoint=True)
+    pixels = np.arange(CELL)
+    inside = (pixels >= starts[..., None]) & (pixels < (starts + sides)[..., None])
+    erased = images.copy()
+    erased[chosen] *= ~(inside[:, 0, :, None] & inside[:, 1, None, :])
+    return erased
 
 
-def _spread(settings: SpreadSettings) -> NDArray[np.float32]:
-    return np.array([getattr(settings, kind) for kind in KINDS], np.float32)
+def _standard_deviations(settings: SpreadSettings) -> NDArray[np.float32]:
+    return np.array([getattr(settings, change) for change in CHANGES], np.float32)

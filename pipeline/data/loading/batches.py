@@ -1,4 +1,4 @@
-"""Batches of lines: those of like width together, cut to the widest of them."""
+"""Batches of lines of similar width, cut to the widest line."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,24 +14,24 @@ from pipeline.data.storage.lines import Lines
 
 @dataclass
 class Batch:
-    """B lines. Only `images` moves to the device; the rest is for the program."""
+    """B lines. Only `images` moves to the device."""
 
     images: Tensor
-    """(B, 28, W) uint8, W the width of the widest line; what is cut off is blank paper."""
+    """(B, 28, W) uint8, 0 background to 255 ink; W is the width of the widest line."""
     widths: list[int]
-    """True width of each line in pixels."""
+    """Width of each line in pixels; beyond it the image is background."""
     texts: list[str]
-    """What each line says."""
+    """Text of each line."""
     indices: list[int]
-    """Number of each line in its part of the data set, from 0."""
+    """Index of each line in its part of the data set."""
 
     def to(self, device: torch.device, non_blocking: bool = True) -> "Batch":
-        """The batch with its images on `device`; Lightning calls this."""
+        """Return the batch with its images on `device`; Lightning calls this."""
         return Batch(self.images.to(device, non_blocking=non_blocking), self.widths, self.texts, self.indices)
 
 
 class LineDataset(Dataset[Batch]):
-    """Lines in memory that are taken a batch at a time."""
+    """Lines in memory, from which PyTorch's loader takes a batch at a time."""
 
     def __init__(self, lines: Lines) -> None:
         self.lines = lines
@@ -40,21 +40,21 @@ class LineDataset(Dataset[Batch]):
         return len(self.lines)
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
-        """The batch of these lines, in this order."""
+        """Return the batch of these lines, in this order."""
         rows = np.asarray(indices)
         widths = self.lines.widths[rows]
-        # One step: of an array, slicing first would copy nothing, and then gather rows with large strides.
+        # In one step: slicing first would leave rows with large strides, which are slow to gather.
         images = self.lines.images[rows, :, : int(widths.max())]
         return Batch(torch.from_numpy(images), widths.tolist(), [self.lines.texts[i] for i in rows], rows.tolist())
 
 
 class WidthBatches(Sampler[list[int]]):
-    """Batches of lines of like width.
+    """Batches of the indices of lines with similar widths.
 
-    With `rng` the lines are shuffled, sorted by width among `pool` batches at a time (so a pool of one batch
-    has lines at random), and the batches shuffled again, by `order` if that is given; without it all lines are
-    sorted. With several replicas each takes every n-th batch, and batches at the same step are of like width:
-    no replica waits for another's wider lines.
+    Without `rng`, all lines are sorted by width. With it, lines are shuffled and divided into pools of `pool` batches;
+    each pool is sorted by width and cut into batches; then the batches are shuffled (with `order_rng` if given). So a
+    pool of one batch gives batches of random lines. With n replicas, each takes every n-th batch, and the batches of
+    the same step have similar widths: no replica waits for another's wider lines.
     """
 
     POOL = 20
@@ -67,7 +67,7 @@ class WidthBatches(Sampler[list[int]]):
         replicas: int = 1,
         rank: int = 0,
         pool: int = POOL,
-        order: np.random.Generator | None = None,
+        order_rng: np.random.Generator | None = None,
     ) -> None:
         lines = np.arange(len(widths)) if rng is None else rng.permutation(len(widths))
         size = len(widths) if rng is None else pool * batch_size
@@ -75,13 +75,13 @@ class WidthBatches(Sampler[list[int]]):
         by_width = np.concatenate([part[np.argsort(widths[part], kind="stable")] for part in pools])
         batches = [by_width[i : i + batch_size].tolist() for i in range(0, len(by_width), batch_size)]
         if rng is not None:
-            together = [batches[i : i + replicas] for i in range(0, len(batches), replicas)]
-            whole = len(batches) // replicas  # a last one that is not stays the last
-            shuffled = [*(order or rng).permutation(whole), *range(whole, len(together))]
-            batches = [batch for i in shuffled for batch in together[i]]
-        # Every replica must make the same number of steps, so the last ones may repeat the first batches.
-        rounds = range(rank, -(-len(batches) // replicas) * replicas, replicas)
-        self.batches = [batches[i % len(batches)] for i in rounds]
+            steps = [batches[i : i + replicas] for i in range(0, len(batches), replicas)]
+            whole = len(batches) // replicas  # the last step stays the last if it has too few batches
+            shuffled = [*(order_rng or rng).permutation(whole), *range(whole, len(steps))]
+            batches = [batch for i in shuffled for batch in steps[i]]
+        # All replicas must take the same number of steps, so the last ones may repeat the first batches.
+        own = range(rank, -(-len(batches) // replicas) * replicas, replicas)
+        self.batches = [batches[i % len(batches)] for i in own]
 
     def __iter__(self) -> Iterator[list[int]]:
         return iter(self.batches)
@@ -91,5 +91,5 @@ class WidthBatches(Sampler[list[int]]):
 
 
 def line_loader(lines: Lines, batches: Sampler[list[int]]) -> DataLoader[Batch]:
-    """A loader of those batches; no worker processes, as a batch is one copy of pixels in memory."""
+    """Return a loader without worker processes, as a batch is just one copy of pixels in memory."""
     return DataLoader(LineDataset(lines), batch_sampler=batches, collate_fn=lambda batch: batch)

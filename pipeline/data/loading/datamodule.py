@@ -14,9 +14,9 @@ from pipeline.data.storage.lines import Lines
 class LinesDataModule(pl.LightningDataModule):
     """Training and validation lines of one experiment.
 
-    With `by_width`, lines of like width share a batch, which then needs no more paper than they do. A batch
-    of lines all long or all short is a poorer sample, though: where the paper takes part in the loss, it
-    costs accuracy, and lines come at random. Endless lines always come by width.
+    With `by_width`, lines of similar width share a batch, which wastes little on background. But batches of only long
+    or only short lines are poorer samples: where the loss includes the background, as cross-entropy does, they cost
+    accuracy. Streaming lines are always batched by width.
     """
 
     def __init__(
@@ -30,19 +30,19 @@ class LinesDataModule(pl.LightningDataModule):
 
     @property
     def train_batches(self) -> int:
-        """Batches that each device trains on in an epoch."""
+        """Number of batches that each device trains on in an epoch."""
         replicas = self.trainer.world_size if self.trainer else 1
         return math.ceil(math.ceil(len(self.train) / self.batch_size) / replicas)
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Batches of the current epoch, decided by the seed and the epoch's number alone."""
+        """Return the current epoch's batches; seed and epoch number alone determine them."""
         epoch = self.trainer.current_epoch if self.trainer else 0
         if isinstance(self.train, StreamingLines):
             return streaming_loader(StreamingBatches(self.train, self.batch_size, self.seed, epoch, *self._replicas()))
         return self._loader(self.train, np.random.default_rng([self.seed, epoch]))
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """All validation lines, sorted by width."""
+        """Return all validation lines, sorted by width."""
         return self._loader(self.validation, None)
 
     def _loader(self, lines: Lines, rng: np.random.Generator | None) -> DataLoader[Batch]:
@@ -50,5 +50,5 @@ class LinesDataModule(pl.LightningDataModule):
         return line_loader(lines, WidthBatches(lines.widths, self.batch_size, rng, *self._replicas(), pool))
 
     def _replicas(self) -> tuple[int, int]:
-        """How many processes train, and which of them this is."""
+        """Return the number of processes that train, and the rank of this one."""
         return (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)

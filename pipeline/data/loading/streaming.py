@@ -1,4 +1,4 @@
-"""Training lines that are synthesized as they are needed."""
+"""Streaming lines: training lines that are synthesized during the training, so that none is seen twice."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,59 +12,60 @@ from pipeline.data.loading.batches import Batch, LineDataset, WidthBatches
 from pipeline.data.storage.characters import Characters, read_characters
 from pipeline.data.storage.corpus import read_corpus
 from pipeline.data.storage.lines import Lines
-from pipeline.data.synthesis.lines import Pen, TextSampler
+from pipeline.data.synthesis.renderer import LineRenderer
+from pipeline.data.synthesis.texts import TextSampler
 from pipeline.settings.augmentation import AugmentationSettings, StreamingSettings
 from pipeline.settings.lines import LinesSettings
 
-SHORTEST = 0.25
-"""Share of the greatest length that a curriculum begins with."""
+CURRICULUM_START = 0.25
+"""Fraction of the maximum text length that a curriculum begins with."""
 
 
 class StreamingLines:
-    """Lines of a data set's kind without an end; `len` is the number that makes an epoch."""
+    """An endless supply of lines with the settings of a data set; `len` is the number of lines of an epoch."""
 
     def __init__(
-        self, words: Sequence[str], characters: Characters, lines: LinesSettings, endless: StreamingSettings
+        self, words: Sequence[str], characters: Characters, lines: LinesSettings, settings: StreamingSettings
     ) -> None:
-        variety = None if endless.variety == AugmentationSettings() else Augmentation(endless.variety)
-        self.settings = endless
-        self.pen = Pen(characters, lines, variety)
-        self.draw_texts = TextSampler(words, lines.max_characters)
+        is_plain = settings.variety == AugmentationSettings()
+        self.settings = settings
+        self.renderer = LineRenderer(characters, lines, None if is_plain else Augmentation(settings.variety))
+        self.texts = TextSampler(words, lines.max_characters)
 
     def __len__(self) -> int:
         return self.settings.lines_per_epoch
 
     @classmethod
     def from_files(
-        cls, characters: Path, corpus: Path, attributes: Mapping[str, Any], endless: StreamingSettings
+        cls, characters: Path, corpus: Path, attributes: Mapping[str, Any], settings: StreamingSettings
     ) -> "StreamingLines":
-        """From the training characters and the training text; a line file's `attributes` say of what kind.
+        """Use the training parts of both files. `attributes` of a file of lines contain its `LinesSettings`.
 
         Raises:
-            InputError: a file is absent or damaged, or a character of the text has no image.
+            InputError: a file is absent or damaged, or no word is short enough for a line.
         """
         lines = LinesSettings(**{name: attributes[name] for name in LinesSettings.model_fields})
-        return cls(read_corpus(corpus, "train"), read_characters(characters, "train"), lines, endless)
+        return cls(read_corpus(corpus, "train"), read_characters(characters, "train"), lines, settings)
 
-    def draw(self, count: int, rng: np.random.Generator, seen: int) -> Lines:
-        """New lines, for a training that has seen so many."""
-        return self.pen.write(self.draw_texts(count, rng, self.longest(seen)), rng)
+    def draw(self, count: int, rng: np.random.Generator, lines_seen: int) -> Lines:
+        """Synthesize `count` lines for a training that has seen `lines_seen` lines."""
+        return self.renderer.render(self.texts.sample(count, rng, self.max_characters(lines_seen)), rng)
 
-    def longest(self, seen: int) -> int:
-        """Characters that the texts of several words have at most, by the curriculum (Bengio et al. 2009)."""
-        whole = self.draw_texts.max_characters
+    def max_characters(self, lines_seen: int) -> int:
+        """Return the maximum length of texts of several words, which grows with a curriculum (Bengio et al. 2009)."""
+        final = self.texts.max_characters
         if self.settings.curriculum is None:
-            return whole
-        grown = min(1.0, seen / self.settings.curriculum)
-        return round(whole * (SHORTEST + (1 - SHORTEST) * grown))
+            return final
+        progress = min(1.0, lines_seen / self.settings.curriculum)
+        return round(final * (CURRICULUM_START + (1 - CURRICULUM_START) * progress))
 
 
 class StreamingBatches(IterableDataset[Batch]):
-    """The batches of one epoch: `POOL` at a time are synthesized, and sorted by width as `WidthBatches` does.
+    """The batches of one epoch. A pool of `WidthBatches.POOL` batches is synthesized at a time and sorted by width.
 
-    Seed, epoch and the number of the pool alone decide what a pool holds, so that an interrupted training
-    goes on with the lines that it would have had. With several replicas each takes every n-th pool, and all of them
-    shuffle the batches of theirs alike: no replica waits for another's wider lines.
+    Seed, epoch and the pool's number alone determine its lines, so that a resumed training sees the lines it would have
+    seen. With n replicas, each takes every n-th pool, and all shuffle their batches in the same order: batches of the
+    same step have similar widths, and no replica waits for another's wider lines.
     """
 
     def __init__(
@@ -83,14 +84,14 @@ class StreamingBatches(IterableDataset[Batch]):
             batches = min(WidthBatches.POOL, len(self) - first)
             pool = (first // WidthBatches.POOL) * self.replicas + self.rank
             rng = np.random.default_rng([self.seed, self.epoch, pool])
-            seen = self.epoch * len(self.lines) + first * self.batch_size * self.replicas
-            drawn = self.lines.draw(batches * self.batch_size, rng, seen)
-            dataset = LineDataset(drawn)
-            alike = np.random.default_rng([self.seed, self.epoch, first, self.replicas]) if self.replicas > 1 else None
-            for indices in WidthBatches(drawn.widths, self.batch_size, rng, order=alike):
+            lines_seen = self.epoch * len(self.lines) + first * self.batch_size * self.replicas
+            lines = self.lines.draw(batches * self.batch_size, rng, lines_seen)
+            dataset = LineDataset(lines)
+            shared = np.random.default_rng([self.seed, self.epoch, first, self.replicas]) if self.replicas > 1 else None
+            for indices in WidthBatches(lines.widths, self.batch_size, rng, order_rng=shared):
                 yield dataset.__getitems__(indices)
 
 
 def streaming_loader(batches: StreamingBatches) -> DataLoader[Batch]:
-    """A loader of those batches; no worker processes, as synthesis takes far less time than a training step."""
+    """Return a loader without worker processes, as synthesis takes far less time than a training step."""
     return DataLoader(batches, batch_size=None)

@@ -4,11 +4,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.data.loading.augmentation import ERASED, KINDS, Augmentation, change_stroke, erase, warp
+from pipeline.data.loading.augmentation import CHANGES, ERASED_SIDES, Augmentation, change_stroke, erase, warp
 from pipeline.settings.augmentation import AugmentationSettings
 from tests.tiny import tiny_characters
 
-NO_PULLS = torch.zeros(1, 2, 4, 4)
+NO_OFFSETS = torch.zeros(1, 2, 4, 4)
 SOME = {
     "line": {"slant": 0.2, "size": 0.1},
     "character": {"rotation": 5.0, "baseline": 1.0, "spacing": 1.0, "stroke": 0.3},
@@ -32,8 +32,8 @@ def dot(x: int, y: int) -> Tensor:
     return ink
 
 
-def moved(ink: Tensor, pulls: Tensor = NO_PULLS, **amounts: float) -> Tensor:
-    return warp(ink, {kind: torch.tensor([amounts.get(kind, 0.0)]) for kind in KINDS}, pulls)
+def moved(ink: Tensor, offsets: Tensor = NO_OFFSETS, **amounts: float) -> Tensor:
+    return warp(ink, {change: torch.tensor([amounts.get(change, 0.0)]) for change in CHANGES}, offsets)
 
 
 def middle_of(ink: Tensor) -> tuple[float, float]:
@@ -46,8 +46,8 @@ def middle_of(ink: Tensor) -> tuple[float, float]:
 def varied(settings: dict[str, object], seed: int = 0, lines: list[int] | None = None) -> NDArray[np.uint8]:
     glyphs = tiny_characters().images[:6]
     of_line = np.array(lines or [0, 0, 0, 1, 1, 1])
-    variety = Augmentation(AugmentationSettings.model_validate(settings))
-    return variety.augment(glyphs, of_line, np.random.default_rng(seed))
+    augmentation = Augmentation(AugmentationSettings.model_validate(settings))
+    return augmentation.augment_characters(glyphs, of_line, np.random.default_rng(seed))
 
 
 def test_nothing_changes_a_character_that_nothing_is_asked_of() -> None:
@@ -95,10 +95,12 @@ def test_aspect_widens_and_flattens() -> None:
 def test_what_has_no_aspect_is_drawn_as_before_there_was_one() -> None:
     rng = np.random.default_rng(3)
     glyphs = tiny_characters().images[:6]
-    made = Augmentation(AugmentationSettings.model_validate(SOME)).augment(glyphs, np.array([0, 0, 0, 1, 1, 1]), rng)
+    made = Augmentation(AugmentationSettings.model_validate(SOME)).augment_characters(
+        glyphs, np.array([0, 0, 0, 1, 1, 1]), rng
+    )
     assert made.any()
     again = np.random.default_rng(3)
-    for size in ((2, 6), (6, 6), (6, 2, 4, 4)):  # of two lines, of six characters, and what pulls at them
+    for size in ((2, 6), (6, 6), (6, 2, 4, 4)):  # of two lines, of six characters, and what offsets at them
         again.standard_normal(size, np.float32)
     assert rng.random() == again.random()
 
@@ -106,10 +108,12 @@ def test_what_has_no_aspect_is_drawn_as_before_there_was_one() -> None:
 def test_bicubic_interpolation_keeps_strokes_sharp() -> None:
     stroke = torch.zeros(1, 1, 28, 28)
     stroke[..., 4:24, 13:15] = 255
-    still = {kind: torch.zeros(1) for kind in KINDS}
-    torch.testing.assert_close(warp(stroke, still, NO_PULLS, "bicubic"), stroke, rtol=0, atol=1e-3)
+    still = {change: torch.zeros(1) for change in CHANGES}
+    torch.testing.assert_close(warp(stroke, still, NO_OFFSETS, "bicubic"), stroke, rtol=0, atol=1e-3)
     between = still | {"spacing": torch.tensor([0.5])}  # half a pixel to the right: where bilinear blurs the most
-    blurred, sharp = (warp(stroke, between, NO_PULLS, kind)[0, 0, 14].clamp(0, 255) for kind in ("bilinear", "bicubic"))
+    blurred, sharp = (
+        warp(stroke, between, NO_OFFSETS, kind)[0, 0, 14].clamp(0, 255) for kind in ("bilinear", "bicubic")
+    )
     assert blurred[13:16].tolist() == pytest.approx([127.5, 255, 127.5], abs=0.1)
     # Both halves are as dark, but nothing is left of them a pixel further, where a wider filter undershoots.
     assert sharp[14] == 255
@@ -133,7 +137,7 @@ def test_rectangles_are_erased_of_a_share_of_the_characters() -> None:
     heights, widths = gone.any(2).sum(1)[touched], gone.any(1).sum(1)[touched]
     assert (gone.sum((1, 2))[touched] == heights * widths).all()  # one rectangle each, nothing beside it
     for sides in (heights, widths):
-        assert (sides.min(), sides.max()) == ERASED
+        assert (sides.min(), sides.max()) == ERASED_SIDES
     # Anywhere, also in the outermost rows and columns.
     assert gone.any((0, 1)).all()
     assert gone.any((0, 2)).all()
@@ -142,16 +146,16 @@ def test_rectangles_are_erased_of_a_share_of_the_characters() -> None:
 
 
 def test_equal_pulls_move_everything_alike() -> None:
-    pulls = NO_PULLS.clone()
-    pulls[:, 0] = -2.0  # ink comes from 2 pixels to the left
-    assert middle_of(moved(dot(10, 7), pulls)) == pytest.approx((12, 7), abs=1e-3)
+    offsets = NO_OFFSETS.clone()
+    offsets[:, 0] = -2.0  # ink comes from 2 pixels to the left
+    assert middle_of(moved(dot(10, 7), offsets)) == pytest.approx((12, 7), abs=1e-3)
 
 
 def test_a_pull_moves_what_is_near() -> None:
-    pulls = NO_PULLS.clone()
-    pulls[0, 0, 0, 0] = -2.0
-    assert middle_of(moved(dot(2, 0), pulls))[0] > 3
-    assert middle_of(moved(dot(25, 25), pulls)) == pytest.approx((25, 25), abs=0.05)
+    offsets = NO_OFFSETS.clone()
+    offsets[0, 0, 0, 0] = -2.0
+    assert middle_of(moved(dot(2, 0), offsets))[0] > 3
+    assert middle_of(moved(dot(25, 25), offsets)) == pytest.approx((25, 25), abs=0.05)
 
 
 def test_ink_that_leaves_the_cell_is_gone() -> None:
@@ -175,15 +179,15 @@ def test_strokes_by_hand() -> None:
     assert torch.equal(change_stroke(ink, torch.tensor([0.0])), ink)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CHANGES)
 def test_a_lines_characters_share_what_is_drawn_for_the_line(kind: str) -> None:
     # The same character three times in one line, and once in another.
     glyphs = np.repeat(tiny_characters().images[:1], 4, axis=0)
     lines = np.array([0, 0, 0, 1])
     amount = AMOUNTS[kind]
     for level, alike in (("line", True), ("character", False)):
-        variety = Augmentation(AugmentationSettings.model_validate({level: {kind: amount}}))
-        made = variety.augment(glyphs, lines, np.random.default_rng(0))
+        augmentation = Augmentation(AugmentationSettings.model_validate({level: {kind: amount}}))
+        made = augmentation.augment_characters(glyphs, lines, np.random.default_rng(0))
         assert np.array_equal(made[0], made[1]) is alike
         assert not np.array_equal(made[0], made[3])
         assert not np.array_equal(made[0], glyphs[0])
@@ -196,10 +200,10 @@ def test_the_generator_decides() -> None:
 
 def test_amounts_are_standard_deviations() -> None:
     glyphs = np.repeat(dot(14, 14)[0].byte().numpy(), 4000, axis=0)
-    variety = Augmentation(
+    augmentation = Augmentation(
         AugmentationSettings.model_validate({"character": {"spacing": 1.5}, "line": {"baseline": 2.0}})
     )
-    made = torch.from_numpy(variety.augment(glyphs, np.arange(4000), np.random.default_rng(0))).double()
+    made = torch.from_numpy(augmentation.augment_characters(glyphs, np.arange(4000), np.random.default_rng(0))).double()
     ink = made.sum((1, 2))
     places = torch.arange(28.0).double()
     x, y = made.sum(1) @ places / ink, made.sum(2) @ places / ink
@@ -209,15 +213,17 @@ def test_amounts_are_standard_deviations() -> None:
 
 
 def test_no_characters_are_no_characters() -> None:
-    variety = Augmentation(AugmentationSettings.model_validate(SOME))
-    none = variety.augment(np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.int64), np.random.default_rng(0))
+    augmentation = Augmentation(AugmentationSettings.model_validate(SOME))
+    none = augmentation.augment_characters(
+        np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.int64), np.random.default_rng(0)
+    )
     assert none.shape == (0, 28, 28)
 
 
 def test_brightness_takes_ink_from_whole_lines() -> None:
     lines = np.full((200, 28, 5), 200, np.uint8)
     lines[:, :, 0] = 0
-    made = Augmentation(AugmentationSettings(brightness=0.5)).spoil(lines, np.random.default_rng(0))
+    made = Augmentation(AugmentationSettings(brightness=0.5)).augment_lines(lines, np.random.default_rng(0))
     assert (made[:, :, 0] == 0).all()
     assert (made[:, :1, 1:] == made[:, :, 1:]).all()
     left = made[:, 0, 1] / 200
@@ -227,13 +233,13 @@ def test_brightness_takes_ink_from_whole_lines() -> None:
 
 def test_noise_stays_within_a_pixels_range() -> None:
     lines = np.full((20, 28, 50), 128, np.uint8)
-    made = Augmentation(AugmentationSettings(noise=10)).spoil(lines, np.random.default_rng(0)).astype(float)
+    made = Augmentation(AugmentationSettings(noise=10)).augment_lines(lines, np.random.default_rng(0)).astype(float)
     assert made.std() == pytest.approx(10, rel=0.02)
-    edges = Augmentation(AugmentationSettings(noise=60)).spoil(lines % 2 * 255, np.random.default_rng(0))
+    edges = Augmentation(AugmentationSettings(noise=60)).augment_lines(lines % 2 * 255, np.random.default_rng(0))
     assert edges.dtype == np.uint8
     assert (edges == 0).mean() == pytest.approx(0.5, abs=0.02)
 
 
 def test_without_either_a_line_stays_as_it_is() -> None:
     lines = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
-    assert Augmentation(AugmentationSettings()).spoil(lines, np.random.default_rng(0)) is lines
+    assert Augmentation(AugmentationSettings()).augment_lines(lines, np.random.default_rng(0)) is lines

@@ -84,7 +84,8 @@ def test_no_replica_waits_for_anothers_wider_lines(replicas: int) -> None:
 
 def test_the_order_of_batches_may_be_drawn_apart() -> None:
     drawn, others = (
-        list(WidthBatches(WIDTHS, 4, np.random.default_rng(5), order=np.random.default_rng(order))) for order in (1, 2)
+        list(WidthBatches(WIDTHS, 4, np.random.default_rng(5), order_rng=np.random.default_rng(order)))
+        for order in (1, 2)
     )
     assert drawn != others
     assert sorted(drawn) == sorted(others)

@@ -10,7 +10,7 @@ from pipeline.data.loading.datamodule import LinesDataModule
 from pipeline.data.loading.streaming import StreamingBatches, StreamingLines, streaming_loader
 from pipeline.data.storage.characters import write_characters
 from pipeline.data.storage.corpus import make_corpus, write_corpus
-from pipeline.data.synthesis.lines import Pen
+from pipeline.data.synthesis.renderer import LineRenderer
 from pipeline.settings.augmentation import StreamingSettings
 from pipeline.settings.lines import LinesSettings
 from tests.data.loading.test_datamodule import module
@@ -92,8 +92,8 @@ def test_lines_are_those_of_the_pen_and_their_words_of_the_text() -> None:
     running = " ".join(WORDS)
     assert all(f" {text} " in f" {running} " and len(text) <= 8 for text in drawn.texts)
     again = np.random.default_rng(5)
-    texts = endless().draw_texts(50, again)
-    written = Pen(tiny_characters(), LinesSettings.model_validate(LINES)).write(texts, again)
+    texts = endless().texts.sample(50, again)
+    written = LineRenderer(tiny_characters(), LinesSettings.model_validate(LINES)).render(texts, again)
     assert texts == drawn.texts
     assert np.array_equal(written.images, drawn.images)
 
@@ -107,9 +107,9 @@ def test_variety_leaves_texts_and_widths_alone() -> None:
 
 
 def test_a_character_looks_the_same_wherever_it_stands_in_its_line() -> None:
-    variety = endless(character={"rotation": 20.0, "slant": 0.3}).pen.variety
-    pen = Pen(tiny_characters(), LinesSettings.model_validate({**LINES, "max_overlap": 0.0}), variety)
-    lines = pen.write(["AABA", "AABA"], np.random.default_rng(0))
+    variety = endless(character={"rotation": 20.0, "slant": 0.3}).renderer.augmentation
+    renderer = LineRenderer(tiny_characters(), LinesSettings.model_validate({**LINES, "max_overlap": 0.0}), variety)
+    lines = renderer.render(["AABA", "AABA"], np.random.default_rng(0))
     cells = lines.images.reshape(2, 28, 10, 28).transpose(0, 2, 1, 3)
     for line in cells:
         assert np.array_equal(line[0], line[1])
@@ -173,10 +173,10 @@ def growing(curriculum: int | None) -> StreamingLines:
 
 @pytest.mark.parametrize(("seen", "longest"), [(0, 8), (100, 14), (200, 20), (399, 32), (400, 32), (10_000, 32)])
 def test_the_longest_texts_grow_from_a_quarter(seen: int, longest: int) -> None:
-    whole = growing(None).draw_texts.max_characters
+    whole = growing(None).texts.max_characters
     assert whole == 32
-    assert growing(400).longest(seen) == longest
-    assert growing(None).longest(seen) == whole
+    assert growing(400).max_characters(seen) == longest
+    assert growing(None).max_characters(seen) == whole
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
@@ -186,8 +186,8 @@ def test_a_curriculum_counts_the_lines_of_the_whole_training(replicas: int) -> N
         found = list(StreamingBatches(growing(240), 3, 0, epoch, replicas))
         longest.append(max(len(text) for batch in found for text in batch.texts))
     # The last pool of an epoch begins after 60 or all of its 120 lines.
-    assert longest[0] <= growing(240).longest(60)
-    assert longest[1] <= growing(240).longest(180)
+    assert longest[0] <= growing(240).max_characters(60)
+    assert longest[1] <= growing(240).max_characters(180)
     assert longest[0] < longest[1] < longest[2]
     everything = [batch for epoch in (2, 3) for batch in StreamingBatches(growing(240), 3, 0, epoch, replicas)]
     assert max(len(text) for batch in everything for text in batch.texts) > 28

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pipeline.data.synthesis import compose as placing
-from pipeline.data.synthesis.compose import place
+from pipeline.data.synthesis import compose
+from pipeline.data.synthesis.compose import compose_lines
 
 GLYPHS = np.random.default_rng(0).integers(256, size=(5, 28, 28), dtype=np.uint8)
 
@@ -43,7 +43,7 @@ def test_as_laid_one_by_one(
     lines: int, positions: int, overlaps: tuple[float, float], per_line: bool, seed: int
 ) -> None:
     chosen, starts = draw(lines, positions, overlaps, seed, per_line)
-    placed = place(GLYPHS, chosen, starts)
+    placed = compose_lines(GLYPHS, chosen, starts)
     assert placed.dtype == np.uint8
     assert placed.shape == (lines, 28, 28 * positions)
     np.testing.assert_array_equal(placed, place_slowly(GLYPHS, chosen, starts))
@@ -52,36 +52,36 @@ def test_as_laid_one_by_one(
 @pytest.mark.parametrize("overlap", [0.0, 0.02, 0.33, 0.49, 0.5, 0.51, 0.67, 0.75, 0.9, 0.99])
 def test_as_many_layers_as_overlap(overlap: float) -> None:
     chosen, starts = draw(4, 32, (overlap, overlap), 1)
-    np.testing.assert_array_equal(place(GLYPHS, chosen, starts), place_slowly(GLYPHS, chosen, starts))
+    np.testing.assert_array_equal(compose_lines(GLYPHS, chosen, starts), place_slowly(GLYPHS, chosen, starts))
 
 
-@pytest.mark.parametrize("at_a_time", [1, 2, 7, 100])
-def test_lines_laid_together_do_not_mix(at_a_time: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("block", [1, 2, 7, 100])
+def test_lines_laid_together_do_not_mix(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen, starts = draw(7, 16, (0.0, 0.7), 2)
     expected = place_slowly(GLYPHS, chosen, starts)
-    monkeypatch.setattr(placing, "AT_A_TIME", at_a_time)
-    np.testing.assert_array_equal(place(GLYPHS, chosen, starts), expected)
+    monkeypatch.setattr(compose, "BLOCK", block)
+    np.testing.assert_array_equal(compose_lines(GLYPHS, chosen, starts), expected)
 
 
 def test_memory_that_held_something_else_is_blank_again() -> None:
-    lines = placing.AT_A_TIME + 1
+    lines = compose.BLOCK + 1
     nothing = np.full((lines, 3), -1)
     starts = np.tile([0, 28, 56], (lines, 1))
     for _ in range(3):  # each time likely the memory of the time before
-        assert place(GLYPHS, nothing + 1, starts).any()
-        assert not place(GLYPHS, nothing, starts).any()
+        assert compose_lines(GLYPHS, nothing + 1, starts).any()
+        assert not compose_lines(GLYPHS, nothing, starts).any()
 
 
 def test_every_position_reaches_its_edge() -> None:
     full = np.full((1, 28, 28), 7, np.uint8)
-    assert (place(full, np.zeros((2, 4), np.int64), np.tile([0, 28, 56, 84], (2, 1))) == 7).all()
+    assert (compose_lines(full, np.zeros((2, 4), np.int64), np.tile([0, 28, 56, 84], (2, 1))) == 7).all()
 
 
 def test_sums_saturate_and_images_stay_as_they_were() -> None:
     glyphs = np.repeat(np.array([100, 255], np.uint8), 28 * 28).reshape(2, 28, 28)
     before = glyphs.copy()
     starts = np.array([[0, 7, 14, 21, 28]])
-    (line,) = place(glyphs, np.array([[0, 0, 0, -1, 1]]), starts)
+    (line,) = compose_lines(glyphs, np.array([[0, 0, 0, -1, 1]]), starts)
     assert line[13].tolist() == [100] * 7 + [200] * 7 + [255] * 14 + [255] * 28 + [0] * 84
     np.testing.assert_array_equal(glyphs, before)
 
@@ -89,6 +89,6 @@ def test_sums_saturate_and_images_stay_as_they_were() -> None:
 def test_images_in_any_layout() -> None:
     chosen, starts = draw(3, 5, (0.0, 0.5), 3)
     np.testing.assert_array_equal(
-        place(GLYPHS.transpose(0, 2, 1), chosen, starts),
+        compose_lines(GLYPHS.transpose(0, 2, 1), chosen, starts),
         place_slowly(GLYPHS.transpose(0, 2, 1), chosen, starts),
     )

@@ -10,57 +10,17 @@ from pipeline.common.errors import InputError
 from pipeline.common.vocabulary import CHARACTERS, EMNIST_CHARACTERS, UNDRAWN_CHARACTERS
 from pipeline.data.storage.characters import Characters
 from pipeline.data.storage.lines import Lines
-from pipeline.data.synthesis import lines as synthesis
-from pipeline.data.synthesis.lines import Pen, TextSampler, synthesize
+from pipeline.data.synthesis.renderer import LineRenderer
 from pipeline.settings.lines import LinesSettings
 from tests.archives import make_characters
+from tests.data.synthesis.inputs import flat, line_settings
 
 ONE_EACH = make_characters(1, seed=0)
 MANY = make_characters(5, seed=1)
-WORDS = [
-    "The",
-    "Fulton",
-    "County",
-    "Grand",
-    "Jury",
-    "said",
-    "Friday",
-    "an",
-    "investigation",
-    "of",
-    "Atlanta",
-    "s",
-    "recent",
-    "primary",
-    "election",
-]
-
-
-def line_settings(
-    max_length: int = 32, overlaps: tuple[float, float] = (0.0, 0.33), overlap_per: str = "character"
-) -> LinesSettings:
-    return LinesSettings.model_validate(
-        {
-            "max_length": max_length,
-            "min_overlap": overlaps[0],
-            "max_overlap": overlaps[1],
-            "overlap_per": overlap_per,
-            "with_start_end_tokens": False,
-            "train": 1,
-            "validation": 1,
-            "test": 1,
-            "seed": 0,
-        }
-    )
-
-
-def flat(ink: int) -> Characters:
-    """Every character a full square of one grey."""
-    return Characters(np.full((62, 28, 28), ink, np.uint8), np.arange(62, dtype=np.uint8))
 
 
 def write(texts: Sequence[str], options: LinesSettings, characters: Characters = ONE_EACH, seed: int = 0) -> Lines:
-    return Pen(characters, options).write(texts, np.random.default_rng(seed))
+    return LineRenderer(characters, options).render(texts, np.random.default_rng(seed))
 
 
 def draw_slowly(text: str, starts: Sequence[int], glyphs: dict[str, np.ndarray], width: int) -> np.ndarray:
@@ -205,121 +165,3 @@ def test_characters_without_an_image_are_named() -> None:
 def test_unknown_characters_are_refused() -> None:
     with pytest.raises(ValueError, match="'é'"):
         write(["é"], line_settings())
-
-
-# Text.
-
-
-def every_text(words: Sequence[str], longest: int) -> dict[int, list[str]]:
-    """For each word that can begin a text: all texts that begin there."""
-    choices = {}
-    for first in range(len(words)):
-        runs = [" ".join(words[first:last]) for last in range(first + 1, len(words) + 1)]
-        if texts := [run for run in runs if len(run) <= longest]:
-            choices[first] = texts
-    return choices
-
-
-@given(
-    st.lists(st.text("abc", min_size=1, max_size=9), min_size=1, max_size=12), st.integers(1, 15), st.integers(0, 99)
-)
-def test_texts_begin_and_end_with_words_and_fit(words: list[str], longest: int, seed: int) -> None:
-    choices = every_text(words, longest)
-    if choices:
-        drawn = TextSampler(words, longest)(50, np.random.default_rng(seed))
-        assert set(drawn) <= {text for texts in choices.values() for text in texts}
-        assert len(drawn) == 50
-    else:
-        with pytest.raises(InputError, match=f"no word of the corpus has at most {longest} characters; raise max_len"):
-            TextSampler(words, longest)
-
-
-@pytest.mark.parametrize("max_length", [16, 32, 34])
-def test_every_admissible_end_is_as_likely(max_length: int) -> None:
-    words = [f"{place}{'x' * (place % 5)}" for place in range(12)]  # all different, so a text tells its words
-    choices = every_text(words, max_length - 2)
-    draws = 12_000
-    sampler = TextSampler(words, line_settings(max_length).max_characters)
-    counts = Counter(sampler(draws, np.random.default_rng(0)))
-    expected = {
-        text: draws / len(choices) / len(texts) for texts in choices.values() for text in texts
-    }  # a word, then one of its ends
-    assert set(counts) == set(expected)
-    statistic = sum((counts[text] - share) ** 2 / share for text, share in expected.items())
-
-    simulation = np.random.default_rng(1)
-    shares = np.array(list(expected.values()))
-    simulated = simulation.multinomial(draws, shares / shares.sum(), size=2000)
-    bound = np.max(((simulated - shares) ** 2 / shares).sum(axis=1))
-    assert statistic < bound
-
-
-def test_the_longest_text_fills_a_line_but_for_two_positions() -> None:
-    words = ["a" * 14, "b" * 13, "c"]
-    assert set(TextSampler(words, 14)(200, np.random.default_rng(0))) == {"a" * 14, "b" * 13, "c"}
-    assert set(TextSampler(words, 15)(200, np.random.default_rng(0))) == {
-        "a" * 14,
-        "b" * 13,
-        "c",
-        f"{'b' * 13} c",
-    }
-
-
-def test_words_longer_than_a_line_never_begin_one() -> None:
-    words = ["ab", "x" * 15, "cd", "e"]
-    drawn = Counter(TextSampler(words, 14)(900, np.random.default_rng(0)))
-    assert set(drawn) == {"ab", "cd", "cd e", "e"}
-    assert 240 < drawn["ab"] < 360  # a third: standard deviation 14
-    assert 240 < drawn["e"] < 360
-
-
-def test_no_words_are_refused() -> None:
-    with pytest.raises(InputError, match="no word of the corpus has at most 14 characters"):
-        TextSampler([], 14)
-
-
-def test_a_corpus_of_long_words_is_refused_by_name() -> None:
-    with pytest.raises(InputError) as error:
-        list(synthesize(["incomprehensibilities"] * 3, ONE_EACH, line_settings(16), 1, np.random.default_rng(0)))
-    assert str(error.value) == "lines: no word of the corpus has at most 14 characters; raise max_length"
-
-
-# The whole.
-
-
-def together(blocks: Sequence[Lines]) -> tuple[list[str], bytes, bytes, bytes]:
-    parts = [[getattr(block, name) for block in blocks] for name in ("images", "starts", "widths")]
-    texts = [text for block in blocks for text in block.texts]
-    images, starts, widths = (np.concatenate(part).tobytes() for part in parts)
-    return texts, images, starts, widths
-
-
-def test_the_same_seed_gives_the_same_bytes() -> None:
-    results = []
-    for seed in (7, 7, 8):
-        blocks = list(synthesize(WORDS, MANY, line_settings(), 20, np.random.default_rng(seed)))
-        results.append(together(blocks))
-    assert results[0] == results[1]
-    assert all(one != other for one, other in zip(results[0], results[2], strict=True))
-
-
-@pytest.mark.parametrize(("count", "sizes"), [(1, [1]), (10, [10]), (11, [10, 1]), (25, [10, 10, 5])])
-def test_lines_come_in_blocks(count: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synthesis, "BLOCK", 10)
-    blocks = list(synthesize(WORDS, MANY, line_settings(), count, np.random.default_rng(0)))
-    assert [len(block) for block in blocks] == sizes
-    texts = [text for block in blocks for text in block.texts]
-    assert len(set(texts)) > 1 or count == 1
-    for block in blocks:
-        assert block.images.shape == (len(block), 28, 896)
-        for text, start, width in zip(block.texts, block.starts.tolist(), block.widths.tolist(), strict=True):
-            assert 1 <= len(text) <= 30
-            assert width == start[len(text) - 1] + 28
-            assert not any(start[len(text) :])
-
-
-def test_nothing_is_drawn_right_of_the_width() -> None:
-    (block,) = synthesize(WORDS, flat(1), line_settings(), 50, np.random.default_rng(0))
-    for image, width in zip(block.images, block.widths.tolist(), strict=True):
-        assert not image[:, width:].any()
-        assert image[:, width - 1].all()  # the corpus ends every word with a letter

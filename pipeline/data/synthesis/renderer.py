@@ -1,0 +1,95 @@
+"""Texts rendered as lines of handwriting."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.common import vocabulary
+from pipeline.common.errors import InputError
+from pipeline.common.geometry import CELL
+from pipeline.data.storage.characters import Characters
+from pipeline.data.storage.lines import Lines
+from pipeline.data.synthesis.compose import compose_lines
+from pipeline.settings.lines import LinesSettings
+
+
+class Augmentation(Protocol):
+    """Random changes to characters and lines; see `pipeline/data/loading/augmentation.py`."""
+
+    def augment_characters(
+        self, images: NDArray[np.uint8], lines: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.uint8]:
+        """Change characters (N, 28, 28) before they are placed; `lines` (N,) are the numbers of their lines."""
+
+    def augment_lines(self, lines: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+        """Change whole lines (B, 28, W)."""
+
+
+class LineRenderer:
+    """Renders texts with the images of one set of characters."""
+
+    def __init__(
+        self, characters: Characters, settings: LinesSettings, augmentation: Augmentation | None = None
+    ) -> None:
+        self.settings = settings
+        self.augmentation = augmentation
+        self.images = characters.images
+        self.by_class = np.argsort(characters.labels, kind="stable")
+        self.counts = np.bincount(characters.labels, minlength=len(vocabulary.EMNIST_CHARACTERS))
+        self.first_of_class = np.cumsum(self.counts) - self.counts
+
+    def render(self, texts: Sequence[str], rng: np.random.Generator) -> Lines:
+        """Render each text as a line (28, 28 T).
+
+        One image is drawn for each distinct character of a line and used wherever that character occurs in it.
+
+        Raises:
+            InputError: a character of the texts has no image.
+        """
+        codes = vocabulary.encode_padded(texts, self.settings.max_length)
+        self._check_images(codes)
+        # For each line and class, a position in `by_class`.
+        choices = self.first_of_class + rng.integers(np.maximum(self.counts, 1), size=(len(texts), len(self.counts)))
+        starts = self._draw_starts(len(texts), rng)
+        images = compose_lines(*self._select_images(codes, choices, rng), starts)
+        lengths = np.array([len(text) for text in texts])[:, None]
+        widths = np.take_along_axis(starts, lengths - 1, axis=1)[:, 0] + CELL
+        return Lines(
+            texts=list(texts),
+            images=images if self.augmentation is None else self.augmentation.augment_lines(images, rng),
+            starts=np.where(np.arange(self.settings.max_length) < lengths, starts, 0).astype(np.uint16),
+            widths=widths.astype(np.uint16),
+        )
+
+    def _check_images(self, codes: NDArray[np.uint8]) -> None:
+        first = len(vocabulary.SPECIAL_TOKENS)
+        used = np.bincount(codes.ravel(), minlength=vocabulary.NUM_CLASSES)[first : first + len(self.counts)]
+        missing = [vocabulary.EMNIST_CHARACTERS[label] for label in np.flatnonzero((used > 0) & (self.counts == 0))]
+        if missing:
+            raise InputError(f"lines: the characters have no image of {', '.join(map(repr, missing))}")
+
+    def _draw_starts(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Draw the left edges of all cells of `count` lines, (B, T) in pixels."""
+        settings = self.settings
+        columns = settings.max_length - 1 if settings.overlap_per == "character" else 1
+        overlaps = rng.uniform(settings.min_overlap, settings.max_overlap, size=(count, columns))
+        advances = np.broadcast_to(CELL - (CELL * overlaps).astype(np.int64), (count, settings.max_length - 1))
+        return np.concatenate((np.zeros((count, 1), np.int64), np.cumsum(advances, axis=1)), axis=1)
+
+    def _select_images(
+        self, codes: NDArray[np.uint8], choices: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Return images (N, 28, 28), and for each position (B, T) its image's number, or -1 for an empty cell."""
+        labels = codes.astype(np.int64) - len(vocabulary.SPECIAL_TOKENS)
+        has_ink = (labels >= 0) & (labels < len(self.counts))
+        lines, _ = np.nonzero(has_ink)
+        chosen = choices[lines, labels[has_ink]]
+        numbers = np.full(codes.shape, -1)
+        if self.augmentation is None:
+            numbers[has_ink] = self.by_class[chosen]
+            return self.images, numbers
+        distinct, numbers[has_ink] = np.unique(lines * len(self.images) + chosen, return_inverse=True)
+        lines, chosen = np.divmod(distinct, len(self.images))
+        return self.augmentation.augment_characters(self.images[self.by_class[chosen]], lines, rng), numbers
