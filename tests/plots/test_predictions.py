@@ -10,14 +10,17 @@ from pipeline.common.vocabulary import CHARACTERS
 from pipeline.plots.predictions import draw_predictions, show_spaces_at_ends
 from tests.report.pictures import read_png
 
-PAPER = np.zeros((28, 112), dtype=np.uint8)
+BACKGROUND = np.zeros((28, 112), dtype=np.uint8)
 INK = np.full((28, 112), 255, dtype=np.uint8)
 
 
 def draw(
-    path: Path, texts: Sequence[str], readings: Sequence[Sequence[tuple[str, str]]], image: NDArray[np.uint8] = PAPER
+    path: Path,
+    texts: Sequence[str],
+    predictions: Sequence[Sequence[tuple[str, str]]],
+    image: NDArray[np.uint8] = BACKGROUND,
 ) -> NDArray[np.float64]:
-    draw_predictions(path, [image] * len(texts), texts, readings)
+    draw_predictions(path, [image] * len(texts), texts, predictions)
     return read_png(path)
 
 
@@ -27,12 +30,12 @@ def coloured(picture: NDArray[np.float64]) -> tuple[bool, bool]:
     return bool((red - green > 0.3).sum() > 10), bool((green - red > 0.2).sum() > 10)
 
 
-def test_a_reading_is_red_where_it_is_wrong_and_else_green(tmp_path: Path) -> None:
+def test_a_prediction_is_red_where_it_is_wrong_and_else_green(tmp_path: Path) -> None:
     assert coloured(draw(tmp_path / "a.png", ["word"], [[("a", "word")]])) == (False, True)
     assert coloured(draw(tmp_path / "b.png", ["word"], [[("a", "Word")]])) == (True, False)
 
 
-def test_each_line_has_rows_for_its_text_and_its_readings(tmp_path: Path) -> None:
+def test_each_line_has_rows_for_its_text_and_its_predictions(tmp_path: Path) -> None:
     # 110 pixels an inch, 0.42 for a line's image and 0.17 for each row of text
     one = draw(tmp_path / "a.png", ["word"], [[("a", "word")]])
     assert one.shape[:2] == (int(110 * (0.42 + 2 * 0.17)), 880)
@@ -42,8 +45,8 @@ def test_each_line_has_rows_for_its_text_and_its_readings(tmp_path: Path) -> Non
     assert (coloured(first), coloured(second)) == ((False, True), (True, True))
 
 
-def test_ink_is_black_on_white_paper(tmp_path: Path) -> None:
-    blank, inked = (draw(tmp_path / "a.png", ["m"], [[("a", "m")]], image) for image in (PAPER, INK))
+def test_ink_is_black_on_a_white_background(tmp_path: Path) -> None:
+    blank, inked = (draw(tmp_path / "a.png", ["m"], [[("a", "m")]], image) for image in (BACKGROUND, INK))
     height, width = int(0.42 * 0.8 * 110), int(0.42 * 0.8 * 4 * 110)
     black = (blank == 1).all(axis=2) & (inked == 0).all(axis=2)
     assert black.sum() == pytest.approx(height * width, rel=0.1)
@@ -77,16 +80,14 @@ def test_any_text_is_written_as_it_is(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("reading", "written"),
+    ("text", "shown"),
     [("among ", "among␣"), ("  life among", "␣␣life among"), (" a ", "␣a␣"), ("  ", "␣␣"), ("", ""), ("a b", "a b")],
 )
-def test_spaces_at_the_ends_can_be_seen(reading: str, written: str) -> None:
-    assert show_spaces_at_ends(reading) == written
+def test_spaces_at_the_ends_can_be_seen(text: str, shown: str) -> None:
+    assert show_spaces_at_ends(text) == shown
 
 
-def test_readings_stand_beneath_each_other_whatever_their_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_predictions_are_aligned_whatever_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = []
     monkeypatch.setattr(Figure, "text", lambda figure, x, y, line, **options: written.append(line))
     draw(tmp_path / "a.png", ["word"], [[("a" * 30, "word"), ("b", "word")]])

@@ -24,7 +24,7 @@ TRAINING = tiny_training(max_epochs=9, batch_size=3)
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A clock that stands still unless it is set."""
+    """A clock that a test sets."""
     clock = SimpleNamespace(now=1000.0)
     monkeypatch.setattr(callbacks.time, "perf_counter", lambda: clock.now)
     return clock
@@ -40,7 +40,7 @@ def trainer(epoch: int) -> Any:
     )
 
 
-def test_seconds_are_those_of_whole_epochs_over_interruptions(clock: SimpleNamespace) -> None:
+def test_seconds_count_whole_epochs_before_and_after_an_interruption(clock: SimpleNamespace) -> None:
     first = History(lambda epoch, row: None)
     clock.now += 100  # finding a learning rate
     first.on_train_start(trainer(0), None)
@@ -48,7 +48,7 @@ def test_seconds_are_those_of_whole_epochs_over_interruptions(clock: SimpleNames
         clock.now += 10
         first.on_train_epoch_end(trainer(epoch), None)
     saved = first.state_dict()
-    clock.now += 7  # of an epoch that is not ended
+    clock.now += 7  # an unfinished epoch
     second = History(lambda epoch, row: None)
     second.load_state_dict(saved)
     clock.now += 100
@@ -60,7 +60,7 @@ def test_seconds_are_those_of_whole_epochs_over_interruptions(clock: SimpleNames
 
 
 @pytest.mark.parametrize("value", ["nan", "inf"])
-def test_a_loss_that_is_no_number_stops_the_training(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loss_that_is_not_finite_stops_the_training(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = 0
 
     def loss(self: CrossEntropy, logits: Tensor, lengths: Sequence[int], texts: Sequence[str]) -> Tensor:
@@ -69,7 +69,7 @@ def test_a_loss_that_is_no_number_stops_the_training(value: str, monkeypatch: py
         return logits.mean() * 0 + (float(value) if calls == 6 else 1)
 
     monkeypatch.setattr(CrossEntropy, "loss", loss)
-    # An epoch has three batches of training and one of validation, so that the sixth loss is epoch 1's second.
+    # An epoch has three training batches and one validation batch: the sixth loss is the second of epoch 1.
     with pytest.raises(InputError) as error:
         fit(tiny_settings("line_cnn", "ce"), tiny_training(max_epochs=9), ["A"] * 12)
     assert str(error.value) == (
@@ -79,17 +79,17 @@ def test_a_loss_that_is_no_number_stops_the_training(value: str, monkeypatch: py
     )
 
 
-def poisoned(monkeypatch: pytest.MonkeyPatch, text: str, from_call: int) -> None:
-    """Let the loss of the line that says `text` be no number, from some call on."""
+def poison(monkeypatch: pytest.MonkeyPatch, text: str, from_call: int) -> None:
+    """Make the loss of the line `text` NaN, starting with the call number `from_call`."""
     calls = 0
     loss = CTC.loss
 
-    def spoilt(self: CTC, logits: torch.Tensor, lengths: list[int], texts: list[str]) -> torch.Tensor:
+    def poisoned_loss(self: CTC, logits: torch.Tensor, lengths: list[int], texts: list[str]) -> torch.Tensor:
         nonlocal calls
         calls += 1
         return loss(self, logits, lengths, texts) * (float("nan") if text in texts and calls >= from_call else 1)
 
-    monkeypatch.setattr(CTC, "loss", spoilt)
+    monkeypatch.setattr(CTC, "loss", poisoned_loss)
 
 
 def run(training_lines: Lines, progress: TrainingProgress | None = None) -> str:
@@ -99,15 +99,15 @@ def run(training_lines: Lines, progress: TrainingProgress | None = None) -> str:
 
 
 def test_the_line_at_fault_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    poisoned(monkeypatch, "hi B", 1)
+    poison(monkeypatch, "hi B", 1)
     message = run(tiny_lines(TEXTS))
     assert "on 1 of 3 training lines in the batch: 2 'hi B'; lower training.learning_rate" in message
     assert "last.ckpt" not in message
 
 
 def test_the_last_good_checkpoint_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    # Two batches and one of validation in an epoch: the seventh loss is epoch 2's first.
-    poisoned(monkeypatch, "hi B", 7)
+    # An epoch has two training batches and one validation batch: the seventh loss is the first of epoch 2.
+    poison(monkeypatch, "hi B", 7)
     message = run(tiny_lines(TEXTS), TrainingProgress(tmp_path))
     assert "of epoch 2 on 1 of 3 training lines" in message
     assert message.endswith(f"; the weights after the last whole epoch are in {tmp_path / 'last.ckpt'}")
@@ -117,7 +117,7 @@ def test_the_last_good_checkpoint_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_a_validation_loss_stops_the_training_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    poisoned(monkeypatch, "D", 1)
+    poison(monkeypatch, "D", 1)
     message = run(tiny_lines(TEXTS), TrainingProgress(tmp_path))
     assert "of epoch 0 on 1 of 2 validation lines in the batch: 1 'D'; " in message
     assert not (tmp_path / "last.ckpt").exists()

@@ -9,7 +9,7 @@ from tests.training.short import fit
 
 
 @pytest.mark.parametrize("part", ["training", "validation"])
-def test_a_line_that_ctc_cannot_write_is_refused(part: str) -> None:
+def test_lines_too_short_for_ctc_are_refused(part: str) -> None:
     settings = tiny_settings("line_cnn_simple", "ctc", window_stride=35)
     texts = {"training": ["AB"], "validation": ["AB"], part: ["AB", "ABBA"]}
     with pytest.raises(InputError) as error:
@@ -32,7 +32,7 @@ def test_a_line_that_ctc_cannot_write_is_refused(part: str) -> None:
         ("AB", 84, 27, True, True),
     ],
 )
-def test_which_lines_ctc_can_write(text: str, width: int, stride: int, wrap: bool, fits: bool) -> None:
+def test_which_lines_fit(text: str, width: int, stride: int, wrap: bool, fits: bool) -> None:
     recognizer = tiny_settings("line_cnn_simple", "ctc", wrap=wrap, window_stride=stride).build()
     if fits:
         require_fitting(recognizer, ["A", text], [84, width])
@@ -41,7 +41,7 @@ def test_which_lines_ctc_can_write(text: str, width: int, stride: int, wrap: boo
             require_fitting(recognizer, ["A", text], [84, width])
 
 
-def test_a_rare_crowded_line_is_named_but_not_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_rare_short_line_is_printed_but_not_refused(capsys: pytest.CaptureFixture[str]) -> None:
     recognizer = tiny_settings("line_cnn_simple", "ctc", window_stride=28).build()
     texts, widths = ["A"] * 99 + ["400000"], [28] * 99 + [151]
     require_fitting(recognizer, texts, widths)
@@ -54,7 +54,7 @@ def test_a_rare_crowded_line_is_named_but_not_refused(capsys: pytest.CaptureFixt
         require_fitting(recognizer, texts[1:], widths[1:])
 
 
-def test_cross_entropy_asks_nothing_of_steps() -> None:
+def test_cross_entropy_needs_no_minimum_of_steps() -> None:
     settings = tiny_settings("line_cnn_simple", "ce", window_stride=100)
     assert len(fit(settings, tiny_training(), ["AAAA"], ["AAAA"]).history) == 1
 
@@ -68,7 +68,9 @@ def test_cross_entropy_asks_nothing_of_steps() -> None:
         (40, None, None),
     ],
 )
-def test_a_model_that_reads_nothing_is_reported(steps: int, shares: list[float] | None, said: str | None) -> None:
+def test_a_model_that_predicts_only_blanks_is_reported(
+    steps: int, shares: list[float] | None, said: str | None
+) -> None:
     history = pd.DataFrame({"step": np.array([steps // 2, steps], float), "val_loss": [3.0, 2.0]})
     if shares:
         history["val_blank_share"] = shares

@@ -13,7 +13,7 @@ from tests.tiny import tiny_lines, tiny_settings, tiny_training
 from tests.training.short import TEXTS, fit
 
 
-def test_training_rates_are_those_of_their_own_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rates_are_of_the_lines_of_one_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     computed: list[tuple[float, dict[str, float]]] = []
     compute = EpochMetrics.compute
 
@@ -25,14 +25,14 @@ def test_training_rates_are_those_of_their_own_epoch(monkeypatch: pytest.MonkeyP
     training = tiny_training(max_epochs=4, learning_rate=0.05)
     history = fit(tiny_settings("line_cnn_simple", "ce"), training, TEXTS * 2, TEXTS[:3]).history
     assert [lines for lines, _ in computed] == [3, 8] * 4
-    for part, of_part in (("val", computed[0::2]), ("train", computed[1::2])):
+    for part, part_rates in (("val", computed[0::2]), ("train", computed[1::2])):
         for name in ("cer", "accuracy"):
-            expected = [rates[name] for _, rates in of_part]
+            expected = [rates[name] for _, rates in part_rates]
             assert history[f"{part}_{name}"].tolist() == pytest.approx(expected)
     assert history["train_cer"].nunique() > 1
 
 
-def test_losses_weigh_every_line_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_losses_weigh_all_lines_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     # Six lines make batches of four and two: their mean of means is not the mean over lines.
     monkeypatch.setattr(CrossEntropy, "loss", lambda self, logits, lengths, texts: logits.mean() * 0 + len(texts))
     history = fit(tiny_settings("line_cnn", "ce"), tiny_training(), ["A"] * 6, ["B"] * 5).history
@@ -41,7 +41,7 @@ def test_losses_weigh_every_line_alike(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def one_cycle(step: int, total: int, peak: float) -> float:
-    """OneCycle's rate at a step: from peak / 25 up, and down to peak / 250,000, each along half a cosine."""
+    """OneCycle's rate at a step: up from peak / 25, then down to peak / 250,000, each along half a cosine."""
     rise = 0.3 * total - 1
     if step <= rise:
         low, high, share = peak, peak / 25, step / rise
@@ -58,7 +58,7 @@ def test_one_cycle_raises_and_lowers_the_rate() -> None:
     assert history["learning_rate"].tolist()[:-1] == pytest.approx(expected)
 
 
-def test_warm_up_says_when_the_rate_is_highest() -> None:
+def test_warm_up_sets_the_step_of_the_highest_rate() -> None:
     training = tiny_training(max_epochs=8, one_cycle=True, warm_up=0.5, learning_rate=0.01)
     rates = fit(tiny_settings("line_cnn"), training).history["learning_rate"]
     assert rates.idxmax() == 2  # one step an epoch, after which the next step's rate is logged
@@ -66,7 +66,7 @@ def test_warm_up_says_when_the_rate_is_highest() -> None:
 
 
 @pytest.mark.parametrize("loss", ["ctc", "ce"])
-def test_intermediate_logits_have_their_share_of_the_loss(loss: str) -> None:
+def test_intermediate_losses_are_weighted(loss: str) -> None:
     settings = tiny_settings("line_cnn_lstm", loss, intermediate=True, limit_output_length=loss == "ce")
     recognizer, lines = settings.build(), tiny_lines(["AB", "CCA", "A"])
     batch = LineDataset(lines).__getitems__([0, 1, 2])
@@ -83,7 +83,7 @@ def test_intermediate_logits_have_their_share_of_the_loss(loss: str) -> None:
 
 
 @pytest.mark.parametrize("loss", ["ctc", "ce"])
-def test_all_classes_alike_have_their_share_of_each_loss(loss: str) -> None:
+def test_label_smoothing_applies_to_each_loss(loss: str) -> None:
     settings = tiny_settings("line_cnn_lstm", loss, intermediate=True, limit_output_length=loss == "ce")
     recognizer, batch = settings.build(), LineDataset(tiny_lines(["AB", "CCA", "A"])).__getitems__([0, 1, 2])
     training = tiny_training(intermediate_weight=0.25, label_smoothing=0.1)
@@ -94,15 +94,15 @@ def test_all_classes_alike_have_their_share_of_each_loss(loss: str) -> None:
     (inner, own), lengths = recognizer.logits_by_depth(batch.images, batch.widths)
     objective = recognizer.objective
     losses = [float(objective.loss(logits.detach(), lengths, batch.texts)) for logits in (inner, own)]
-    alike = [float(objective.uniform_loss(logits.detach(), lengths)) for logits in (inner, own)]
-    smoothed = [0.9 * one + 0.1 * other for one, other in zip(losses, alike, strict=True)]
+    uniform = [float(objective.uniform_loss(logits.detach(), lengths)) for logits in (inner, own)]
+    smoothed = [0.9 * one + 0.1 * other for one, other in zip(losses, uniform, strict=True)]
     assert float(total) == pytest.approx(0.25 * smoothed[0] + 0.75 * smoothed[1])
     assert logged["train_loss"] == pytest.approx(losses[1])
     assert float(module.validation_step(batch, 0).detach()) == pytest.approx(losses[1])
 
 
 @pytest.mark.parametrize(("gpu", "accumulated", "graphed"), [(True, 1, True), (True, 2, False), (False, 1, False)])
-def test_steps_on_a_gpu_are_replayed_where_each_batch_is_a_step(
+def test_graphs_are_used_on_a_gpu_without_gradient_accumulation(
     gpu: bool, accumulated: int, graphed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lit_module, "uses_gpu", lambda accelerator: gpu)

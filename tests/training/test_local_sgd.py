@@ -1,4 +1,4 @@
-"""Two real processes that exchange weights; what they say they have afterwards is compared with the means by hand."""
+"""Two real processes average their weights, and print them for comparison with means by hand."""
 
 import json
 import subprocess
@@ -38,13 +38,13 @@ def test_every_process_ends_with_the_mean(tmp_path: Path) -> None:
     assert results == [[[[2.0, 4.0], [6.0, 8.0]], [number + 0.5 for number in range(16)]]] * 2
 
 
-def test_what_is_learned_are_weights_and_running_means() -> None:
+def test_weights_include_running_statistics() -> None:
     module = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
     shapes = [tuple(tensor.shape) for tensor in get_weights(module)]
     assert shapes == [(2, 1, 3, 3), (2,), (2,), (2,), (2,), (2,)]  # but not how many batches a norm has seen
 
 
-def test_moments_are_those_of_every_weight_that_was_trained() -> None:
+def test_moments_of_all_parameters_are_found() -> None:
     layer = torch.nn.Linear(3, 2)
     optimizer = torch.optim.AdamW(layer.parameters(), lr=0.1)
     assert not list(get_moments([optimizer]))
@@ -59,7 +59,7 @@ def test_moments_are_those_of_every_weight_that_was_trained() -> None:
 
 
 @pytest.mark.parametrize(("steps", "expected"), [(1, "wwwwwm"), (2, "-w-w-m"), (4, "---w-m"), (9, "-----m")])
-def test_weights_are_averaged_every_so_many_steps_and_all_with_the_last(
+def test_weights_are_averaged_every_few_steps_and_moments_with_the_last(
     steps: int, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module: Any = torch.nn.Linear(3, 2)

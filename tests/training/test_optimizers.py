@@ -7,7 +7,7 @@ from tests.tiny import tiny_settings, tiny_training
 from tests.training.short import fit
 
 
-def test_adamw_lets_weights_decay_and_nothing_else() -> None:
+def test_adamw_decays_weights_but_not_biases() -> None:
     layer = nn.Linear(2, 1)
     nn.init.constant_(layer.weight, 4.0)
     nn.init.constant_(layer.bias, 4.0)

@@ -39,7 +39,7 @@ def interrupted(fingerprint: str, content: str = "weights", run: str = "run 1") 
         raise KeyboardInterrupt
 
 
-def test_what_is_interrupted_stays_and_what_ends_well_goes() -> None:
+def test_interrupted_trainings_are_kept_and_finished_ones_removed() -> None:
     interrupted("a")
     with open_progress("a") as progress:
         assert progress == find_progress("a")
@@ -51,7 +51,7 @@ def test_what_is_interrupted_stays_and_what_ends_well_goes() -> None:
         assert progress.run_id is None
 
 
-def test_a_run_without_a_whole_epoch_is_not_gone_on_with() -> None:
+def test_a_run_without_a_whole_epoch_is_not_resumed() -> None:
     with suppress(KeyboardInterrupt), open_progress("a") as progress:
         progress.save_run_id("run 1")
         raise KeyboardInterrupt
@@ -59,7 +59,7 @@ def test_a_run_without_a_whole_epoch_is_not_gone_on_with() -> None:
         assert progress.run_id is None
 
 
-def test_trainings_that_differ_do_not_meet() -> None:
+def test_different_trainings_have_different_folders() -> None:
     interrupted("a")
     with open_progress("b") as progress:
         assert not progress.last_checkpoint.exists()
@@ -67,7 +67,7 @@ def test_trainings_that_differ_do_not_meet() -> None:
         assert progress.last_checkpoint.exists()
 
 
-def test_two_processes_at_the_same_training_do_not_share_it(root: Path) -> None:
+def test_two_processes_do_not_share_a_training(root: Path) -> None:
     interrupted("a")
     others: list[bool] = []
 
@@ -102,7 +102,7 @@ def test_the_seeds_of_an_experiment_are_kept_together(root: Path) -> None:
     assert len(list((root / FOLDER).glob("training1-?"))) == 3
 
 
-def test_a_training_that_ended_keeps_what_it_made_and_no_more() -> None:
+def test_a_finished_training_keeps_only_its_results() -> None:
     interrupted("a-1")
     with suppress(KeyboardInterrupt), open_progress("a-1") as progress:
         assert progress.seconds is None
@@ -120,7 +120,7 @@ def test_a_training_that_ended_keeps_what_it_made_and_no_more() -> None:
         ]
 
 
-def test_seeds_share_the_first_part_of_their_names() -> None:
+def test_fingerprints_of_seeds_share_their_first_part() -> None:
     first, second = (make_fingerprint({}, tiny_training(seeds=[seed]), "data") for seed in (1, 23))
     assert (first.partition("-")[0], first.endswith("-1")) == (second.partition("-")[0], True)
     assert second.endswith("-23")
@@ -146,11 +146,11 @@ def test_all_that_decides_the_weights_is_in_the_fingerprint(monkeypatch: pytest.
 
 
 class Interruption(Exception):
-    """Stands for whatever ends a process."""
+    """Stands for anything that ends a process."""
 
 
 def interrupt_in(epoch: int) -> Callable[[int, dict[str, float]], None]:
-    """Ends the training in that epoch, before it is saved."""
+    """Interrupt the training at the end of an epoch, before it is saved."""
 
     def on_epoch(number: int, _row: dict[str, float]) -> None:
         if number == epoch:
@@ -168,7 +168,7 @@ def interrupt_in(epoch: int) -> Callable[[int, dict[str, float]], None]:
         ("line_cnn", "ce", {"find_learning_rate": True}),
     ],
 )
-def test_an_interrupted_training_ends_as_if_it_never_had_been(
+def test_a_resumed_training_equals_an_uninterrupted_one(
     name: str, loss: str, changes: dict[str, object], tmp_path: Path
 ) -> None:
     settings, training = (
@@ -201,7 +201,7 @@ def streaming() -> StreamingLines:
 
 @pytest.mark.parametrize("epoch", [0, 2])
 @pytest.mark.parametrize("name", RESNETS)
-def test_an_interrupted_training_on_endless_lines_ends_as_if_it_never_had_been(
+def test_a_resumed_training_on_streaming_lines_equals_an_uninterrupted_one(
     name: str, epoch: int, tmp_path: Path
 ) -> None:
     settings, training = tiny_settings(name, max_length=10, dropout=0.1, intermediate=True), tiny_training(**RECIPE)

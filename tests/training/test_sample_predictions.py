@@ -10,7 +10,7 @@ LINES = tiny_lines(["NA", "007", "hi B", "a", "bc", "Zoo"])
 
 
 @pytest.mark.parametrize(("epochs", "read"), [(1, [0]), (2, [0, 1]), (5, [0, 2, 4])])
-def test_lines_are_read_after_the_first_a_middle_and_the_last_epoch(epochs: int, read: list[int]) -> None:
+def test_lines_are_predicted_after_the_first_a_middle_and_the_last_epoch(epochs: int, read: list[int]) -> None:
     seen: list[tuple[int, int]] = []
     train(
         tiny_settings("line_cnn"),
@@ -22,7 +22,7 @@ def test_lines_are_read_after_the_first_a_middle_and_the_last_epoch(epochs: int,
     assert seen == [(epoch, 6) for epoch in read]
 
 
-def test_the_epoch_that_training_is_stopped_at_is_read() -> None:
+def test_lines_are_predicted_when_training_stops_early() -> None:
     seen: list[int] = []
     training = tiny_training(max_epochs=50, early_stopping_patience=1, learning_rate=0.3)
     trained = train(
@@ -33,7 +33,7 @@ def test_the_epoch_that_training_is_stopped_at_is_read() -> None:
 
 
 @pytest.mark.parametrize("model", ["line_cnn_simple", "line_cnn_lstm"])
-def test_the_weights_are_the_same_with_it_as_without(model: str, tmp_path: Path) -> None:
+def test_the_callback_does_not_change_the_training(model: str, tmp_path: Path) -> None:
     settings = tiny_settings(model, **({"lstm_layers": 2, "lstm_dropout": 0.5} if "lstm" in model else {}))
     training = tiny_training(max_epochs=3)
     plain = train(settings, training, LINES, LINES)

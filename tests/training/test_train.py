@@ -43,10 +43,10 @@ def loss_on(recognizer: Recognizer, lines: Lines) -> float:
         ("line_cnn_lstm", "ctc", False, {"conv_dim": 8, "fc_dim": 32, "lstm_dim": 64}, 0.0005, 80),
     ],
 )
-def test_four_lines_are_learned_by_heart(
+def test_four_lines_are_memorized(
     name: str, loss: str, wrap: bool, sizes: dict[str, int], learning_rate: float, epochs: int
 ) -> None:
-    # A space is blank paper: a model that sees one window at a time cannot tell it from the paper after the line.
+    # A model that sees one window at a time cannot tell a space from the background right of the line.
     texts = ["AB", "CCA", "hiB" if name == "line_cnn_simple" else "hi B", "A"]
     training = tiny_training(max_epochs=epochs, learning_rate=learning_rate, early_stopping_patience=1000)
     trained = fit(tiny_settings(name, loss, wrap=wrap, **sizes), training, texts * 8, texts)
@@ -60,7 +60,7 @@ def test_four_lines_are_learned_by_heart(
     ("name", "rate", "epochs"),
     [("line_resnet_lstm", 0.005, 40), ("line_resnet_transformer", 0.003, 40), ("line_resnet_conformer", 0.003, 40)],
 )
-def test_four_lines_are_learned_by_heart_by_the_resnets(name: str, rate: float, epochs: int) -> None:
+def test_four_lines_are_memorized_by_the_resnets(name: str, rate: float, epochs: int) -> None:
     texts = ["AB", "CCA", "hi B", "A"]
     training = tiny_training(
         max_epochs=epochs, learning_rate=rate, optimizer="adamw", one_cycle=True, early_stopping_patience=1000
@@ -103,7 +103,7 @@ def test_the_best_weights_by_validation_loss_are_kept() -> None:
     trained = fit(settings, training, ["ABCD", "EFGH"] * 4, ["hgfe", "dcba"])
     losses = trained.history["val_loss"]
     assert loss_on(trained.recognizer, tiny_lines(["hgfe", "dcba"], seed=1)) == pytest.approx(losses.min(), rel=1e-4)
-    # Training goes on for as many epochs as patience lasts, and then ends.
+    # Training continues until the patience is used up.
     assert len(losses) == losses.idxmin() + 1 + 3 < 60
     assert losses.iloc[-1] > losses.min() * 1.01
 
@@ -153,7 +153,7 @@ def test_the_finder_replaces_the_rate(capsys: pytest.CaptureFixture[str], monkey
     assert set(found) == {found[0]}
     assert 1e-8 <= found[0] < 0.5
     assert history["step"].tolist() == [8 * (epoch + 1) for epoch in range(len(found))]
-    # Lines of validation and of training in each epoch, and none of the finder's.
+    # Validation lines, then training lines, of each epoch; none of the finder's.
     assert counted[-2 * len(found) :] == [4, 32] * len(found)
 
 
@@ -205,7 +205,7 @@ def test_an_average_follows_the_weights() -> None:
     )
     averaged = fit(settings, tiny_training(max_epochs=2, average_decay=0.75), ["AB", "A"], ["AB"])
     for name, found in averaged.recognizer.model.named_parameters():
-        # PyTorch's average begins as the weights after the first step.
+        # PyTorch's average starts with the weights after the first step.
         begun = plain[0][name]
         expected = 0.75 * begun + 0.25 * plain[1][name]
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
@@ -213,7 +213,7 @@ def test_an_average_follows_the_weights() -> None:
         assert not torch.equal(begun, start[name])
 
 
-def test_what_is_kept_is_what_was_validated() -> None:
+def test_the_average_that_was_validated_is_kept() -> None:
     lines = tiny_lines(["AB", "CCA", "A"])
     training = tiny_training(max_epochs=6, average_decay=0.5, learning_rate=0.01)
     trained = train(tiny_settings("line_resnet_lstm"), training, lines, lines)

@@ -29,7 +29,7 @@ def test_auto_precision_is_chosen_by_the_machine(tmp_path: Path, monkeypatch: py
     assert trainer.precision == "bf16-mixed"
 
 
-def test_on_a_gpu_memory_is_not_filled_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_gpu_new_memory_is_not_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer_module, "uses_gpu", lambda accelerator: True)
     monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
     try:
@@ -51,7 +51,7 @@ def test_a_terminal_sees_a_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ("devices", "nodes", "local_steps", "apart"),
     [(2, 1, 4, True), (1, 2, 4, True), (2, 1, 1, False), (1, 1, 4, False)],
 )
-def test_several_devices_take_steps_by_themselves_if_asked_to(
+def test_several_devices_use_local_sgd_if_asked_to(
     devices: int, nodes: int, local_steps: int, apart: bool, tmp_path: Path
 ) -> None:
     trainer_settings = {"devices": devices, "num_nodes": nodes, "strategy": "auto"}
