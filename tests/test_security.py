@@ -1,4 +1,4 @@
-"""What is installed is pinned by hash, what is fetched comes over https, and what serves does so at home."""
+"""Packages are pinned by hash, downloads use https and are pinned, and servers listen on localhost only."""
 
 import re
 import tomllib
@@ -16,12 +16,12 @@ WITHOUT_HASH = {"torch"}
 
 
 def locked() -> dict[str, tuple[str, list[str]]]:
-    """Version and hashes of each package of the lock."""
+    """Return the version and the hashes of each package in the lock."""
     blocks = re.findall(r"^([\w.-]+)==(\S+)((?: \\\n    --hash=\S+)*)$", LOCK, re.MULTILINE)
     return {canonicalize_name(name): (version, re.findall(r"--hash=(\S+)", rest)) for name, version, rest in blocks}
 
 
-def test_every_line_of_the_lock_is_understood() -> None:
+def test_every_line_of_the_lock_is_parsed() -> None:
     pins = [line for line in LOCK.splitlines() if line and not line.startswith(("#", " "))]
     assert len(locked()) == len(pins) > 100
 
@@ -33,7 +33,7 @@ def test_every_package_has_hashes() -> None:
 
 
 @pytest.mark.parametrize("line", [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]])
-def test_what_the_project_asks_for_is_what_is_locked(line: str) -> None:
+def test_the_lock_has_the_versions_of_the_project(line: str) -> None:
     requirement = Requirement(line)
     name = canonicalize_name(requirement.name)
     (pin,) = requirement.specifier
@@ -41,13 +41,13 @@ def test_what_the_project_asks_for_is_what_is_locked(line: str) -> None:
     assert (locked()[name][0] if name not in WITHOUT_HASH else pin.version) == pin.version
 
 
-def test_servers_listen_at_home() -> None:
+def test_servers_listen_on_localhost_only() -> None:
     serving = [line for line in (ROOT / "Makefile").read_text().splitlines() if re.search(r"mlflow (ui|server)", line)]
     assert serving
     assert all("--host 127.0.0.1" in line for line in serving)
 
 
-def test_the_shipped_downloads_are_pinned_and_over_https() -> None:
+def test_shipped_downloads_are_pinned_and_use_https() -> None:
     params = read_params(ROOT / "params.yaml")
     assert all(url.startswith("https://") for url in params["emnist"]["nist"]["urls"])
     assert len(params["emnist"]["nist"]["sha256"]) == len(params["corpus"]["brown"]["sha256"]) == 64

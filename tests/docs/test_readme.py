@@ -112,7 +112,7 @@ def test_the_diagram_has_every_stage() -> None:
     assert stages - {"check"} == stages & set(re.findall(r"\w+", re.sub(r"[\[(].*?[\])]", "", diagram)))
 
 
-def test_the_example_of_a_mistake_is_what_is_said() -> None:
+def test_the_example_of_a_mistake_is_the_real_message() -> None:
     shown = re.search(r"^error: (params\.yaml: .*)$", read_page("README.md"), re.MULTILINE)
     assert shown is not None
     params = read_params(ROOT / "params.yaml")
