@@ -44,12 +44,12 @@ def main(key: str, load: str | None) -> None:
     progresses = {}
     with ExitStack() as stack:
         for seed in training.seeds:
-            fingerprint = make_fingerprint(identity, training.of_seed(seed), *hashes)
+            fingerprint = make_fingerprint(identity, training.with_seed(seed), *hashes)
             if is_main_process():
                 progresses[seed] = stack.enter_context(open_progress(fingerprint))
                 if progresses[seed].seconds is None:
                     train_tracked(key, experiment, training, seed, recognizer_settings, parts, progresses[seed])
             elif (progress := find_progress(fingerprint)).seconds is None:
-                train(recognizer_settings, training.of_seed(seed), *parts, progress=progress)
+                train(recognizer_settings, training.with_seed(seed), *parts, progress=progress)
         if progresses:
             write_outputs(key, training, progresses)

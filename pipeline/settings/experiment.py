@@ -1,4 +1,4 @@
-"""What is trained and how: the sections `experiments` and `training` of `params.yaml`."""
+"""Experiments and their training: the sections `experiments` and `training` of `params.yaml`."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
@@ -10,10 +10,9 @@ from pipeline.settings.base import Seed, Settings, read_params, read_section, va
 from pipeline.settings.models import ModelSettings
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
-Probability = Annotated[float, Field(ge=0, lt=1)]
-MOST_SEEDS = 32
+MAX_SEEDS = 32
 LOCAL_STRATEGIES = ("auto", "ddp")
-"""Of Lightning's strategies, those that `training.local_steps` takes the place of."""
+"""Lightning's strategies that `training.local_steps` can replace."""
 
 
 def _distinct(seeds: list[int]) -> list[int]:
@@ -22,28 +21,26 @@ def _distinct(seeds: list[int]) -> list[int]:
     return seeds
 
 
-Seeds = Annotated[list[Seed], Field(min_length=1, max_length=MOST_SEEDS), AfterValidator(_distinct)]
-
-
+Seeds = Annotated[list[Seed], Field(min_length=1, max_length=MAX_SEEDS), AfterValidator(_distinct)]
 Loss = Literal["ce", "ctc"]
-"""Every loss that can be named; a new one is added here and in `pipeline/objectives/registry.py`."""
+"""Names of the losses. Add a new one here and in `pipeline/objectives/registry.py`."""
 
 
 class TrainerSettings(Settings):
-    """Settings of Lightning's `Trainer` that are passed through as they are."""
+    """Arguments of Lightning's `Trainer`, passed on unchanged."""
 
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"]
-    """Where to train."""
+    """Kind of device to train on; `auto` takes a GPU if there is one."""
     devices: int | Literal["auto"] | list[int]
-    """How many devices, or which."""
+    """Number of devices, or a list of their indices."""
     num_nodes: Annotated[int, Field(ge=1, le=100_000)]
-    """Machines."""
+    """Number of machines."""
     strategy: str
-    """How devices share the work, such as `auto` or `ddp`."""
+    """How several devices train together, such as `auto` or `ddp`."""
     precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed", "bf16-true"]
-    """Arithmetic; `auto` takes bf16-mixed where bf16 is native and, on a CPU, no slower than fp32; else 32-true."""
+    """Number format; `auto` is bf16-mixed if the hardware has bf16 (and a CPU is no slower with it), else 32-true."""
     gradient_clip_val: Annotated[float, Field(gt=0)] | None
-    """Largest gradient norm, or null."""
+    """Maximum gradient norm, or null for no clipping."""
     accumulate_grad_batches: Count
     """Batches per optimizer step."""
 
@@ -52,39 +49,39 @@ class TrainingSettings(Settings):
     """How a model is trained; an experiment's own `training` block overrides single keys."""
 
     seeds: Seeds
-    """Seeds of weights, batches and dropout; a model is trained for each, and results are means over them."""
+    """Seeds of weights, batches and dropout. One model is trained for each seed, and results are means over them."""
     max_epochs: Count
-    """Passes over the training lines; where they are endless, over `endless.lines_per_epoch`."""
+    """Passes over the training lines; an epoch of streaming lines has `endless.lines_per_epoch` of them."""
     batch_size: Count
     """Lines per batch and device."""
     learning_rate: Annotated[float, Field(gt=0, le=10)]
-    """The optimizer's learning rate; the peak where `one_cycle` is on."""
+    """Learning rate; its peak if `one_cycle` is on."""
     optimizer: Literal["adam", "adamw"] = "adam"
-    """`adam`: the lecture's; `adamw`: with decoupled weight decay."""
+    """`adam`, as in the lecture, or `adamw`, with decoupled weight decay."""
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """AdamW's weight decay, of all but biases and norms."""
+    """AdamW's weight decay; biases and normalization layers have none."""
     find_learning_rate: bool
-    """Let Lightning's learning-rate finder replace `learning_rate` first."""
+    """Replace `learning_rate` by the result of Lightning's learning-rate finder."""
     one_cycle: bool
-    """Raise and lower the learning rate over the whole training (OneCycleLR)."""
+    """Raise, then lower the learning rate over the whole training (PyTorch's OneCycleLR)."""
     warm_up: Annotated[float, Field(gt=0, lt=1)] = 0.3
-    """Share of the training in which `one_cycle` raises the learning rate."""
+    """Fraction of the training in which `one_cycle` raises the learning rate."""
     average_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Validate and keep an exponential moving average of the weights, which keeps this share at each step, or null."""
+    """Decay per step of an exponential moving average of the weights, which is validated and saved; or null."""
     local_steps: Count = 1
-    """Steps that each of several devices takes by itself before their weights are averaged, or 1: gradients are."""
+    """Local SGD: steps of each device before the devices' weights are averaged; 1 averages gradients at each step."""
     intermediate_weight: Annotated[float, Field(gt=0, lt=1)] = 0.3
-    """Share of the loss that intermediate logits have; only for models with `intermediate`."""
+    """Weight of the intermediate logits' loss, 1 minus it for the final logits; only for models with `intermediate`."""
     early_stopping_patience: Count
-    """Epochs without a better validation loss after which training stops."""
-    label_smoothing: Probability = 0.0
-    """Share of the training's loss that asks for all classes alike, so that no model becomes too sure."""
+    """Stop after this many epochs without a better validation loss."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Weight of uniform targets in the training loss, which keeps models from becoming overconfident."""
     load: str | None
-    """Checkpoint (path from the project's root) whose weights training starts from, or null."""
+    """Checkpoint (path from the project's root) whose weights the training starts from, or null."""
     endless: StreamingSettings | None = None
-    """Synthesize training lines as they are needed, or null: those of the data set, again in each epoch."""
+    """Streaming lines to train on, or null for the lines of the data set."""
     trainer: TrainerSettings
-    """Lightning's own."""
+    """Settings of Lightning's trainer."""
 
     @model_validator(mode="after")
     def _check_local_steps(self) -> Self:
@@ -95,26 +92,26 @@ class TrainingSettings(Settings):
             )
         return self
 
-    def of_seed(self, seed: int) -> Self:
-        """The training of one of the models."""
+    def with_seed(self, seed: int) -> Self:
+        """Return the settings of the training with one of the seeds."""
         return self.model_copy(update={"seeds": [seed]})
 
 
 class ExperimentSettings(Settings):
-    """One experiment: a model, a loss, and the lines it learns from."""
+    """One experiment: a model, a loss, and the lines to train on."""
 
     lines: str
     """A key of the section `lines`."""
     loss: Loss
-    """`ce`: cross-entropy at every position; `ctc`: connectionist temporal classification."""
+    """`ce`: cross-entropy at each target position; `ctc`: connectionist temporal classification."""
     model: ModelSettings
     """The model and its sizes."""
     training: dict[str, Any] = Field(default_factory=dict)
-    """Keys of the section `training` that this experiment sets otherwise."""
+    """Keys of the section `training` with other values for this experiment."""
 
 
-def training_of(experiment: ExperimentSettings, shared: Mapping[str, Any]) -> dict[str, Any]:
-    """The shared `training` block with the experiment's own keys laid over it, one level deep and in `trainer`."""
+def merge_training(experiment: ExperimentSettings, shared: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the shared `training` block with the experiment's own keys instead; keys of `trainer` are merged too."""
     merged = {**shared, **experiment.training}
     if isinstance(trainer := experiment.training.get("trainer"), Mapping):
         merged["trainer"] = {**shared.get("trainer", {}), **trainer}
@@ -122,7 +119,7 @@ def training_of(experiment: ExperimentSettings, shared: Mapping[str, Any]) -> di
 
 
 def read_experiment(key: str, **overrides: Any) -> tuple[ExperimentSettings, TrainingSettings]:
-    """The experiment called `key` in `params.yaml`, and its training settings with `overrides` on top.
+    """Read the experiment `key` of `params.yaml` and its training settings; `overrides` replace keys of the latter.
 
     Raises:
         InputError: there is no such experiment, or its block or its training settings are not valid.
@@ -130,5 +127,5 @@ def read_experiment(key: str, **overrides: Any) -> tuple[ExperimentSettings, Tra
     params = read_params()
     experiment = read_section(ExperimentSettings, "experiments", key, params=params)
     shared = read_section(TrainingSettings, "training", params=params).model_dump()
-    merged = {**training_of(experiment, shared), **overrides}
+    merged = {**merge_training(experiment, shared), **overrides}
     return experiment, validate(TrainingSettings, merged, prefix=("experiments", key, "training"))

@@ -9,7 +9,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.geometry import CELL, densest_width
 from pipeline.settings.base import PARAMS_FILE, Settings, validate
 from pipeline.settings.decoding import DecodingSettings, LanguageModelSettings
-from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, training_of
+from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, merge_training
 from pipeline.settings.lines import LinesSettings
 from pipeline.settings.messages import unknown_key
 from pipeline.settings.sources import CorpusSettings, EmnistSettings
@@ -55,7 +55,7 @@ def _experiment_problems(key: str, project: ProjectSettings, params: Mapping[str
     experiment = project.experiments[key]
     path = f"experiments.{key}"
     try:
-        merged = training_of(experiment, params["training"])
+        merged = merge_training(experiment, params["training"])
         validate(TrainingSettings, merged, prefix=("experiments", key, "training"))
     except InputError as error:
         yield str(error).removeprefix(f"{PARAMS_FILE}: ")

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.common.errors import InputError
 from pipeline.settings.base import read_params
-from pipeline.settings.experiment import training_of
+from pipeline.settings.experiment import merge_training
 from pipeline.settings.project import check_project
 
 SHIPPED = read_params(Path(__file__).parents[2] / "params.yaml")
@@ -200,10 +200,10 @@ def test_an_experiments_own_training_is_checked(override: object, message: str) 
 def test_an_experiments_own_training_is_laid_over_the_shared() -> None:
     override = {"max_epochs": 5, "trainer": {"precision": "32-true"}}
     project = check_project(changed({"experiments/cnn_ctc_matched/training": override}))
-    merged = training_of(project.experiments["cnn_ctc_matched"], SHIPPED["training"])
+    merged = merge_training(project.experiments["cnn_ctc_matched"], SHIPPED["training"])
     trainer = {**SHIPPED["training"]["trainer"], "precision": "32-true"}
     assert merged == {**SHIPPED["training"], "max_epochs": 5, "trainer": trainer}
-    untouched = training_of(project.experiments["cnn_ctc_variable"], SHIPPED["training"])
+    untouched = merge_training(project.experiments["cnn_ctc_variable"], SHIPPED["training"])
     assert untouched == SHIPPED["training"]
     assert SHIPPED["training"]["max_epochs"] == 10
 

@@ -9,7 +9,7 @@ from pipeline.report.analysis.bootstrap import Estimate
 from pipeline.report.analysis.rates import Rates
 from pipeline.report.analysis.results import Result
 from pipeline.settings.base import validate
-from pipeline.settings.experiment import TrainingSettings, training_of
+from pipeline.settings.experiment import TrainingSettings, merge_training
 
 Path = tuple[str, ...]
 
@@ -45,7 +45,7 @@ def find_single_changes(
 
 def settings_of(result: Result, shared: TrainingSettings) -> dict[str, Any]:
     """All that decides a result but its lines and seeds, with defaults."""
-    merged = training_of(result.experiment, shared.model_dump())
+    merged = merge_training(result.experiment, shared.model_dump())
     training = validate(TrainingSettings, merged, prefix=("experiments", result.key, "training"))
     return {
         "loss": result.experiment.loss,

@@ -10,7 +10,7 @@ import pandas as pd
 from pipeline.report.analysis.results import Result
 from pipeline.report.figures.charts import Series, Style, draw_chart
 from pipeline.report.figures.images import Picture
-from pipeline.settings.experiment import TrainingSettings, training_of
+from pipeline.settings.experiment import TrainingSettings, merge_training
 
 LOSSES = {"ce": "Cross-entropy", "ctc": "CTC loss"}
 
@@ -56,7 +56,7 @@ def summarize(result: Result) -> list[Training]:
 
 def ran_on(result: Result, shared: TrainingSettings) -> str:
     """The machine that trained, and how many devices where it was not one; `shared` is the section `training`."""
-    trainer = training_of(result.experiment, shared.model_dump())["trainer"]
+    trainer = merge_training(result.experiment, shared.model_dump())["trainer"]
     numbers = {"nodes": trainer["num_nodes"], "devices": trainer["devices"]}
     parts = [f"{number} {name}" for name, number in numbers.items() if number != 1]
     return f"{', '.join(parts)}, each: {result.trained.machine}" if parts else result.trained.machine
