@@ -30,7 +30,7 @@ demo: setup  ## Run the whole pipeline on built-in characters and text, in build
 	@$(BIN)/python -m pipeline demo
 
 demo-report: setup  ## Train the demo with several seeds and write the error rates that `make demo` expects.
-	@$(BIN)/python -m pipeline demo --keep
+	@$(BIN)/python -m pipeline demo --update-expected
 
 test: setup  ## Run the tests.
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadscope

@@ -13,16 +13,16 @@ COMMANDS = {
     "runs": "List the checkpoint and the MLflow run of every trained experiment.",
     "sync": "Rebuild missing MLflow runs from DVC's outputs.",
     "search": "Search for better settings of one experiment.",
-    "ablations": "Train an experiment once more for each changed setting, and compare.",
+    "ablations": "Train an experiment once for each changed setting, and compare.",
     "budgets": "Train an experiment with several budgets of time, and compare.",
-    "plot_augmentation": "Draw what augmentation makes of training characters.",
+    "plot_augmentation": "Draw training characters before and after augmentation.",
     "plot_lookalikes": "Draw which parts of a line the look-alike attention compares.",
 }
-"""Each is a module of `pipeline/commands/` that is imported only when it is called."""
+"""The modules of `pipeline/commands/` and the first lines of their docstrings. Only the called one is imported."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command that `arguments` name, by default the arguments of the process."""
+    """Run the command of `arguments`, by default those of the process."""
     width = max(map(len, COMMANDS))
     parser = argparse.ArgumentParser(
         prog="python -m pipeline",
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         epilog="`python -m pipeline <command> --help` shows a command's own arguments.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=COMMANDS, metavar="command", help="one of those above")
+    parser.add_argument("command", choices=COMMANDS, metavar="command", help="one of the commands above")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments of the command")
     chosen = parser.parse_args(arguments)
     run_module(f"pipeline.commands.{chosen.command}", f"{parser.prog} {chosen.command}", chosen.arguments)

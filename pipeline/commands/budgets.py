@@ -1,10 +1,10 @@
-"""What an experiment is worth for the time it takes: trained once more for each budget, read greedily and by a beam.
+"""Train an experiment with several budgets of time, and compare.
 
-    python -m pipeline budgets docs/budgets.yaml
+    python -m pipeline budgets reports/studies/budgets/plan.yaml
 
-It works in `build/budgets`, a copy of the pipeline with these trainings alone, and leaves the project's own results as
-they are. They run one after the other, each by itself, so that its minutes are its own. A second call goes on where the
-first was ended, and trains only what changed in the file.
+The report is written beside the plan. The command works in `build/budgets`, a copy of the pipeline with these trainings
+alone, and leaves the project's own results as they are. The trainings run one after the other, so that each has all
+cores. After an interruption, the same command goes on. If the plan changes, it trains only what is new.
 """
 
 import argparse
@@ -25,16 +25,31 @@ WORKSPACE = Path("build/budgets")
 
 
 class Plan(VariantsPlan):
-    """A file of budgets."""
+    """A plan of budgets."""
 
     decoding: Key
-    """The beam search of `params.yaml` that reads by each of its trainings."""
+    """The beam search of `params.yaml` that decodes with each of the trained models."""
     budgets: Annotated[dict[Key, Changes], Field(min_length=1)]
-    """What each has otherwise besides, by its name in the report: how many lines it sees."""
+    """The changed settings of each budget, such as the number of lines, by its name in the report."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `main`."""
+    parser.add_argument("plan", type=Path, help="YAML file: experiment, decoding, seeds, settings, budgets by name")
+    parser.add_argument("--output", type=Path, help="folder of the report; by default the folder of the plan")
+
+
+def main(plan: Path, output: Path | None) -> None:
+    """Train, evaluate and decode with all budgets; write budgets.csv, .md and .png and budgets_by_seed.csv."""
+    terminate_children_on_sigterm()
+    content, folder = read_plan(plan), (output or plan.parent).absolute()
+    train_variants(WORKSPACE, planned_params(read_params(), content), jobs=1)
+    with contextlib.chdir(WORKSPACE):
+        write_budgets(content.experiment, content.budgets, content.settings, folder)
 
 
 def read_plan(path: Path) -> Plan:
-    """Read a file of budgets.
+    """Read a plan of budgets.
 
     Raises:
         InputError: no such file, or a key is missing, unknown or of the wrong kind.
@@ -43,29 +58,9 @@ def read_plan(path: Path) -> Plan:
 
 
 def planned_params(params: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
-    """`params` with the experiment at each budget and its beam search alone.
+    """`params` with the plan's experiment at each budget, and its beam search, alone.
 
     Raises:
-        InputError: there is no such experiment or decoding, or a change makes it invalid.
+        InputError: there is no such experiment or decoding, or a change is not valid.
     """
     return variant_params(params, plan.experiment, plan.variants(plan.budgets), plan.decoding)
-
-
-def run(plan: Plan, output: Path) -> None:
-    """Train, evaluate and decode all in the workspace; write the report."""
-    train_variants(WORKSPACE, planned_params(read_params(), plan), jobs=1)
-    output = output.absolute()
-    with contextlib.chdir(WORKSPACE):
-        write_budgets(plan.experiment, plan.budgets, plan.settings, output)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """See `pipeline.command_line`."""
-    parser.add_argument("plan", type=Path, help="YAML file: experiment, decoding, seeds, settings, budgets by name")
-    parser.add_argument("--output", type=Path, default=Path("reports"), help="folder of the report")
-
-
-def main(plan: Path, output: Path) -> None:
-    """Train what the plan names, and write the report."""
-    terminate_children_on_sigterm()
-    run(read_plan(plan), output)

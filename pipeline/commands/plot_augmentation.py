@@ -1,6 +1,8 @@
-"""What the variety of an experiment's endless lines makes of training characters, as a picture.
+"""Draw training characters before and after augmentation.
 
-python -m pipeline plot_augmentation resnet_lookalikes_ctc_variable data/characters.h5 build/variety.png
+python -m pipeline plot_augmentation resnet_lookalikes_ctc_variable data/characters.h5 build/augmentation.png
+
+The augmentation is that of the experiment's streaming lines, `training.endless.variety` in params.yaml.
 """
 
 import argparse
@@ -19,14 +21,15 @@ from pipeline.settings.augmentation import AugmentationSettings
 from pipeline.settings.experiment import read_experiment
 
 SHOWN = "aegkRSty"
-"""One row each."""
+"""The characters, one row each."""
 COPIES = 12
+"""Augmented images of each character."""
 
 
-def varied_rows(
+def augment_characters(
     characters: Characters, settings: AugmentationSettings, shown: str, copies: int, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """An image of each character, and what is made of it for so many lines: (characters, 1 + copies, 28, 28) ink.
+    """An image of each character and its augmented copies: uint8 (characters, 1 + copies, 28, 28), ink is bright.
 
     Raises:
         InputError: a character has no image.
@@ -39,12 +42,12 @@ def varied_rows(
         rows.append(images[rng.integers(len(images))])
     plain = np.stack(rows)
     repeated = np.repeat(plain, copies, axis=0)
-    made = Augmentation(settings).augment(repeated, np.arange(len(repeated)), rng)
-    return np.concatenate((plain[:, None], made.reshape(len(shown), copies, *plain.shape[1:])), axis=1)
+    augmented = Augmentation(settings).augment_characters(repeated, np.arange(len(repeated)), rng)
+    return np.concatenate((plain[:, None], augmented.reshape(len(shown), copies, *plain.shape[1:])), axis=1)
 
 
 def draw_rows(path: Path, rows: NDArray[np.uint8]) -> None:
-    """Write a PNG, dark on white, the characters as they are set apart on the left."""
+    """Write a PNG, dark on white, with the original characters in a wider column on the left."""
     count, columns = rows.shape[:2]
     figure = Figure(figsize=(0.55 * (columns + 1), 0.55 * count), dpi=110, layout="constrained")
     axes = figure.subplots(count, columns, squeeze=False, width_ratios=[1.4] + [1] * (columns - 1))
@@ -55,26 +58,24 @@ def draw_rows(path: Path, rows: NDArray[np.uint8]) -> None:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """See `pipeline.command_line`."""
+    """Declare the arguments of `main`."""
     parser.add_argument("experiment", help="a key of the section `experiments` of params.yaml")
-    parser.add_argument("characters", type=Path, help="characters that the pipeline made")
+    parser.add_argument("characters", type=Path, help="output of the stage `download`")
     parser.add_argument("output", type=Path, help="PNG to write")
-    parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the choice of images and of their augmentation")
 
 
 def main(experiment: str, characters: Path, output: Path, seed: int) -> None:
-    """Draw what the experiment's trainings see of some training characters.
+    """Draw some training characters as the experiment's trainings see them.
 
     Raises:
-        InputError: the experiment's lines have no variety.
+        InputError: the experiment has no augmentation.
     """
-    endless = read_experiment(experiment)[1].endless
-    if endless is None or endless.variety == AugmentationSettings():
+    streaming = read_experiment(experiment)[1].endless
+    if streaming is None or streaming.variety == AugmentationSettings():
         raise InputError(
             f"experiments.{experiment}.training.endless.variety: not set; name an experiment that has some"
         )
-    rows = varied_rows(
-        read_characters(characters, "train"), endless.variety, SHOWN, COPIES, np.random.default_rng(seed)
-    )
-    draw_rows(output, rows)
-    print(f"variety_picture: see {output}")
+    rng = np.random.default_rng(seed)
+    draw_rows(output, augment_characters(read_characters(characters, "train"), streaming.variety, SHOWN, COPIES, rng))
+    print(f"plot_augmentation: see {output}")

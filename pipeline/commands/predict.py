@@ -3,7 +3,7 @@
     python -m pipeline predict line.png
     python -m pipeline predict --model models/lstm_ctc_variable/seed_42.ckpt first.png second.png
 
-A picture shows one line, cut close above and below it; dark on light or light on dark, of any size.
+A picture shows one line, cropped close above and below it; dark on light or light on dark, of any size.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pipeline.inference.pictures import read_picture
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """See `pipeline.command_line`."""
+    """Declare the arguments of `main`."""
     parser.add_argument("pictures", nargs="+", type=Path, metavar="picture", help="PNG, JPEG or the like")
     parser.add_argument(
         "--model", default="best", help="a checkpoint, or `best`: the one registered in MLflow (default)"
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(pictures: Sequence[Path], model: str) -> None:
-    """Print one text for each picture, after its name where there are several."""
+    """Print the text of each picture, after its name if there are several."""
     lines = [read_picture(path, str(path)) for path in pictures]
     from pipeline.inference.batches import load_recognizer, predict_images
 

@@ -2,9 +2,9 @@
 
     python -m pipeline repro --jobs 2
 
-DVC runs one stage at a time. Here each stage starts as soon as the stages that it depends on are done, with its share
-of the processor cores: two trainings with one core each end sooner than one after the other with two. `dvc repro` runs
-last, and runs what is left, if anything.
+DVC runs one stage at a time. Here each stage starts as soon as the stages that it depends on are done, and the cores
+are divided among the stages: two trainings with one core each end sooner than one after the other with two cores.
+At the end, `dvc repro` runs what is left, if anything.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pipeline.runtime.processes import count_cores, terminate_children_on_sigter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """See `pipeline.command_line`."""
+    """Declare the arguments of `main`."""
     parser.add_argument("targets", nargs="*", help="stages, as `dvc repro` takes them; all by default")
     parser.add_argument("--jobs", type=int, default=count_cores(), help="stages at once; by default one per core")
 

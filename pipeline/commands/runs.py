@@ -1,6 +1,8 @@
-"""Which MLflow run belongs to which checkpoint of the workspace: `python -m pipeline runs`.
+"""List the checkpoint and the MLflow run of every trained experiment.
 
-After `dvc exp apply NAME` or `git checkout` with `dvc checkout` it lists the runs of those results.
+    python -m pipeline runs
+
+After `dvc exp apply NAME`, or `git checkout` and `dvc checkout`, it lists the runs of those results.
 """
 
 from collections.abc import Iterator
@@ -17,8 +19,8 @@ from pipeline.tracking.store import open_store
 COLUMNS = ("experiment", "seed", "CER", "checkpoint's md5", "MLflow run", "DVC experiment")
 
 
-def rows() -> Iterator[tuple[str, ...]]:
-    """One row for each seed of an experiment that was trained, in the order of the settings."""
+def read_rows() -> Iterator[tuple[str, ...]]:
+    """One row for each seed of a trained experiment, in the order of the settings."""
     store = open_store()
     for key in check_project(read_params()).experiments:
         for seed in read_experiment(key)[1].seeds:
@@ -27,17 +29,14 @@ def rows() -> Iterator[tuple[str, ...]]:
                 continue
             md5, cer = file_md5(checkpoint), read_metrics(key, seed).get("cer")
             run = find_newest_run(store, key, md5)
-            found = (
-                (run.info.run_id, run.data.tags.get("dvc.exp_name", ""))
-                if run
-                else ("none; python -m pipeline sync", "")
-            )
-            yield key, str(seed), "" if cer is None else f"{cer:.2%}", md5, *found
+            run_id = run.info.run_id if run else "none; python -m pipeline sync"
+            name = run.data.tags.get("dvc.exp_name", "") if run else ""
+            yield key, str(seed), "" if cer is None else f"{cer:.2%}", md5, run_id, name
 
 
 def main() -> None:
     """Print the table."""
-    table = [COLUMNS, *rows()]
+    table = [COLUMNS, *read_rows()]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

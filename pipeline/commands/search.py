@@ -1,10 +1,10 @@
-"""A search for better settings of one experiment, by the pipeline's own stages.
+"""Search for better settings of one experiment.
 
-    python -m pipeline search resnet_lstm_ctc_variable_short docs/search.yaml --trials 20
+    python -m pipeline search resnet_lstm_ctc_variable_short reports/studies/search/space.yaml --trials 20
 
-Each trial is a DVC experiment in a folder of its own that only trains; what is compared is the least CER on validation
-lines, and nothing touches test lines. In MLflow the trials are the children of one run, the search. `search.db`
-remembers them: a second call goes on.
+Each trial is a DVC experiment in a temporary copy, which only trains. Trials are compared by their lowest CER on
+validation lines; test lines are not used. In MLflow the trials are children of one run, the search. `search.db` stores
+the trials: a second call adds more.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -32,12 +32,12 @@ SEARCHES = "search.db"
 
 
 class Range(Settings):
-    """Numbers from `low` to `high`: whole ones where both are."""
+    """Numbers from `low` to `high`; integers if both are."""
 
     low: int | float
     high: int | float
     log: bool = False
-    """Draw by order of magnitude."""
+    """Draw on a logarithmic scale."""
 
 
 class Choices(Settings):
@@ -47,12 +47,12 @@ class Choices(Settings):
 
 
 Space = Mapping[str, Range | Choices]
-"""What to try for each key of an experiment, such as `training.learning_rate`."""
+"""The values to try for each key of an experiment, such as `training.learning_rate`."""
 Measure = Callable[[str, Mapping[str, Value]], float]
 
 
 def read_space(path: Path) -> Space:
-    """Read a space.
+    """Read a search space.
 
     Raises:
         InputError: no such file, or a key has neither a range nor choices.
@@ -66,7 +66,7 @@ def read_space(path: Path) -> Space:
 
 
 def search(study: "optuna.Study", space: Space, trials: int, measure: Measure) -> None:
-    """Run that many more trials; one whose training fails counts as failed, and the search goes on."""
+    """Run so many more trials. If a training fails, its trial counts as failed, and the search goes on."""
 
     def objective(trial: "optuna.Trial") -> float:
         return measure(f"{study.study_name}-{trial.number}", {key: _draw(trial, key, space[key]) for key in space})
@@ -75,7 +75,10 @@ def search(study: "optuna.Study", space: Space, trials: int, measure: Measure) -
 
 
 def measure_by_dvc(key: str, store: Store, parent: str) -> Measure:
-    """Trains an experiment under DVC and reads from MLflow how well it did; its run becomes a child of `parent`."""
+    """A function that trains a trial as a DVC experiment and returns its lowest validation CER, read from MLflow.
+
+    The MLflow run of the trial becomes a child of `parent`.
+    """
 
     def measure(name: str, values: Mapping[str, Value]) -> float:
         changes = [f"++experiments.{key}.{setting}={json.dumps(value)}" for setting, value in values.items()]
@@ -84,7 +87,7 @@ def measure_by_dvc(key: str, store: Store, parent: str) -> Measure:
         runs = store.client.search_runs([store.experiment_id], f"tags.`dvc.exp_name` = '{name}'")
         if not runs:
             raise InputError(
-                f"search: MLflow has no run of {name}; DVC found its outputs in the cache, change the space"
+                f"search: MLflow has no run of {name}: DVC restored its outputs from the cache; change the space"
             )
         store.client.set_tag(runs[0].info.run_id, "mlflow.parentRunId", parent)
         rates = [float(point.value) for point in store.client.get_metric_history(runs[0].info.run_id, "val_cer")]
@@ -97,8 +100,8 @@ def _dvc(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "dvc", *arguments], check=True)
 
 
-def parent_run(store: Store, name: str) -> str:
-    """The id of the search's own run, made at its first call."""
+def ensure_parent_run(store: Store, name: str) -> str:
+    """Find or create the search's own MLflow run; return its id."""
     found = store.client.search_runs([store.experiment_id], f"tags.search = '{name}'")
     if found:
         return str(found[0].info.run_id)
@@ -116,39 +119,33 @@ def _draw(trial: "optuna.Trial", key: str, space: Range | Choices) -> Value:
     return trial.suggest_float(key, space.low, space.high, log=space.log)
 
 
-def run(key: str, space: Space, trials: int, seed: int) -> None:
-    """Search, and say what was best."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `main`."""
+    parser.add_argument("experiment", help="a key of the section `experiments` of params.yaml")
+    parser.add_argument("space", type=Path, help="YAML file with a range or choices for each key")
+    parser.add_argument("--trials", type=int, default=20, help="how many trials to add")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random choice of settings")
+
+
+def main(experiment: str, space: Path, trials: int, seed: int) -> None:
+    """Run the trials, and print the best settings."""
     import optuna
 
-    name, store = f"search-{key.replace('_', '-')}", open_store()
+    terminate_children_on_sigterm()
+    read_experiment(experiment)
+    content, name, store = read_space(space), f"search-{experiment.replace('_', '-')}", open_store()
     study = optuna.create_study(
         storage=f"sqlite:///{project_root() / SEARCHES}",
         sampler=optuna.samplers.TPESampler(seed=seed),
         study_name=name,
         load_if_exists=True,
     )
-    parent = parent_run(store, name)
-    search(study, space, trials, measure_by_dvc(key, store, parent))
+    parent = ensure_parent_run(store, name)
+    search(study, content, trials, measure_by_dvc(experiment, store, parent))
     done = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
     if not done:
-        raise InputError(f"search: no trial of {key} ended well; see what it printed")
-    settings: dict[str, Any] = study.best_params
+        raise InputError(f"search: no trial of {experiment} succeeded; see what it printed")
     store.client.log_metric(parent, "val_cer", study.best_value)
     print(f"search: best of {len(done)}: validation CER {study.best_value:.2%} with")
-    for setting, value in settings.items():
-        print(f"  experiments.{key}.{setting}={json.dumps(value)}")
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """See `pipeline.command_line`."""
-    parser.add_argument("experiment", help="a key of the section `experiments` of params.yaml")
-    parser.add_argument("space", type=Path, help="YAML file with a range or choices for each key")
-    parser.add_argument("--trials", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=0, help="of the settings that are drawn")
-
-
-def main(experiment: str, space: Path, trials: int, seed: int) -> None:
-    """Search with one more set of trials."""
-    terminate_children_on_sigterm()
-    read_experiment(experiment)
-    run(experiment, read_space(space), trials, seed)
+    for setting, value in study.best_params.items():
+        print(f"  experiments.{experiment}.{setting}={json.dumps(value)}")

@@ -1,8 +1,10 @@
-"""Rebuild MLflow's view from what DVC keeps: `python -m pipeline sync`.
+"""Rebuild missing MLflow runs from DVC's outputs.
 
-MLflow's store can be deleted at any time. This makes a run for every seed of an experiment that
-has a checkpoint, and adds test metrics to runs that lack them; then the comparison and the registered
-best model, if all experiments are compared. A second call changes nothing.
+    python -m pipeline sync
+
+MLflow's store can be deleted at any time. This command makes a run for every checkpoint without one, and adds test
+metrics to runs that lack them. If all experiments are compared, it also logs the comparison and registers the best
+model. A second call changes nothing.
 """
 
 from collections.abc import Iterator
@@ -20,7 +22,7 @@ REPORTS = Path("reports")
 
 
 def main() -> None:
-    """Bring in every experiment of `params.yaml` that was trained."""
+    """Sync every trained experiment of `params.yaml`."""
     experiments = check_project(read_params()).experiments
     sync(evaluation for key in experiments for evaluation in trainings_of(key))
     seeds = {key: read_experiment(key)[1].seeds for key in experiments}

@@ -50,6 +50,17 @@ def fill_workspace(project: Path, workspace: Path, params: Mapping[str, Any]) ->
     copy(project / PLOT_TEMPLATES, workspace / PLOT_TEMPLATES)
 
 
+def repro(workspace: Path, *arguments: str) -> None:
+    """Run `python -m pipeline repro` with these arguments in `workspace`.
+
+    Raises:
+        InputError: a stage failed.
+    """
+    command = [sys.executable, "-m", "pipeline", "repro", *arguments]
+    if subprocess.run(command, cwd=workspace, check=False).returncode:
+        raise InputError(f"{workspace}: a stage failed, see above; the same command goes on from there")
+
+
 def override(params: dict[str, Any], profile: Mapping[str, Any], path: str = "") -> None:
     """Replace values of `params` in place.
 

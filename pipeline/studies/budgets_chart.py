@@ -1,4 +1,4 @@
-"""What an experiment is worth at several budgets of time, as a picture."""
+"""The picture of the report on budgets: error rates by minutes of training."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,13 @@ from pipeline.report.figures.charts import COLOURS
 
 @dataclass(frozen=True)
 class Curve:
-    """A rate of the table, drawn by minutes."""
+    """A column of the table and how it is drawn."""
 
     column: str
     label: str
     colour: str
     above: int = 6
-    """Points from a marker up to its number."""
+    """Distance from a marker up to its number, in points."""
 
 
 CURVES = (
@@ -30,7 +30,7 @@ CURVES = (
 
 
 def draw_budgets(path: Path, table: pd.DataFrame) -> None:
-    """Write a PNG with the error rates by minutes, both logarithmic, as far as they are above 0."""
+    """Write a PNG with the error rates by minutes, both logarithmic; rates of 0 are left out."""
     figure = Figure(figsize=(8, 4.4), dpi=110, layout="constrained")
     axis = figure.subplots()
     for curve in CURVES:

@@ -1,4 +1,4 @@
-"""What an experiment is worth at several budgets of time, as a table and a page."""
+"""The report on budgets of training time: tables, a page and a picture."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,67 +20,36 @@ from pipeline.studies.budgets_chart import draw_budgets
 from pipeline.studies.variants import Changes
 from pipeline.studies.variants_report import describe_changes, rates_by_seed, read_variants, render_page, write_report
 
-PAGE = """# What `{{ experiment }}` reaches in how many minutes
-
-**Data: {{ data }}. Text: {{ text }}.**
-Each row is a schedule of its own, from the first step to the end, trained once for each of its seeds; nothing else ran
-beside it. All read the same {{ tested }} test lines, which no training saw.
-
-![Character error rate by minutes of training](budgets.png)
-
-{{ table }}
-
-- **minutes**: of training, validation after each epoch included. **lines**: synthesized and learned from.
-- **CER**: greedy reading; in brackets the 95 % interval of a bootstrap over the lines. **case folded**: where `C` read
-  as `c` is no error.
-- **with the language model**: beam search with character n-grams of the training text, weighed on validation lines.
-- Of several seeds all are means, ± the standard deviation.
-
-Each training by itself:
-
-{{ trainings }}
-
-What they have otherwise than the experiment:
-
-{% for whose, changes in changed.items() -%}
-- {{ whose }}: `{{ changes }}`
-{% endfor %}
-Made by `python -m pipeline budgets` on {{ machine }}.
-"""
-
 
 def write_budgets(experiment: str, budgets: Mapping[str, Changes], settings: Mapping[str, Any], output: Path) -> None:
-    """Write budgets.csv, .md and .png and budgets_by_seed.csv of what the working folder has evaluated and decoded.
+    """Write budgets.csv, .md and .png and budgets_by_seed.csv from the results in the current folder.
 
-    `budgets` has what each training has otherwise than the others, by its name; `settings` are what all have otherwise
-    than the `experiment` of that name.
+    `budgets` are the changed settings by name of the variant. `settings` are those in which all variants differ from
+    `experiment`.
     """
     results = read_variants(budgets)
-    decodings, seen = [read_decoding(key) for key in budgets], [lines_seen(result) for result in results]
-    table, by_seed = budget_table(results, decodings, budgets, seen), seeds_table(results, decodings)
+    decodings, line_counts = [read_decoding(key) for key in budgets], [count_lines(result) for result in results]
+    table, by_seed = budget_table(results, decodings, budgets, line_counts), seeds_table(results, decodings)
     changed = {"all": settings, **{f"`{key}`": budgets[key] for key in table["experiment"]}}
     page = render_page(
-        PAGE,
+        "budgets",
         results,
         experiment=experiment,
-        trainings=markdown_table(shown_seeds(by_seed)),
-        changed={whose: describe_changes(changes) for whose, changes in changed.items() if changes},
-        table=markdown_table(shown(table)),
+        trainings=markdown_table(format_seeds(by_seed)),
+        changed={name: describe_changes(changes) for name, changes in changed.items() if changes},
+        table=markdown_table(format_table(table)),
     )
     write_report(output, "budgets", page, table, draw_budgets)
     write_table(by_seed, output / "budgets_by_seed.csv")
 
 
 def budget_table(
-    results: Sequence[Result], decodings: Sequence[Decoding], budgets: Mapping[str, Changes], seen: Sequence[int]
+    results: Sequence[Result], decodings: Sequence[Decoding], budgets: Mapping[str, Changes], line_counts: Sequence[int]
 ) -> pd.DataFrame:
-    """One row per result and its decoding, the shortest training first; rates as fractions, means over the seeds.
-
-    `seen` is how many lines each learned from.
-    """
+    """One row per result and its decoding, the shortest training first; rates are fractions, means over the seeds."""
     rates = resample_rates(results[0].texts, {result.key: list(result.by_seed.values()) for result in results})
     rows = []
-    for result, decoding, lines in zip(results, decodings, seen, strict=True):
+    for result, decoding, lines in zip(results, decodings, line_counts, strict=True):
         cer, beam = rates[result.key]["cer"], decoding.rates["prediction"]["cer"]
         rows.append(
             {
@@ -104,7 +73,7 @@ def budget_table(
 
 
 def seeds_table(results: Sequence[Result], decodings: Sequence[Decoding]) -> pd.DataFrame:
-    """One row per training, the shortest schedule first; rates as fractions."""
+    """One row per training, the shortest schedule first; rates are fractions."""
     both = sorted(zip(results, decodings, strict=True), key=lambda pair: pair[0].trained.mean)
     return pd.DataFrame(
         [
@@ -122,8 +91,8 @@ def seeds_table(results: Sequence[Result], decodings: Sequence[Decoding]) -> pd.
     )
 
 
-def lines_seen(result: Result) -> int:
-    """How many lines the training with the first seed learned from, each counted as often as it was."""
+def count_lines(result: Result) -> int:
+    """Count the lines of the first seed's training, over all its epochs."""
     _, training = read_experiment(result.key)
     if training.endless:
         per_epoch = training.endless.lines_per_epoch
@@ -132,8 +101,8 @@ def lines_seen(result: Result) -> int:
     return per_epoch * len(result.histories[result.seeds[0]])
 
 
-def shown(table: pd.DataFrame) -> pd.DataFrame:
-    """The table for the page, in percent."""
+def format_table(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of the page, in percent."""
     return pd.DataFrame(
         {
             "experiment": table["experiment"].map("`{}`".format),
@@ -146,8 +115,8 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def shown_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """The table of single trainings for the page, in percent."""
+def format_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    """The page's table of single trainings, in percent."""
     return pd.DataFrame(
         {
             "experiment": table["experiment"].map("`{}`".format),

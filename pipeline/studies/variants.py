@@ -1,4 +1,4 @@
-"""One experiment with other settings, several times over, in a workspace of its own that shares the project's cache."""
+"""Train variants of one experiment in their own workspace, which shares DVC's cache with the project."""
 
 import copy
 import subprocess
@@ -10,28 +10,28 @@ from typing import Any
 from pydantic import Field
 
 from pipeline.common.errors import InputError
-from pipeline.orchestration.workspace import fill_workspace
+from pipeline.orchestration.workspace import fill_workspace, repro
 from pipeline.settings.base import Settings
 from pipeline.settings.experiment import Seeds
 from pipeline.settings.messages import unknown_key
 from pipeline.settings.project import Key, check_project
 
 Changes = Mapping[str, Any]
-"""New values by key of the experiment, such as `training.batch_size`; one that is a block takes the block's place."""
+"""New values by key of the experiment, such as `training.batch_size`. A block as a value replaces the whole block."""
 
 
 class VariantsPlan(Settings):
-    """What a file of variants says of all of them."""
+    """The plan file of a study: what all its variants share."""
 
     experiment: Key
-    """Which of `params.yaml`."""
+    """A key of the section `experiments` of params.yaml."""
     seeds: Seeds
-    """Each variant is trained with each."""
+    """Each variant is trained with each of them."""
     settings: Changes = Field(default_factory=dict)
-    """What all of them have otherwise than the experiment."""
+    """Changes of all variants."""
 
     def variants(self, changes: Mapping[str, Changes]) -> dict[str, Changes]:
-        """All that each variant has otherwise, by its name, where `changes` is what it has besides `settings`."""
+        """All changes of each variant: `settings`, the seeds, and its own changes."""
         shared = {**self.settings, "training.seeds": self.seeds}
         return {name: {**shared, **own} for name, own in changes.items()}
 
@@ -39,17 +39,17 @@ class VariantsPlan(Settings):
 def variant_params(
     params: Mapping[str, Any], experiment: str, variants: Mapping[str, Changes], decoding: str | None = None
 ) -> dict[str, Any]:
-    """`params` with nothing but variants of an experiment, by name, and its data set of lines.
+    """Replace the experiments of `params` by variants of one of them; keep only its data set of lines.
 
-    With a `decoding`, a key of that section, each variant is also read by a beam search of its own name.
+    With a `decoding`, a key of that section, each variant also gets a beam search of the same name.
 
     Raises:
-        InputError: `params` are faulty, there is no such experiment or decoding, or a change makes it invalid.
+        InputError: `params` are not valid, there is no such experiment or decoding, or a change is not valid.
     """
     check_project(params)
-    original = _named(params["experiments"], "experiment", experiment)
-    search = None if decoding is None else _named(params["decoding"], "decoding", decoding)
-    experiments = {name: changed(original, changes) for name, changes in variants.items()}
+    original = _find(params["experiments"], "experiment", experiment)
+    search = None if decoding is None else _find(params["decoding"], "decoding", decoding)
+    experiments = {name: apply_changes(original, changes) for name, changes in variants.items()}
     planned = {
         **params,
         "lines": {original["lines"]: params["lines"][original["lines"]]},
@@ -60,14 +60,14 @@ def variant_params(
     return planned
 
 
-def changed(experiment: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
-    """A copy of an experiment's block with other values."""
+def apply_changes(experiment: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
+    """Copy an experiment's block and change its values."""
     result: dict[str, Any] = copy.deepcopy(dict(experiment))
     for path, value in changes.items():
         *blocks, key = path.split(".")
         block = result
         for name in blocks:
-            if not isinstance(block.get(name), dict):  # absent or null; anything else is refused when all is validated
+            if not isinstance(block.get(name), dict):  # absent or null; validation refuses anything else
                 block[name] = {}
             block = block[name]
         block[key] = value
@@ -75,24 +75,21 @@ def changed(experiment: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
 
 
 def train_variants(workspace: Path, planned: Mapping[str, Any], jobs: int | None) -> None:
-    """Bring what `planned` names up to date in the workspace, which goes on where it was ended.
+    """Train, evaluate and decode all experiments of `planned` in the workspace, unless they are up to date.
 
     Raises:
-        InputError: a training failed.
+        InputError: a stage failed.
     """
     project = Path.cwd()
     fill_workspace(project, workspace, locate_archives(planned, project))
     share_cache(project, workspace)
     stages = {"evaluate": planned["experiments"], "decode": planned["decoding"]}
     targets = [f"{stage}@{name}" for stage, names in stages.items() for name in names]
-    options = [] if jobs is None else ["--jobs", str(jobs)]
-    command = [sys.executable, "-m", "pipeline", "repro", *options, *targets]
-    if subprocess.run(command, cwd=workspace, check=False).returncode:
-        raise InputError(f"{workspace}: not all are trained, see above; the same command goes on")
+    repro(workspace, *([] if jobs is None else ["--jobs", str(jobs)]), *targets)
 
 
 def locate_archives(params: Mapping[str, Any], project: Path) -> dict[str, Any]:
-    """`params` with the paths of archives, which start at the project's root, for use in another folder."""
+    """Make the paths of archives, which start at the project's root, absolute."""
     located = dict(params)
     for section in ("emnist", "corpus"):
         archive = params[section]["archive"]
@@ -102,7 +99,7 @@ def locate_archives(params: Mapping[str, Any], project: Path) -> dict[str, Any]:
 
 
 def share_cache(project: Path, workspace: Path) -> None:
-    """Let DVC find in the workspace what it has made in the project: nothing is downloaded twice."""
+    """Let the workspace use the project's DVC cache: nothing is downloaded twice."""
     subprocess.run(
         [sys.executable, "-m", "dvc", "config", "--local", "cache.dir", str(project.absolute() / ".dvc" / "cache")],
         cwd=workspace,
@@ -110,7 +107,7 @@ def share_cache(project: Path, workspace: Path) -> None:
     )
 
 
-def _named(section: Mapping[str, Any], setting: str, key: str) -> Mapping[str, Any]:
+def _find(section: Mapping[str, Any], setting: str, key: str) -> Mapping[str, Any]:
     if key not in section:
         raise InputError(unknown_key(f"{setting}: {key}", key, list(section)))
     block: Mapping[str, Any] = section[key]

@@ -1,4 +1,4 @@
-"""What the reports on variants of an experiment have in common."""
+"""What the reports on variants of an experiment share."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import StrictUndefined, Template
 
 from pipeline.common import paths
 from pipeline.common.files import write_text
@@ -17,13 +16,14 @@ from pipeline.report.figures.curves import ran_on
 from pipeline.report.pages.comparison import write_table
 from pipeline.settings.base import read_section
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
+from pipeline.studies.pages import render_template
 
 
 def read_variants(keys: Iterable[str]) -> list[Result]:
-    """What was evaluated in the working folder.
+    """Read the results of evaluated experiments in the current folder.
 
     Raises:
-        InputError: a file is absent or damaged, or they did not read the same lines.
+        InputError: a file is absent or damaged, or the experiments have different test lines.
     """
     results = [read_result(key, read_section(ExperimentSettings, "experiments", key)) for key in keys]
     for result in results:
@@ -32,28 +32,28 @@ def read_variants(keys: Iterable[str]) -> list[Result]:
 
 
 def rates_by_seed(result: Result) -> dict[int, dict[str, float]]:
-    """What the model of each seed reached, as fractions."""
+    """The error rates of the model of each seed, as fractions."""
     return {seed: measured_rates(result.texts, readings) for seed, readings in result.by_seed.items()}
 
 
-def render_page(template: str, results: Sequence[Result], **fields: object) -> str:
-    """The page with `fields`, and with where data and results came from."""
+def render_page(name: str, results: Sequence[Result], **fields: object) -> str:
+    """Fill in a page with `fields`, and with the sources of the data and the machine of the trainings."""
     first, shared = results[0], read_section(TrainingSettings, "training")
     attributes = read_attributes(paths.lines(first.experiment.lines))
-    page: str = Template(template, undefined=StrictUndefined, keep_trailing_newline=True).render(
+    return render_template(
+        name,
         data=attributes["data"],
         text=attributes["corpus"],
         tested=f"{len(first.texts):,}",
         machine=" and ".join(dict.fromkeys(ran_on(result, shared) for result in results)),
         **fields,
     )
-    return page
 
 
 def write_report(
     output: Path, name: str, page: str, table: pd.DataFrame, draw: Callable[[Path, pd.DataFrame], None]
 ) -> None:
-    """Write `name`.csv, .md and .png, the picture of the table by `draw`."""
+    """Write `name`.csv, .md and .png; `draw` makes the picture from the table."""
     write_table(table, output / f"{name}.csv")
     write_text(output / f"{name}.md", page)
     draw(output / f"{name}.png", table)
@@ -61,5 +61,5 @@ def write_report(
 
 
 def describe_changes(changes: Mapping[str, Any]) -> str:
-    """Keys and values in YAML's words."""
+    """Keys and values as in YAML."""
     return ", ".join(f"{key}: {json.dumps(value)}" for key, value in changes.items())

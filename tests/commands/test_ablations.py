@@ -18,11 +18,8 @@ from pipeline.studies.variants_report import describe_changes
 from tests.imports import ROOT
 from tests.projects import profile_params
 
-SHIPPED = {
-    ROOT / "docs/ablations.yaml": ROOT / "reports/ablations.md",
-    ROOT / "docs/ablations_models.yaml": ROOT / "reports/models/ablations.md",
-}
-"""Plans and the reports made by them."""
+SHIPPED = [ROOT / "reports/studies" / name / "plan.yaml" for name in ("ablations", "ablations_models")]
+"""Plans; the report of each is beside it."""
 
 
 def plan(**keys: Any) -> Plan:
@@ -60,9 +57,9 @@ def test_a_shipped_plan_is_valid_and_changes_one_thing_or_two_that_stand_alone_t
         assert all({key: value} in alone for key, value in changes.items())
 
 
-@pytest.mark.parametrize(("path", "report"), SHIPPED.items())
-def test_a_committed_report_is_of_its_shipped_plan(path: Path, report: Path) -> None:
-    shipped = read_plan(path)
+@pytest.mark.parametrize("path", SHIPPED)
+def test_a_committed_report_is_of_its_shipped_plan(path: Path) -> None:
+    shipped, report = read_plan(path), path.parent / "ablations.md"
     table = pd.read_csv(report.with_suffix(".csv"), keep_default_na=False)
     assert dict(zip(table["experiment"], table["changed"], strict=True)) == {
         "base": "",
@@ -81,7 +78,7 @@ def test_a_committed_report_is_of_its_shipped_plan(path: Path, report: Path) -> 
         ({"seeds": [1, 1]}, "seeds: must name each seed once"),
         ({"changes": {}}, "changes: "),
         ({"changes": {"Wide!": {}}}, "changes.Wide!"),
-        ({"changes": {"base": {}}}, "changes.base: is the name of what nothing is changed of; call it otherwise"),
+        ({"changes": {"base": {}}}, "base: `base` is reserved for the unchanged experiment; rename this change"),
         ({"changes": ...}, "changes: "),
         ({"change": {}}, "change: unknown; did you mean changes?"),
     ],
@@ -114,19 +111,21 @@ def test_a_whole_plan_on_tiny_data(tmp_path: Path) -> None:
     """The real command, in a project that has made its characters already."""
     fill_workspace(ROOT, tmp_path / "project", profile_params("tiny"))
     project = tmp_path / "project"
-    write(project / "plan.yaml", settings={"training.learning_rate": 0.01}, changes={"small": {"model.conv_dim": 2}})
-    plan_command = [sys.executable, "-m", "pipeline", "ablations", "plan.yaml", "--jobs", "2"]
+    (project / "mine").mkdir()
+    changes = {"small": {"model.conv_dim": 2}}
+    write(project / "mine/plan.yaml", settings={"training.learning_rate": 0.01}, changes=changes)
+    plan_command = [sys.executable, "-m", "pipeline", "ablations", "mine/plan.yaml", "--jobs", "2"]
     for command in ([sys.executable, "-m", "dvc", "repro", "--quiet", "download"], plan_command):
         done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-    assert "ablations: see " in done.stdout
+    assert "/mine/ablations.md" in done.stdout.split("ablations: see ")[1]
     assert "download: " not in done.stdout  # it came from the project's cache
-    table = pd.read_csv(project / "reports/ablations.csv", keep_default_na=False)
+    table = pd.read_csv(project / "mine/ablations.csv", keep_default_na=False)
     assert table["experiment"].tolist() == ["base", "small"]
     assert table["changed"].tolist() == ["", "model.conv_dim: 2"]
     assert {"seed_1", "seed_2"} <= set(table)
-    assert sorted(path.name for path in (project / "reports").iterdir()) == [
-        f"ablations.{x}" for x in ("csv", "md", "png")
-    ]
-    Image.open(project / "reports/ablations.png").verify()
+    made = sorted(path.name for path in (project / "mine").iterdir())
+    assert made == ["ablations.csv", "ablations.md", "ablations.png", "plan.yaml"]
+    Image.open(project / "mine/ablations.png").verify()
     assert not (project / "models").exists()
+    assert not (project / "reports").exists()

@@ -14,13 +14,13 @@ from pipeline.commands.budgets import Plan, planned_params, read_plan
 from pipeline.common.errors import InputError
 from pipeline.orchestration.workspace import fill_workspace
 from pipeline.settings.base import read_params
-from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, training_of
+from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, merge_training
 from pipeline.studies.variants_report import describe_changes
 from tests.imports import ROOT
 from tests.projects import profile_params
 
-SHIPPED = {"docs/budgets.yaml": "reports", "docs/budgets_lstm.yaml": "reports/lstm"}
-"""Plans, and where the report of each is."""
+SHIPPED = [ROOT / "reports/studies" / name / "plan.yaml" for name in ("budgets", "budgets_lstm")]
+"""Plans; the report of each is beside it."""
 KEYS: dict[str, Any] = {
     "experiment": "cnn_ctc_variable",
     "decoding": "cnn_ctc_variable_beam",
@@ -61,21 +61,21 @@ def test_a_faulty_plan_is_refused_by_name(keys: dict[str, Any], message: str, tm
 
 
 @pytest.mark.parametrize("plan", SHIPPED)
-def test_the_shipped_budgets_differ_in_the_lines_that_they_learn_from(plan: str) -> None:
+def test_the_shipped_budgets_differ_in_the_lines_that_they_learn_from(plan: Path) -> None:
     params = read_params(ROOT / "params.yaml")
     seen = set()
-    made = planned_params(params, read_plan(ROOT / plan))["experiments"]
+    made = planned_params(params, read_plan(plan))["experiments"]
     for block in made.values():
         experiment = ExperimentSettings.model_validate(block)
-        training = TrainingSettings.model_validate(training_of(experiment, params["training"]))
+        training = TrainingSettings.model_validate(merge_training(experiment, params["training"]))
         assert training.endless is not None
         seen.add(training.max_epochs * training.endless.lines_per_epoch)
     assert len(seen) == len(made)
 
 
-@pytest.mark.parametrize(("plan", "folder"), SHIPPED.items())
-def test_the_committed_report_is_of_the_shipped_plan(plan: str, folder: str) -> None:
-    shipped, report = read_plan(ROOT / plan), ROOT / folder / "budgets.md"
+@pytest.mark.parametrize("plan", SHIPPED)
+def test_the_committed_report_is_of_the_shipped_plan(plan: Path) -> None:
+    shipped, report = read_plan(plan), plan.parent / "budgets.md"
     table = pd.read_csv(report.with_suffix(".csv"), keep_default_na=False)
     assert dict(zip(table["experiment"], table["settings"], strict=True)) == {
         name: describe_changes(changes) for name, changes in shipped.budgets.items()
@@ -91,19 +91,19 @@ def test_a_whole_plan_on_tiny_data(tmp_path: Path) -> None:
     fill_workspace(ROOT, project, profile_params("tiny"))
     budgets = {"only": {"training.max_epochs": 2, "training.endless.lines_per_epoch": 30}}
     write(project / "plan.yaml", seeds=[2, 1], budgets=budgets)
-    command = [sys.executable, "-m", "pipeline", "budgets", "plan.yaml"]
+    command = [sys.executable, "-m", "pipeline", "budgets", "plan.yaml", "--output", "elsewhere"]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "budgets: see " in done.stdout
-    (row,) = pd.read_csv(project / "reports/budgets.csv").to_dict("records")
+    (row,) = pd.read_csv(project / "elsewhere/budgets.csv").to_dict("records")
     assert (row["experiment"], row["lines"]) == ("only", 60)
-    trainings = pd.read_csv(project / "reports/budgets_by_seed.csv")
+    trainings = pd.read_csv(project / "elsewhere/budgets_by_seed.csv")
     assert list(zip(trainings["experiment"], trainings["seed"], strict=True)) == [("only", 2), ("only", 1)]
     for rate in ("test_cer", "test_cer_folded", "test_cer_beam"):
         assert row[rate] == pytest.approx(trainings[rate].mean(), abs=1e-6)
     assert 0 < row["test_cer_beam"] < 2
-    made = sorted(path.name for path in (project / "reports").iterdir())
+    made = sorted(path.name for path in (project / "elsewhere").iterdir())
     assert made == ["budgets.csv", "budgets.md", "budgets.png", "budgets_by_seed.csv"]
-    assert f"- `only`: `{describe_changes(budgets['only'])}`\n" in (project / "reports/budgets.md").read_text()
-    Image.open(project / "reports/budgets.png").verify()
+    assert f"- `only`: `{describe_changes(budgets['only'])}`\n" in (project / "elsewhere/budgets.md").read_text()
+    Image.open(project / "elsewhere/budgets.png").verify()
     assert not (project / "models").exists()

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from pipeline.commands.plot_augmentation import COPIES, SHOWN, run, varied_rows
+from pipeline.commands.plot_augmentation import COPIES, SHOWN, augment_characters, main
 from pipeline.common.errors import InputError
 from pipeline.common.splits import SPLITS
 from pipeline.data.storage.characters import write_characters
@@ -17,22 +17,22 @@ from tests.tiny import tiny_characters
 SOME = AugmentationSettings.model_validate({"character": {"rotation": 10.0}, "warp": 0.5})
 
 
-def rows_of(settings: AugmentationSettings, seed: int = 0) -> np.ndarray:
-    return varied_rows(tiny_characters(), settings, "AN", 3, np.random.default_rng(seed))
+def make_rows(settings: AugmentationSettings, seed: int = 0) -> np.ndarray:
+    return augment_characters(tiny_characters(), settings, "AN", 3, np.random.default_rng(seed))
 
 
 def test_each_row_is_a_training_character_and_what_is_made_of_it() -> None:
-    rows = rows_of(SOME)
+    rows = make_rows(SOME)
     assert rows.shape == (2, 4, 28, 28)
     known = {image.tobytes() for image in tiny_characters().images}
     assert all(row[0].tobytes() in known for row in rows)
     assert len({image.tobytes() for image in rows.reshape(-1, 28, 28)}) == 8
-    assert np.array_equal(rows, rows_of(SOME))
-    assert not np.array_equal(rows, rows_of(SOME, seed=1))
+    assert np.array_equal(rows, make_rows(SOME))
+    assert not np.array_equal(rows, make_rows(SOME, seed=1))
 
 
 def test_without_variety_all_are_as_they_are() -> None:
-    rows = rows_of(AugmentationSettings())
+    rows = make_rows(AugmentationSettings())
     assert (rows == rows[:, :1]).all()
 
 
@@ -46,17 +46,18 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return made
 
 
-def test_the_command_draws_what_the_settings_say(params: dict[str, Any]) -> None:
+def test_the_command_draws_what_the_settings_say(params: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     training = {"endless": {"lines_per_epoch": 10, "variety": {"warp": 0.5}}}
     params["experiments"]["cnn_ctc_variable"]["training"] = training
     YAML().dump(params, Path("params.yaml"))
-    run("cnn_ctc_variable", Path("characters.h5"), Path("variety.png"), seed=0)
-    with Image.open("variety.png") as picture:
+    main("cnn_ctc_variable", Path("characters.h5"), Path("augmentation.png"), seed=0)
+    assert capsys.readouterr().out == "plot_augmentation: see augmentation.png\n"
+    with Image.open("augmentation.png") as picture:
         assert picture.width > COPIES / len(SHOWN) * picture.height
 
 
 @pytest.mark.usefixtures("params")
 def test_an_experiment_without_variety_is_refused() -> None:
     with pytest.raises(InputError, match=r"cnn_ctc_variable\.training\.endless\.variety: not set"):
-        run("cnn_ctc_variable", Path("characters.h5"), Path("variety.png"), seed=0)
-    assert not Path("variety.png").exists()
+        main("cnn_ctc_variable", Path("characters.h5"), Path("augmentation.png"), seed=0)
+    assert not Path("augmentation.png").exists()

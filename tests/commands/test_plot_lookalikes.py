@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.commands.plot_lookalikes import SHOWN, compared_letters, most_compared
+from pipeline.commands.plot_lookalikes import SHOWN, attended_letters, strongest_letters
 from pipeline.data.storage.lines import Lines
 from pipeline.inference.batches import predict_images
 from pipeline.models.checkpoint import RecognizerSettings, save_checkpoint
@@ -42,9 +42,9 @@ def test_letters_at_the_beginning_of_words_with_all_their_weights() -> None:
     assert isinstance(model, LineResNetLookalikes)
     some = 0
     for image, text, width in zip(lines.images, lines.texts, lines.widths.tolist(), strict=True):
-        found = list(compared_letters(recognizer, image[:, :width], text))
+        found = list(attended_letters(recognizer, image[:, :width], text))
         begins = [n for n, c in enumerate(text) if c.isalpha() and (n == 0 or text[n - 1] == " ")]
-        assert [one.place for one in found] == begins
+        assert [one.position for one in found] == begins
         some += len(found)
         with torch.inference_mode():
             looks = model.line_resnet(to_pixels(torch.from_numpy(image[None, :, :width].copy())))
@@ -59,13 +59,13 @@ def test_letters_at_the_beginning_of_words_with_all_their_weights() -> None:
 def test_lines_that_are_misread_are_left_out() -> None:
     _, recognizer, lines = made()
     width = int(lines.widths[0])
-    assert not list(compared_letters(recognizer, lines.images[0][:, :width], lines.texts[0] + "x"))
+    assert not list(attended_letters(recognizer, lines.images[0][:, :width], lines.texts[0] + "x"))
 
 
 def test_each_letter_is_shown_once_the_strongest_first() -> None:
     _, recognizer, lines = made()
-    shown = most_compared(recognizer, lines)
-    letters = [found.text[found.place].casefold() for found in shown]
+    shown = strongest_letters(recognizer, lines)
+    letters = [found.text[found.position].casefold() for found in shown]
     assert 0 < len(letters) == len(set(letters)) <= SHOWN
     strengths = [found.strength for found in shown]
     assert strengths == sorted(strengths, reverse=True)
@@ -82,6 +82,7 @@ def test_the_command_draws_a_picture(tmp_path: Path) -> None:
     write_lines(tmp_path / "lines.h5", lines)
     done = command(tmp_path / "model.ckpt", tmp_path / "lines.h5", tmp_path / "made.png")
     assert done.returncode == 0, done.stderr
+    assert done.stdout == f"plot_lookalikes: see {tmp_path / 'made.png'}\n"
     with Image.open(tmp_path / "made.png") as picture:
         assert len(np.unique(np.asarray(picture.convert("L")))) > 10
 

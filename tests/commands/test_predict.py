@@ -1,4 +1,3 @@
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.commands import predict
+from pipeline.__main__ import main
 from pipeline.common.errors import exit_on_input_error
 from pipeline.inference.batches import load_recognizer, predict_images
 from pipeline.models.checkpoint import save_checkpoint
@@ -29,24 +28,22 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
-    monkeypatch.setattr(sys, "argv", ["predict", *arguments])
-    exit_on_input_error(predict.main)
+def run(*arguments: str) -> None:
+    exit_on_input_error(lambda: main(["predict", *arguments]))
 
 
-def test_a_picture_is_read_as_the_line_that_it_shows(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_picture_is_read_as_the_line_that_it_shows(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = tiny_lines(["hi B"])
     (expected,) = predict_images(
         load_recognizer(folder / "own.ckpt"), [np.asarray(lines.images[0, :, : lines.widths[0]])]
     )
-    run(monkeypatch, "--model", "own.ckpt", "light.png")
+    run("--model", "own.ckpt", "light.png")
     assert capsys.readouterr().out == f"{expected}\n"
-    run(monkeypatch, "--model", "own.ckpt", "light.png", "dark.png")
+    run("--model", "own.ckpt", "light.png", "dark.png")
     assert capsys.readouterr().out == f"light.png: {expected}\ndark.png: {expected}\n"
 
 
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -56,15 +53,9 @@ def test_a_picture_is_read_as_the_line_that_it_shows(
         (("light.png",), "models:/emnist-lines@best: no model has this name"),
     ],
 )
-def test_trouble_is_one_line(
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    arguments: tuple[str, ...],
-    reason: str,
-) -> None:
+def test_trouble_is_one_line(arguments: tuple[str, ...], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as error:
-        run(monkeypatch, *arguments)
+        run(*arguments)
     assert error.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: {reason}")

@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 from pipeline.commands import search as module
-from pipeline.commands.search import Choices, Range, Value, measure_by_dvc, parent_run, read_space, search
+from pipeline.commands.search import Choices, Range, Value, ensure_parent_run, measure_by_dvc, read_space, search
 from pipeline.common.errors import InputError
 from pipeline.settings.base import read_params
 from pipeline.settings.project import check_project
@@ -67,8 +67,8 @@ def test_a_trial_is_a_dvc_experiment_and_a_child_in_mlflow(tmp_path: Path, monke
                 run.log_epoch(epoch, {"val_cer": cer})
 
     store = open_store()
-    parent = parent_run(store, "search-own")
-    assert parent_run(store, "search-own") == parent
+    parent = ensure_parent_run(store, "search-own")
+    assert ensure_parent_run(store, "search-own") == parent
     monkeypatch.setattr(module, "_dvc", train)
     values: dict[str, Value] = {"training.learning_rate": 0.01, "model.name": "x"}
     assert measure_by_dvc("own", store, parent)("search-own-0", values) == 0.25
@@ -92,7 +92,7 @@ def test_a_space_is_read_and_checked(tmp_path: Path) -> None:
 
 def test_the_shipped_space_is_of_keys_that_there_are() -> None:
     params = read_params(ROOT / "params.yaml")
-    for setting, space in read_space(ROOT / "docs/search.yaml").items():
+    for setting, space in read_space(ROOT / "reports/studies/search/space.yaml").items():
         *parents, key = setting.split(".")
         block = params["experiments"]["resnet_lstm_ctc_variable_short"]
         for parent in parents:

@@ -18,11 +18,11 @@ from pipeline.studies.ablations_report import (
     LOWER,
     Spread,
     ablation_table,
+    cer_by_seed,
     draw_ablations,
+    format_table,
+    half_interval,
     pooled_spread,
-    reach_of_difference,
-    seed_rates,
-    shown,
 )
 from tests.report.results import make_result
 
@@ -55,9 +55,9 @@ def test_one_seed_each_has_no_spread() -> None:
         pooled_spread([[1.0], [2.0]])
 
 
-def test_the_reach_by_hand() -> None:
+def test_the_half_interval_by_hand() -> None:
     # The 97.5 % quantile with 4 degrees of freedom is 2.776, as tables have it.
-    assert reach_of_difference(Spread(0.03, 4), 2, 0.04) == pytest.approx(2.776 * 0.05, rel=1e-3)
+    assert half_interval(Spread(0.03, 4), 2, 0.04) == pytest.approx(2.776 * 0.05, rel=1e-3)
 
 
 @pytest.mark.parametrize(("groups", "seeds"), [(2, 2), (10, 2), (3, 4)])
@@ -66,13 +66,13 @@ def test_true_differences_lie_within_95_times_of_100(groups: int, seeds: int) ->
     within = 0
     for _ in range(3000):
         rates = rng.normal(0.05, 0.002, size=(groups, seeds))
-        reach = reach_of_difference(pooled_spread(rates.tolist()), seeds, 0.0)
-        within += abs(rates[1].mean() - rates[0].mean()) <= reach
+        half = half_interval(pooled_spread(rates.tolist()), seeds, 0.0)
+        within += abs(rates[1].mean() - rates[0].mean()) <= half
     assert within / 3000 == pytest.approx(0.95, abs=0.015)
 
 
 def test_the_rates_of_each_seed() -> None:
-    assert [seed_rates(one) for one in RESULTS] == [[0.0, 0.1], [0.2, 0.3]]
+    assert [cer_by_seed(one) for one in RESULTS] == [[0.0, 0.1], [0.2, 0.3]]
 
 
 def make_table() -> pd.DataFrame:
@@ -98,16 +98,16 @@ def test_the_table() -> None:
     assert (small["changed"], small["test_cer"]) == ("model.conv_dim: 2", 0.25)
     assert small["difference"] == pytest.approx(0.2)
     assert (small["seed_42"], small["seed_43"]) == (0.2, 0.3)
-    reach = small["high"] - small["difference"]
-    assert reach == pytest.approx(small["difference"] - small["low"])
+    half = small["high"] - small["difference"]
+    assert half == pytest.approx(small["difference"] - small["low"])
     # The first line is worse by 1.5 of 5 characters and the second by 0.5; a quarter of the resamples has either alone.
     lines_error = (0.3 - 0.1) / (2 * 1.959964)
-    assert reach == pytest.approx(2.364624 * math.hypot(0.02, lines_error), rel=1e-5)
+    assert half == pytest.approx(2.364624 * math.hypot(0.02, lines_error), rel=1e-5)
 
 
 def test_the_table_as_it_is_shown() -> None:
     table = make_table().assign(low=0.12, high=0.48)
-    base, small = shown(table).to_dict("records")
+    base, small = format_table(table).to_dict("records")
     assert list(base.values()) == ["`base`", "", "5.00 %", "5.00 %", "", "1.5"]
     assert list(small.values()) == [
         "`small`",

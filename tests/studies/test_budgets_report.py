@@ -17,7 +17,7 @@ from pipeline.report.analysis.results import Result
 from pipeline.report.pages.decoding import Decoding
 from pipeline.runtime.timings import Timing
 from pipeline.studies.budgets_chart import CURVES, draw_budgets
-from pipeline.studies.budgets_report import budget_table, lines_seen, seeds_table, shown, shown_seeds
+from pipeline.studies.budgets_report import budget_table, count_lines, format_seeds, format_table, seeds_table
 from tests.projects import profile_params
 from tests.report.results import make_result
 
@@ -73,7 +73,7 @@ def test_the_rates_by_hand() -> None:
 
 
 def test_the_table_as_it_is_shown() -> None:
-    short, long = shown(make_table()).to_dict("records")
+    short, long = format_table(make_table()).to_dict("records")
     assert list(short.values()) == [
         *("`short`", "10", "1.0"),
         *("20.00 % (0.0–40.0)", "20.00 %", "10.00 % (0.0–20.0)"),
@@ -94,7 +94,7 @@ def test_each_training_has_a_row_of_its_own() -> None:
         "test_cer_folded": pytest.approx([0.2, 0.0, 0.3]),
         "test_cer_beam": pytest.approx([0.1, 0.0, 0.3]),
     }
-    assert shown_seeds(table).to_dict("records")[2] == {
+    assert format_seeds(table).to_dict("records")[2] == {
         "experiment": "`long`",
         "seed": 43,
         "minutes": "1.5",
@@ -124,4 +124,4 @@ def test_lines_count_as_often_as_they_were_learned_from(
     epochs = 3
     history = {"epoch": list(range(epochs)), "val_loss": [1.0] * epochs}
     read = make_result(TEXTS, TEXTS, lines="variable", history=history)
-    assert lines_seen(read) == epochs * (per_epoch or params["lines"]["variable"]["train"])
+    assert count_lines(read) == epochs * (per_epoch or params["lines"]["variable"]["train"])

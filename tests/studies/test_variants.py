@@ -9,7 +9,7 @@ import pytest
 from pipeline.common.errors import InputError
 from pipeline.settings.base import read_params
 from pipeline.studies import variants as module
-from pipeline.studies.variants import changed, locate_archives, train_variants, variant_params
+from pipeline.studies.variants import apply_changes, locate_archives, train_variants, variant_params
 from tests.imports import ROOT
 
 BLOCK: dict[str, Any] = {"lines": "variable", "model": {"name": "x", "dropout": 0.5}, "training": {"seeds": [1]}}
@@ -18,7 +18,7 @@ PARAMS = read_params(ROOT / "params.yaml")
 
 def test_changes_are_laid_over_a_copy_key_by_key() -> None:
     changes = {"model.dropout": 0.0, "training.endless.variety": {}, "training.trainer.devices": 2}
-    assert changed(BLOCK, changes) == {
+    assert apply_changes(BLOCK, changes) == {
         "lines": "variable",
         "model": {"name": "x", "dropout": 0.0},
         "training": {"seeds": [1], "endless": {"variety": {}}, "trainer": {"devices": 2}},
@@ -28,13 +28,16 @@ def test_changes_are_laid_over_a_copy_key_by_key() -> None:
 
 @pytest.mark.parametrize("none", [{}, {"endless": None}])
 def test_a_key_can_lie_in_a_block_that_is_not_there(none: dict[str, Any]) -> None:
-    made = changed({"training": none}, {"training.endless.lines_per_epoch": 10})
+    made = apply_changes({"training": none}, {"training.endless.lines_per_epoch": 10})
     assert made == {"training": {"endless": {"lines_per_epoch": 10}}}
 
 
 def test_a_block_takes_the_place_of_a_block() -> None:
-    assert changed(BLOCK, {"model": {"name": "y"}})["model"] == {"name": "y"}
-    assert changed(BLOCK, {"model": {"name": "y"}, "model.dropout": 0.25})["model"] == {"name": "y", "dropout": 0.25}
+    assert apply_changes(BLOCK, {"model": {"name": "y"}})["model"] == {"name": "y"}
+    assert apply_changes(BLOCK, {"model": {"name": "y"}, "model.dropout": 0.25})["model"] == {
+        "name": "y",
+        "dropout": 0.25,
+    }
 
 
 @pytest.mark.parametrize(
@@ -106,7 +109,7 @@ def test_trainings_that_failed_end_it_with_what_to_do(tmp_path: Path, monkeypatc
         monkeypatch.setattr(module, name, lambda *_: None)
     monkeypatch.setattr(module.subprocess, "run", fail)
     planned = variant_params(PARAMS, "cnn_ctc_variable", {"a": {}, "b": {}}, "cnn_ctc_variable_beam")
-    with pytest.raises(InputError, match="build/x: not all are trained, see above; the same command goes on"):
+    with pytest.raises(InputError, match="build/x: a stage failed, see above; the same command goes on from there"):
         train_variants(Path("build/x"), planned, 3)
     targets = ["evaluate@a", "evaluate@b", "decode@a", "decode@b"]
     assert commands == [["-m", "pipeline", "repro", "--jobs", "3", *targets]]
