@@ -62,7 +62,7 @@ def attended_letters(recognizer: Recognizer, image: NDArray[np.uint8], text: str
     assert isinstance(model, LineResNetLookalikes)
     lengths = recognizer.objective.lengths(model.windows, [image.shape[1]])
     looks = model.line_resnet(to_pixels(torch.from_numpy(image[None].copy())), lengths)
-    logits = model.read_on(looks, lengths)
+    logits = model.head(looks, lengths)
     if vocabulary.decode_rows(recognizer.objective.decode(logits, lengths).numpy()) != [text]:
         return
     weights = model.lookalikes.weights(looks, None)[0]

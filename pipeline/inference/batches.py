@@ -27,7 +27,7 @@ def predict_all(
     classes = torch.empty((len(lines), recognizer.objective.max_length), dtype=torch.int64)
 
     def predict(indices: list[int], batch: Batch) -> None:
-        predictions, classes[indices] = recognizer.read(batch.images, batch.widths)
+        predictions, classes[indices] = recognizer.predict(batch.images, batch.widths)
         for index, text in zip(indices, predictions, strict=True):
             texts[index] = text
 
@@ -67,7 +67,7 @@ def predict_images(recognizer: Recognizer, images: NDArray[np.uint8] | Sequence[
             raise InputError(
                 f"image {number}: expected (28, W) uint8 with ink bright on dark, got {image.shape} {image.dtype}"
             )
-        texts += recognizer.read(torch.from_numpy(image[None].copy()), [image.shape[1]])[0]
+        texts += recognizer.predict(torch.from_numpy(image[None].copy()), [image.shape[1]])[0]
     return texts
 
 

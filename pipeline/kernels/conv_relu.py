@@ -1,8 +1,7 @@
-"""Convolutions with a ReLU after each, as one function on a CPU, where memory is what they wait for.
+"""Convolutions with a ReLU after each as one function on a CPU, where memory is the bottleneck.
 
-PyTorch runs a ReLU as a pass of its own over what a convolution wrote, forward and backward. oneDNN rectifies numbers
-before it writes them, and nobody but this function sees a gradient between two layers, so that it is masked in place.
-A NaN becomes 0, forward.
+PyTorch runs a ReLU as a separate pass over the convolution's output, forward and backward. Here oneDNN applies it
+before it writes the output, and the gradient between two layers, which nothing else sees, is masked in place.
 """
 
 from collections.abc import Sequence
@@ -11,85 +10,76 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pipeline.kernels.arithmetic import arithmetic_type
-from pipeline.kernels.conv_backward import gradients_of_conv
-from pipeline.kernels.int_views import where_positive
-from pipeline.kernels.relu import ReLU, rectify_
-
-FUSED = "relu"
-"""What oneDNN is to do with each number of a convolution, as PyTorch's compiler asks for it."""
+from pipeline.kernels.conv_backward import conv_backward
+from pipeline.kernels.int_views import compute_dtype, relu_backward
+from pipeline.kernels.relu import relu_
 
 
-class RectifiedConvs(nn.Sequential):
-    """`convs`, and after each a ReLU. Hooks of the ReLUs, and on a CPU of any layer, are not called."""
-
-    def __init__(self, *convs: nn.Conv2d) -> None:
-        super().__init__(*(layer for conv in convs for layer in (conv, ReLU())))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Images (N, C, H, W) to those of the last convolution."""
-        return rectified_convs(images, [layer for layer in self if isinstance(layer, nn.Conv2d)])
+def applies(images: Tensor) -> bool:
+    """Whether `conv_relu` can compute `images`: on a CPU, in any floating-point dtype."""
+    return images.device.type == "cpu"
 
 
-def rectified_convs(images: Tensor, convs: Sequence[nn.Conv2d]) -> Tensor:
-    """`images` through `convs`, which have biases, with a ReLU after each; autocast is heeded."""
-    if images.device.type != "cpu":
-        for conv in convs:
-            images = nn.functional.relu(conv(images), inplace=True)
-        return images
-    images = images.to(arithmetic_type(images))
-    if not torch.is_grad_enabled():
-        for conv in convs:
-            weight, bias = (parameter.to(images.dtype) for parameter in conv.parameters())
-            images = _rectified(images, weight, bias, conv)
-        return images
+def conv_relu(images: Tensor, convs: Sequence[nn.Conv2d]) -> Tensor:
+    """Apply `convs`, which have biases, to `images` (N, C, H, W), with a ReLU after each; autocast applies.
+
+    Module hooks are not called. NaN becomes 0 in the forward pass.
+    """
+    images = images.to(compute_dtype(images))
     parameters = [parameter for conv in convs for parameter in conv.parameters()]
-    rectified: Tensor = _RectifiedConvs.apply(convs, images, *parameters)  # type: ignore[no-untyped-call]
-    return rectified
+    if torch.is_grad_enabled():
+        output: Tensor = _ConvReLU.apply(convs, images, *parameters)  # type: ignore[no-untyped-call]
+        return output
+    for conv in convs:
+        weight, bias = (parameter.to(images.dtype) for parameter in conv.parameters())
+        images = _fused(images, weight, bias, conv)
+    return images
 
 
-class _RectifiedConvs(torch.autograd.Function):
-    """Of images (N, C, H, W) and each convolution's weight and bias, of any type; all is computed in the images'."""
+class _ConvReLU(torch.autograd.Function):
+    """Takes images (N, C, H, W) and each convolution's weight and bias; computes in the images' dtype."""
 
     @staticmethod
     def forward(ctx: Any, convs: Sequence[nn.Conv2d], images: Tensor, *parameters: Tensor) -> Tensor:
         cast = [parameter.to(images.dtype) for parameter in parameters]
-        kept = [images]
+        activations = [images]
         for conv, weight, bias in zip(convs, cast[::2], cast[1::2], strict=True):
-            kept.append(_rectified(kept[-1], weight, bias, conv))
+            activations.append(_fused(activations[-1], weight, bias, conv))
         ctx.convs = convs
-        ctx.save_for_backward(*kept, *cast[::2])
-        return kept[-1]
+        ctx.save_for_backward(*activations, *cast[::2])
+        return activations[-1]
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        kept, weights = ctx.saved_tensors[: len(ctx.convs) + 1], ctx.saved_tensors[len(ctx.convs) + 1 :]
-        gradient = where_positive(gradient, kept[-1])
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        layers = len(ctx.convs)
+        activations, weights = ctx.saved_tensors[: layers + 1], ctx.saved_tensors[layers + 1 :]
+        gradient = relu_backward(grad_output, activations[-1])
         gradients: list[Tensor | None] = []
-        for place in reversed(range(len(ctx.convs))):
-            wanted = (place > 0 or ctx.needs_input_grad[1], *ctx.needs_input_grad[2 * place + 2 : 2 * place + 4])
-            of_images, *of_parameters = gradients_of_conv(
-                gradient, kept[place], weights[place], ctx.convs[place], wanted
+        for layer in reversed(range(layers)):
+            output_mask = (layer > 0 or ctx.needs_input_grad[1], *ctx.needs_input_grad[2 * layer + 2 : 2 * layer + 4])
+            grad_input, *grad_parameters = conv_backward(
+                gradient, activations[layer], weights[layer], ctx.convs[layer], output_mask
             )
-            gradients = [*of_parameters, *gradients]
-            if place:
-                gradient = where_positive(of_images, kept[place], of_images)
-        return None, of_images, *gradients
+            gradients = [*grad_parameters, *gradients]
+            if layer:
+                gradient = relu_backward(grad_input, activations[layer], out=grad_input)
+        return None, grad_input, *gradients
 
 
-def _rectified(images: Tensor, weight: Tensor, bias: Tensor, conv: nn.Conv2d) -> Tensor:
-    """What `conv`, with these weights, makes of `images`, rectified."""
+def _fused(images: Tensor, weight: Tensor, bias: Tensor, conv: nn.Conv2d) -> Tensor:
+    """`relu(conv(images))` with these parameters."""
     stride, padding = conv.stride, conv.padding
-    if not _fuses(images.dtype):
-        return rectify_(nn.functional.conv2d(images, weight, bias, stride, padding))
-    fused: Tensor = torch.ops.mkldnn._convolution_pointwise(
-        images, weight, bias, padding, stride, conv.dilation, conv.groups, FUSED, [], ""
+    if not _onednn_fuses(images.dtype):
+        return relu_(nn.functional.conv2d(images, weight, bias, stride, padding))
+    # What PyTorch's compiler calls for a convolution with a ReLU.
+    output: Tensor = torch.ops.mkldnn._convolution_pointwise(
+        images, weight, bias, padding, stride, conv.dilation, conv.groups, "relu", [], ""
     )
-    return fused
+    return output
 
 
-def _fuses(dtype: torch.dtype) -> bool:
+def _onednn_fuses(dtype: torch.dtype) -> bool:
     """Whether oneDNN has convolutions of `dtype` on this processor."""
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False

@@ -1,24 +1,25 @@
-"""How images lie in memory, and how wide."""
+"""How images lie in memory, and in which widths they are computed."""
 
 import torch
 from torch import Tensor
 
 from pipeline.common.geometry import round_up
 
-PLANNED_WIDTHS = {"cuda": 64}
-"""Pixels between the widths that are computed on a device: cuDNN plans every new one for 0.05 s, seven steps' time."""
+WIDTH_MULTIPLES = {"cuda": 64}
+"""Image widths in pixels are rounded up to a multiple of this, by device: cuDNN plans each new width for 0.05 s, the
+time of seven training steps."""
 
 
-def planned_width(needed: int, device: torch.device) -> int:
-    """The least width of at least `needed` pixels that `device` is to compute."""
-    return round_up(needed, PLANNED_WIDTHS.get(device.type, 1))
+def rounded_width(pixels: int, device: torch.device) -> int:
+    """Round a width up to the multiple that `device` computes."""
+    return round_up(pixels, WIDTH_MULTIPLES.get(device.type, 1))
 
 
 def channels_last(images: Tensor) -> Tensor:
-    """Images (N, C, H, W) with the channels of a pixel side by side, and strides that say so for one channel too.
+    """Images (N, C, H, W) in channels-last memory format, with channels-last strides even for C = 1.
 
-    One channel lies the same in either layout. PyTorch then keeps the strides of the other one, and what follows
-    goes by them: the first convolution leaves each channel a plane of its own, and the second one sorts it all.
+    With one channel both formats are the same bytes, and PyTorch keeps the strides of the other one. The first
+    convolution would follow these strides, and the second one would convert its output.
     """
     _, channels, height, width = images.shape
     row = width * channels

@@ -1,121 +1,160 @@
-"""The convolutional part of LineCNNSimple for a CPU, in bf16 or fp32: a few windows at a time, within the caches.
+"""The convolutional part of LineCNNSimple, up to its first linear layer.
 
-PyTorch runs each operation over all windows of a batch before the next one, and keeps every result: the
-machine spends its time moving gigabytes. Here a chunk of windows goes through all operations at once;
-what the backward pass needs of it is computed again, but for the taps and where each maximum of a pool comes from.
+On a CPU PyTorch runs each operation over all windows of a batch and keeps every result: the time goes into moving
+gigabytes. Here a few windows at a time go through all operations, within the caches, and the backward pass computes
+again what it needs, except for the first convolution's patches and the pooling's argmax. Blank windows, half of all
+windows, are computed once.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from pipeline.kernels.arithmetic import arithmetic_type
-from pipeline.kernels.conv_backward import gradients_of_conv
-from pipeline.kernels.first_conv import convolve, gradients_of, taps_of, weights_and_bias
-from pipeline.kernels.int_views import bits_of, where_positive
-from pipeline.kernels.relu import rectify_
+from pipeline.kernels.conv_backward import conv_backward
+from pipeline.kernels.dropout import Dropout
+from pipeline.kernels.dropout_linear import dropout_linear_repeated
+from pipeline.kernels.int_views import compute_dtype, relu_backward
+from pipeline.kernels.max_pool import max_pool_backward, max_pool_relu
+from pipeline.kernels.memory_format import channels_last
+from pipeline.kernels.relu import ReLU, relu_
 
 CHUNK = 32
 """Windows at a time."""
 
 
-def window_features(windows: Tensor, conv1: nn.Conv2d, conv2: nn.Conv2d) -> Tensor:
-    """Features (N, F, 14, width // 2) of windows (N, 1, 28, width): bf16 under autocast, else of the windows' type.
+class WindowCNN(Protocol):
+    """The layers, as a model has them."""
 
-    They are `relu(pool(conv2(relu(conv1(windows)))))` with 3 x 3 convolutions and 2 x 2 max-pooling, channels
-    last in memory. The gradient reaches the weights, summed up in fp32, and not the windows.
+    training: bool
+    conv1: nn.Conv2d
+    conv2: nn.Conv2d
+    relu: ReLU
+    pool: nn.MaxPool2d
+    dropout: Dropout
+    fc1: nn.Linear
+
+
+def applies(windows: Tensor) -> bool:
+    """Whether `hidden` computes these windows faster: on a GPU, and on a CPU in bf16 or fp32."""
+    return windows.is_cuda or (
+        windows.device.type == "cpu" and compute_dtype(windows) in (torch.bfloat16, torch.float32)
+    )
+
+
+def hidden(model: WindowCNN, windows: Tensor) -> Tensor:
+    """Hidden units (N, fc_dim) of windows (N, 28, width), before their ReLU."""
+    if windows.is_cuda:  # looking for blank windows would make the program wait for the GPU
+        return all_at_once(model, windows)
+    distinct, index = merge_blank(windows)
+    features = window_features(distinct.unsqueeze(1), model.conv1, model.conv2)
+    features, weight = _flatten_channels_last(features, model.fc1.weight)
+    if not model.training:
+        return nn.functional.linear(features, weight, model.fc1.bias).index_select(0, index)
+    blank_count = len(index) - (len(distinct) - 1)
+    products = dropout_linear_repeated(features, model.dropout, weight, blank_count)
+    blank_last = index.argsort(stable=True)
+    return products.index_select(0, blank_last.argsort()) + model.fc1.bias.to(products.dtype)
+
+
+def all_at_once(model: WindowCNN, windows: Tensor) -> Tensor:
+    """`hidden` with PyTorch's layers in the memory order of a GPU."""
+    x = model.relu(model.conv1(channels_last(windows.unsqueeze(1))))
+    x = model.relu(model.pool(model.conv2(x)))  # pooling first is the same function, with a quarter of the ReLUs
+    features, weight = _flatten_channels_last(x, model.fc1.weight)
+    return nn.functional.linear(model.dropout(features), weight, model.fc1.bias)
+
+
+def _flatten_channels_last(features: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Flatten features (N, F, H, W) in their memory order to (N, H * W * F), and reorder `fc1`'s weight for them."""
+    weight = weight.view(-1, *features.shape[1:])
+    return features.permute(0, 2, 3, 1).flatten(1), weight.permute(0, 2, 3, 1).flatten(1)
+
+
+def merge_blank(windows: Tensor) -> tuple[Tensor, Tensor]:
+    """The windows (N, 28, width) with ink and one blank window at the end, and each window's index (N,) among them."""
+    has_ink = windows.flatten(1).any(1)
+    distinct = torch.cat((windows[has_ink], windows.new_zeros(1, *windows.shape[1:])))
+    return distinct, torch.where(has_ink, has_ink.cumsum(0) - 1, len(distinct) - 1)
+
+
+def window_features(windows: Tensor, conv1: nn.Conv2d, conv2: nn.Conv2d) -> Tensor:
+    """`max_pool(relu(conv2(relu(conv1(windows)))))` with 3 x 3 convolutions and 2 x 2 max-pooling.
+
+    Takes windows (N, 1, H, W) and returns features (N, F, H // 2, W // 2), channels last in memory, in autocast's dtype
+    or that of the windows. The weights get gradients, summed in their own dtype; the windows get none.
     """
+    windows = windows.to(compute_dtype(windows))
     features: Tensor = _WindowFeatures.apply(  # type: ignore[no-untyped-call]
-        conv2,
-        windows.to(arithmetic_type(windows)),
-        conv1.weight,
-        conv1.bias,
-        conv2.weight,
-        conv2.bias,
+        conv2, windows, conv1.weight, conv1.bias, conv2.weight, conv2.bias
     )
     return features.permute(0, 3, 1, 2)
 
 
 class _WindowFeatures(torch.autograd.Function):
-    """Windows (N, 1, 28, width) to features (N, 14, width // 2, F)."""
+    """Windows (N, 1, H, W) to features (N, H // 2, W // 2, F)."""
 
     @staticmethod
     def forward(ctx: Any, conv2: nn.Conv2d, windows: Tensor, *parameters: Tensor) -> Tensor:
-        weight1, bias1, weight2, bias2 = _as(windows.dtype, parameters)
-        first = weights_and_bias(weight1, bias1)
+        weight1, bias1, weight2, bias2 = (parameter.to(windows.dtype) for parameter in parameters)
+        matrix1 = conv1_matrix(weight1, bias1)
         count, _, height, width = windows.shape
         features = windows.new_empty(count, height // 2, width // 2, len(weight2))
-        ctx.conv2, ctx.taps, ctx.places = conv2, [], []
+        ctx.conv2, ctx.patches, ctx.argmaxes = conv2, [], []
         for chunk, pooled in zip(torch.split(windows, CHUNK), torch.split(features, CHUNK), strict=True):
-            ctx.taps.append(taps_of(chunk))
-            hidden = rectify_(convolve(ctx.taps[-1], first))
-            convolved = nn.functional.conv2d(hidden, weight2, bias2, padding=1)
-            ctx.places.append(_pool(convolved.permute(0, 2, 3, 1), pooled))
+            patches = conv1_patches(chunk)
+            hidden1 = relu_(conv1_forward(patches, matrix1))
+            convolved = nn.functional.conv2d(hidden1, weight2, bias2, padding=1)
+            ctx.patches.append(patches)
+            ctx.argmaxes.append(max_pool_relu(convolved.permute(0, 2, 3, 1), pooled))
         ctx.save_for_backward(features, *parameters)
         return features
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         features, *parameters = ctx.saved_tensors
-        weight1, bias1, weight2, _ = _as(features.dtype, parameters)
-        first = weights_and_bias(weight1, bias1)
-        sums = [torch.zeros_like(parameter) for parameter in parameters]
-        chunks = (torch.split(values, CHUNK) for values in (features, gradient.contiguous()))
-        for taps, places, values, of_values in zip(ctx.taps, ctx.places, *chunks, strict=True):
-            hidden = rectify_(convolve(taps, first))
-            of_convolved = _unpool(where_positive(of_values, values), places, taps.shape[2:])
-            of_convolved = of_convolved.permute(0, 3, 1, 2)
-            of_hidden, *second = gradients_of_conv(of_convolved, hidden, weight2, ctx.conv2, (True, True, True))
-            where_positive(of_hidden, hidden, of_hidden)
-            for total, part in zip(sums, (*gradients_of(taps, of_hidden), *second), strict=True):
+        weight1, bias1, weight2, _ = (parameter.to(features.dtype) for parameter in parameters)
+        matrix1 = conv1_matrix(weight1, bias1)
+        gradients = [torch.zeros_like(parameter) for parameter in parameters]
+        chunks = (torch.split(values, CHUNK) for values in (features, grad_output.contiguous()))
+        for patches, argmax, pooled, grad_pooled in zip(ctx.patches, ctx.argmaxes, *chunks, strict=True):
+            hidden1 = relu_(conv1_forward(patches, matrix1))
+            grad_convolved = max_pool_backward(relu_backward(grad_pooled, pooled), argmax, patches.shape[2:])
+            grad_convolved = grad_convolved.permute(0, 3, 1, 2)
+            grad_hidden1, *grad2 = conv_backward(grad_convolved, hidden1, weight2, ctx.conv2, (True, True, True))
+            relu_backward(grad_hidden1, hidden1, out=grad_hidden1)
+            for total, part in zip(gradients, (*conv1_backward(patches, grad_hidden1), *grad2), strict=True):
                 total += part
-        return None, None, *sums
+        return None, None, *gradients
 
 
-def _as(dtype: torch.dtype, parameters: tuple[Tensor, ...] | list[Tensor]) -> list[Tensor]:
-    return [parameter.detach().to(dtype) for parameter in parameters]
+# The first convolution, 3 x 3 on one channel, is a matrix product, which takes a CPU half the time of a convolution.
+# Each pixel's patch has ten numbers: the nine pixels around it, 0 beyond the edges, and a 1 for the bias.
 
 
-def _pool(values: Tensor, pooled: Tensor) -> tuple[Tensor, Tensor]:
-    """The rectified maximum of each 2 x 2 pixels of `values` (N, H, W, F), written to `pooled`.
-
-    Returns where it comes from, as integers 1 or 0: (N, H, W / 2, F) whether the right one of two pixels is larger than
-    the left one, and (N, H / 2, W / 2, F) whether the lower pair has a larger one than the upper. The first of equal
-    pixels counts; where all are negative, any may, as the ReLU lets no gradient pass.
-    """
-    # As integers, the numbers that are not negative are in their order, and above all negative ones: so the ReLU can
-    # wait until a quarter of the values is left.
-    bits, pooled = bits_of(values), bits_of(pooled)
-    height, width = pooled.shape[1] * 2, pooled.shape[2] * 2
-    left, right = bits[:, :height, 0:width:2], bits[:, :height, 1:width:2]
-    pairs = torch.maximum(left, right)
-    upper, lower = pairs[:, 0::2], pairs[:, 1::2]
-    torch.maximum(upper, lower, out=pooled).clamp_(min=0)
-    return _exceeds(right, left), _exceeds(lower, upper)
+def conv1_patches(images: Tensor) -> Tensor:
+    """Patches (10, N, H, W) of images (N, 1, H, W)."""
+    count, _, height, width = images.shape
+    padded = nn.functional.pad(images.squeeze(1), (1, 1, 1, 1))
+    patches = images.new_empty(10, count, height, width)
+    around = padded.unfold(1, height, 1).unfold(2, width, 1)  # (N, 3, 3, H, W)
+    patches[:-1].view(3, 3, count, height, width).copy_(around.permute(1, 2, 0, 3, 4))
+    patches[-1] = 1
+    return patches
 
 
-def _unpool(gradient: Tensor, places: tuple[Tensor, Tensor], size: torch.Size) -> Tensor:
-    """The gradient (N, H, W, F) of what was pooled; `size` is (H, W)."""
-    height, width = size
-    spread = (torch.zeros if height % 2 or width % 2 else torch.empty)(
-        (len(gradient), height, width, gradient.shape[3]), dtype=gradient.dtype
-    )
-    from_right, from_lower = places
-    bits, given = bits_of(spread), bits_of(gradient)
-    of_pairs = torch.empty(from_right.shape, dtype=given.dtype)
-    _share(given, from_lower, of_pairs[:, 0::2], of_pairs[:, 1::2])
-    height, width = of_pairs.shape[1], of_pairs.shape[2] * 2
-    _share(of_pairs, from_right, bits[:, :height, 0:width:2], bits[:, :height, 1:width:2])
-    return spread
+def conv1_matrix(weight: Tensor, bias: Tensor) -> Tensor:
+    """The matrix (10, F) of a weight (F, 1, 3, 3) and a bias (F,)."""
+    return torch.cat((weight.flatten(1), bias.unsqueeze(1)), dim=1).t().contiguous()
 
 
-def _exceeds(one: Tensor, other: Tensor) -> Tensor:
-    """1 where `one` is larger, else 0: of their type, which is far faster to compute and to multiply by than bool."""
-    return torch.gt(one, other, out=torch.empty(one.shape, dtype=one.dtype))
+def conv1_forward(patches: Tensor, matrix: Tensor) -> Tensor:
+    """The convolution's output (N, F, H, W), channels last in memory."""
+    products = patches.flatten(1).t() @ matrix
+    return products.view(*patches.shape[1:], -1).permute(0, 3, 1, 2)
 
 
-def _share(given: Tensor, to_second: Tensor, first: Tensor, second: Tensor) -> None:
-    """Write each number to `second` where `to_second` is 1, to `first` where it is 0, and zero to the other."""
-    torch.mul(given, to_second, out=second)
-    torch.bitwise_xor(given, second, out=first)
+def conv1_backward(patches: Tensor, grad_output: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradients of the weight (F, 1, 3, 3) and the bias (F,), given `grad_output` (N, F, H, W)."""
+    grad_matrix = patches.flatten(1) @ grad_output.permute(0, 2, 3, 1).flatten(0, 2)
+    return grad_matrix[:-1].t().reshape(-1, 1, 3, 3), grad_matrix[-1]

@@ -1,4 +1,4 @@
-"""What every line model has in common."""
+"""What all line models share."""
 
 from torch import Tensor, nn
 
@@ -7,27 +7,28 @@ from pipeline.models.layers.lengths import Lengths
 
 
 class LineModel(nn.Module):
-    """Images (B, 1, 28, W) float in [0, 1] to logits (B, C, S), one step for each of its windows."""
+    """Images (B, 1, 28, W) float in [0, 1] to logits (B, C, S), one step for each window."""
 
     windows: Windows
-    """Where the steps look; decides S."""
-    raster: int | None = None
-    """Pixels between the widths that a GPU records a training's passes for (`pipeline.training.cuda_graphs`).
+    """The geometry of the steps; decides S."""
+    width_multiple: int | None = None
+    """A GPU trains on widths that are multiples of this, so that few CUDA graphs serve all batches.
 
-    None where they cannot be: what is computed depends on values, or is awaited by the program.
+    None for a model that CUDA graphs cannot record: its operations depend on values, or the program waits for some.
     """
 
     def __call__(self, images: Tensor, lengths: Lengths | None = None) -> Tensor:
-        """Logits at every step of the image, or at `max(lengths)` steps as if blank paper went on.
+        """Logits at every step of the images, or, with `lengths`, at `max(lengths)` steps. Subclasses define `forward`.
 
-        With `lengths`, B numbers of steps, each line is read as if it were alone: the steps of a line
-        past its own length mean nothing and do not touch the others. Subclasses define `forward`.
+        `lengths` are B numbers of steps. With them the background right of the images goes on without end, and each
+        line is computed as if it were alone. Steps past a line's own length have no meaning and do not change other
+        steps.
         """
         logits: Tensor = super().__call__(images, lengths)
         return logits
 
     def logits_by_depth(self, images: Tensor, lengths: Lengths | None = None) -> list[Tensor]:
-        """Logits for training: the model's own last, before them any that its later layers read on from.
+        """Logits for training: intermediate ones first if the model has any, and its own logits last.
 
         Models whose settings have `intermediate` override it. Source: Lee and Watanabe, "Intermediate Loss
         Regularization for CTC-based Speech Recognition", ICASSP 2021.

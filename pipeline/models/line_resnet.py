@@ -1,55 +1,91 @@
-"""A residual network over a whole line: features for the models that read on from them."""
+"""A residual network over the whole line, and the models that process its features."""
+
+from abc import abstractmethod
 
 from torch import Tensor, nn
 
-from pipeline.common.geometry import Windows, round_up
+from pipeline.common.geometry import round_up
+from pipeline.kernels.dropout import Dropout
 from pipeline.kernels.relu import ReLU
+from pipeline.models.base import LineModel
 from pipeline.models.layers.lengths import Lengths, longest
 from pipeline.models.layers.residual import BLOCKS, PatchMerging, patches
+from pipeline.settings.models import LineResNetSettings
 
-RASTER = 16
-"""Images are computed in widths of so many pixels, as oneDNN compiles its kernels for each width."""
+WIDTH_MULTIPLE = 16
+"""Image widths in pixels are rounded up to a multiple of this, as oneDNN compiles its kernels for each width."""
 
 
 class LineResNet(nn.Module):
-    """Images (B, 1, 28, W) float in [0, 1] to features (B, S, `features`), one step for each window.
+    """Images (B, 1, 28, W) float in [0, 1] to features (B, S, `fc_dim`), one step for each window.
 
-    Three levels of blocks, each of the kind `block`: `channels` at half the resolution, twice as many at a quarter, and
-    four times as many at an eighth of the height, whose positions stand every `last_stride` pixels. Every step is a
-    patch of the last level.
+    It has three levels of blocks: `conv_dim` channels at half the resolution, twice as many at a quarter, and four
+    times as many at an eighth of the height, with a position every `last_stride` pixels. A step is a patch of the last
+    level.
     """
 
-    def __init__(
-        self,
-        windows: Windows,
-        channels: int,
-        blocks: tuple[int, int, int],
-        features: int,
-        last_stride: int = 4,
-        block: str = "residual",
-    ) -> None:
+    def __init__(self, settings: LineResNetSettings) -> None:
         super().__init__()
-        self.windows = windows
-        self.features = features
-        first, second, third = channels, 2 * channels, 4 * channels
-        make = BLOCKS[block]
-        self.stem = nn.Conv2d(4, first, 3, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(first)
+        self.windows = settings.windows
+        half, quarter, eighth = settings.conv_dim, 2 * settings.conv_dim, 4 * settings.conv_dim
+        block, stride = BLOCKS[settings.block], settings.last_stride
+        self.stem = nn.Conv2d(4, half, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(half)
         self.relu = ReLU()
         self.levels = nn.Sequential(
-            *[make(first) for _ in range(blocks[0])],
-            PatchMerging(first, second, 2, 2),
-            *[make(second) for _ in range(blocks[1])],
-            PatchMerging(second, third, 2, last_stride // 4),
-            *[make(third) for _ in range(blocks[2])],
-            PatchMerging(third, features, 4, windows.stride // last_stride),
+            *[block(half) for _ in range(settings.blocks_half)],
+            PatchMerging(half, quarter, 2, 2),
+            *[block(quarter) for _ in range(settings.blocks_quarter)],
+            PatchMerging(quarter, eighth, 2, stride // 4),
+            *[block(eighth) for _ in range(settings.blocks_eighth)],
+            PatchMerging(eighth, settings.fc_dim, 4, settings.window_stride // stride),
         )
 
     def forward(self, images: Tensor, lengths: Lengths | None = None) -> Tensor:
-        """Features at every step of the image, or at `max(lengths)` steps as if blank paper went on."""
+        """Features at every step of the images, or at `max(lengths)` steps; see `LineModel`."""
         steps = self.windows.steps(images.shape[-1]) if lengths is None else longest(lengths)
-        pixels = images.shape[-1] if lengths is None else max(images.shape[-1], self.windows.width_for(steps))
-        paper = nn.functional.pad(images, (0, round_up(pixels, RASTER) - images.shape[-1]))
-        halved = patches(paper, 2, 2).permute(0, 3, 1, 2)
-        features: Tensor = self.levels(self.relu(self.norm(self.stem(halved))))
+        width = images.shape[-1] if lengths is None else max(images.shape[-1], self.windows.width_for(steps))
+        x = nn.functional.pad(images, (0, round_up(width, WIDTH_MULTIPLE) - images.shape[-1]))
+        x = patches(x, 2, 2).permute(0, 3, 1, 2)
+        x = self.relu(self.norm(self.stem(x)))
+        features: Tensor = self.levels(x)
         return features.squeeze(2).transpose(1, 2)[:, :steps]
+
+
+class LineResNetModel(LineModel):
+    """A `LineResNet`, and layers over its features that subclasses add."""
+
+    width_multiple = WIDTH_MULTIPLE
+    """Batch norm sees the padding too, so there is no more of it than the ResNet adds anyway."""
+    fc: nn.Linear
+    """The output layer."""
+    intermediate: nn.Linear | None
+    """An output layer on the ResNet's features for training, or None."""
+
+    def __init__(self, settings: LineResNetSettings) -> None:
+        super().__init__()
+        self.windows = settings.windows
+        self.line_resnet = LineResNet(settings)
+        self.dropout = Dropout(settings.dropout)
+
+    def add_output_layers(self, num_classes: int, width: int, settings: LineResNetSettings) -> None:
+        """Create the output layers, for `width` features of the head.
+
+        They come after all other layers: with a seed, the order of creation decides which weights a layer draws.
+        """
+        self.fc = nn.Linear(width, num_classes)
+        self.intermediate = nn.Linear(settings.fc_dim, num_classes) if settings.intermediate else None
+
+    def forward(self, images: Tensor, lengths: Lengths | None = None) -> Tensor:
+        """See `LineModel`."""
+        return self.head(self.line_resnet(images, lengths), lengths)
+
+    def logits_by_depth(self, images: Tensor, lengths: Lengths | None = None) -> list[Tensor]:
+        """See `LineModel`. The intermediate logits come from the ResNet's features."""
+        features = self.line_resnet(images, lengths)
+        inner = [self.intermediate(features).transpose(1, 2)] if self.intermediate else []
+        return [*inner, self.head(features, lengths)]
+
+    @abstractmethod
+    def head(self, features: Tensor, lengths: Lengths | None) -> Tensor:
+        """Features (B, S, F) to logits (B, C, S), each line as if it were alone."""

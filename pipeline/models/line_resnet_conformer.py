@@ -1,38 +1,30 @@
-"""Residual convolutions whose features conformer blocks read on."""
+"""A residual network, then conformer blocks."""
 
 from torch import Tensor, nn
 
-from pipeline.models.layers.attention import key_padding_mask, placed
+from pipeline.models.layers.attention import add_positional_encoding, key_padding_mask
 from pipeline.models.layers.conformer import ConformerBlock
 from pipeline.models.layers.lengths import Lengths
-from pipeline.models.line_resnet import LineResNet
-from pipeline.models.line_resnet_model import LineResNetModel
+from pipeline.models.line_resnet import LineResNetModel
+from pipeline.settings.models import LineResNetConformerSettings
 
 
 class LineResNetConformer(LineResNetModel):
     """ResNet, conformer blocks, linear: images (B, 1, 28, W) float in [0, 1] to logits (B, C, S)."""
 
-    def __init__(
-        self,
-        num_classes: int,
-        line_resnet: LineResNet,
-        heads: int = 4,
-        layers: int = 2,
-        kernel: int = 15,
-        dropout: float = 0.0,
-        *,
-        intermediate: bool = False,
-    ) -> None:
-        super().__init__(line_resnet, dropout)
-        width = line_resnet.features
-        self.blocks = nn.ModuleList(ConformerBlock(width, heads, kernel, dropout) for _ in range(layers))
-        self.add_logits(num_classes, width, intermediate=intermediate)
+    def __init__(self, num_classes: int, settings: LineResNetConformerSettings) -> None:
+        super().__init__(settings)
+        self.blocks = nn.ModuleList(
+            ConformerBlock(settings.fc_dim, settings.heads, settings.kernel, settings.dropout)
+            for _ in range(settings.layers)
+        )
+        self.add_output_layers(num_classes, settings.fc_dim, settings)
 
-    def read_on(self, features: Tensor, lengths: Lengths | None) -> Tensor:
-        """See `LineResNetModel`. No step takes note of one past its line's own length."""
-        beyond = key_padding_mask(lengths, features)
-        features = self.dropout(placed(features))
+    def head(self, features: Tensor, lengths: Lengths | None) -> Tensor:
+        """See `LineResNetModel`. No step depends on steps past its line's own length."""
+        mask = key_padding_mask(lengths, features)
+        x = self.dropout(add_positional_encoding(features))
         for block in self.blocks:
-            features = block(features, beyond)
-        logits: Tensor = self.fc(features)
+            x = block(x, mask)
+        logits: Tensor = self.fc(x)
         return logits.transpose(1, 2)

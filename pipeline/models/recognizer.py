@@ -1,4 +1,4 @@
-"""A model and an objective together: what reads images of lines."""
+"""A model and an objective: all that predicts the text of a line."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,28 +14,31 @@ from pipeline.objectives.base import Objective
 
 @dataclass(frozen=True)
 class Recognizer:
-    """Reads lines; knows nothing of training."""
+    """Predicts the text of lines. It knows nothing of training.
+
+    Images are (B, 28, W) uint8, and `widths` are the B widths of the lines in pixels, without the background.
+    """
 
     model: LineModel
     objective: Objective
 
     def logits(self, images: Tensor, widths: Sequence[int]) -> tuple[Tensor, list[int]]:
-        """Logits (B, C, S) of images (B, 28, W) uint8 with ink up to `widths` pixels, and the steps that count."""
+        """Logits (B, C, S), and the number of steps of each line."""
         lengths = self.objective.lengths(self.model.windows, widths)
         return self.model(to_pixels(images), lengths), lengths
 
     def logits_by_depth(self, images: Tensor, widths: Sequence[int]) -> tuple[list[Tensor], list[int]]:
-        """As `logits`, with those before them that the model has for training."""
+        """As `logits`, with the model's intermediate logits for training before its own; see `LineModel`."""
         lengths = self.objective.lengths(self.model.windows, widths)
         return self.model.logits_by_depth(to_pixels(images), lengths), lengths
 
     @torch.inference_mode()
-    def read(self, images: Tensor, widths: Sequence[int]) -> tuple[list[str], Tensor]:
-        """The texts of a batch of lines, and the class indices (B, T) that they come from."""
+    def predict(self, images: Tensor, widths: Sequence[int]) -> tuple[list[str], Tensor]:
+        """Predict the texts of a batch of lines, and their class indices (B, T)."""
         rows = self.objective.decode(*self.logits(images, widths))
         return vocabulary.decode_rows(rows.numpy()), rows
 
 
 def to_pixels(images: Tensor) -> Tensor:
-    """Images (B, 28, W) uint8 as models take them: (B, 1, 28, W) float in [0, 1], channels last."""
+    """Images (B, 28, W) uint8 to the input of models: (B, 1, 28, W) float in [0, 1], channels last."""
     return channels_last(images.unsqueeze(1).float() / 255)

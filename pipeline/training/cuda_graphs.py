@@ -67,7 +67,7 @@ class GraphedRecognizer(Recognizer):
 
     def logits_by_depth(self, images: Tensor, widths: Sequence[int]) -> tuple[list[Tensor], list[int]]:
         """As `Recognizer.logits_by_depth`, but logits may have more steps than the longest line."""
-        width_multiple = self.model.raster
+        width_multiple = self.model.width_multiple
         trains_on_gpu = images.is_cuda and self.model.training and torch.is_grad_enabled()
         if width_multiple is None or not trains_on_gpu or torch.distributed.is_initialized():
             return super().logits_by_depth(images, widths)

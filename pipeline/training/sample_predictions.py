@@ -48,7 +48,7 @@ class SamplePredictions(pl.Callback):
         with trainer.precision_plugin.forward_context():
             for image, width in zip(self.lines.images[:SHOWN], self.lines.widths[:SHOWN], strict=True):
                 pixels = torch.from_numpy(image[None, :, :width].copy()).to(pl_module.device)
-                texts += pl_module.recognizer.read(pixels, [int(width)])[0]
+                texts += pl_module.recognizer.predict(pixels, [int(width)])[0]
         for module, mode in modes:
             module.training = mode
         self.on_predictions(epoch, texts)

@@ -34,7 +34,7 @@ def test_all_lines_are_predicted_as_if_each_were_alone_and_in_order(name: str, l
     cut = [image[:, :width] for image, width in zip(lines.images, lines.widths.tolist(), strict=True)]
     assert texts == predict_images(recognizer, cut)
     assert len(set(texts)) > 5
-    alone = [recognizer.read(torch.from_numpy(image[None].copy()), [image.shape[1]])[1][0] for image in cut]
+    alone = [recognizer.predict(torch.from_numpy(image[None].copy()), [image.shape[1]])[1][0] for image in cut]
     assert torch.equal(rows, torch.stack(alone))
     assert rows.shape == (len(TEXTS), 10)
 

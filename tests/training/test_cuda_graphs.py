@@ -61,7 +61,7 @@ def test_padding_does_not_change_logits(name: str, loss: str) -> None:
         expected, lengths = recognizer.logits(images, widths)
         cut = recognizer.objective.cut_to_lines
         padded = pad_shape(
-            recognizer.model.windows, recognizer.model.raster, images.shape[::2], max(lengths), cut_to_lines=cut
+            recognizer.model.windows, recognizer.model.width_multiple, images.shape[::2], max(lengths), cut_to_lines=cut
         )
         inputs = StaticInputs(padded, images.device)
         inputs.fill(images, lengths)
@@ -72,7 +72,7 @@ def test_padding_does_not_change_logits(name: str, loss: str) -> None:
 
 
 def test_every_shipped_model_has_a_width_multiple() -> None:
-    assert {name: build_model(tiny_model(name)).raster for name in MODELS} == {
+    assert {name: build_model(tiny_model(name)).width_multiple for name in MODELS} == {
         name: 16 if name in RESNETS else 64 for name in MODELS
     }
 
@@ -84,7 +84,7 @@ def test_batch_norm_ignores_padding(name: str) -> None:
     lengths = [model.windows.line_steps(width) for width in widths]
     images = pixels(widths)
     inputs = StaticInputs(
-        pad_shape(model.windows, model.raster, images.shape[::2], max(lengths), cut_to_lines=True), images.device
+        pad_shape(model.windows, model.width_multiple, images.shape[::2], max(lengths), cut_to_lines=True), images.device
     )
     inputs.fill(images, lengths)
     found = []

@@ -1,18 +1,18 @@
-"""The conformer: attention over all steps, and convolution over those near, in one block.
+"""Conformer blocks: attention over all steps and convolution over neighbouring steps.
 
-Source: Gulati et al., "Conformer: Convolution-augmented Transformer for Speech Recognition", Interspeech 2020. Here the
-convolution is normalized by layer norm, which sees one step alone, where the paper has batch norm: a line is read alike
-whatever it shares a batch with. Positions are sinusoidal and added once, where the paper has relative ones.
+Source: Gulati et al., "Conformer: Convolution-augmented Transformer for Speech Recognition", Interspeech 2020. Two
+things differ from the paper. Its batch norm is a layer norm here, so that a line's logits do not depend on its batch.
+Its relative positional encoding is an absolute, sinusoidal one here, added once before the blocks.
 """
 
 from torch import Tensor, nn
 
 HALF = 0.5
-"""What each of a block's two feed-forward parts counts for."""
+"""The weight of each of the two feed-forward parts."""
 
 
 class FeedForward(nn.Sequential):
-    """Two linear layers, the inner one four times as wide: (B, S, F) to the same."""
+    """Two linear layers, (B, S, F) to (B, S, F), with four times the width between them."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__(
@@ -26,7 +26,7 @@ class FeedForward(nn.Sequential):
 
 
 class Convolution(nn.Module):
-    """A gate, and a depthwise convolution over `kernel` steps: (B, S, F) to the same."""
+    """A gated linear unit and a depthwise convolution over `kernel` steps: (B, S, F) to (B, S, F)."""
 
     def __init__(self, width: int, kernel: int, dropout: float) -> None:
         super().__init__()
@@ -39,18 +39,19 @@ class Convolution(nn.Module):
         self.narrow = nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, features: Tensor, beyond: Tensor | None) -> Tensor:
-        """Steps that are `beyond` (B, S) their line count as zeros, as those past the last one do."""
-        gated = self.gate(self.widen(self.norm(features)))
-        if beyond is not None:
-            gated = gated.masked_fill(beyond[..., None], 0)
-        near = self.depthwise(gated.transpose(1, 2)).transpose(1, 2)
-        convolved: Tensor = self.dropout(self.narrow(self.activation(self.inner_norm(near))))
-        return convolved
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None) -> Tensor:
+        """Steps where `key_padding_mask` (B, S) is True count as zeros, like the padding after the last step."""
+        x = self.gate(self.widen(self.norm(x)))
+        if key_padding_mask is not None:
+            x = x.masked_fill(key_padding_mask[..., None], 0)
+        x = self.depthwise(x.transpose(1, 2)).transpose(1, 2)
+        x = self.narrow(self.activation(self.inner_norm(x)))
+        output: Tensor = self.dropout(x)
+        return output
 
 
 class ConformerBlock(nn.Module):
-    """Half a feed-forward part, attention, convolution, the other half, each beside a shortcut; then layer norm."""
+    """Half a feed-forward part, attention, convolution, half a feed-forward part, each residual; then a layer norm."""
 
     def __init__(self, width: int, heads: int, kernel: int, dropout: float) -> None:
         super().__init__()
@@ -62,13 +63,13 @@ class ConformerBlock(nn.Module):
         self.last = FeedForward(width, dropout)
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, features: Tensor, beyond: Tensor | None) -> Tensor:
-        """Features (B, S, F) to the same; no step takes note of one that is `beyond` (B, S) its line."""
-        features = features + HALF * self.first(features)
-        normal = self.attention_norm(features)
-        attended, _ = self.attention(normal, normal, normal, key_padding_mask=beyond, need_weights=False)
-        features = features + self.dropout(attended)
-        features = features + self.convolution(features, beyond)
-        features = features + HALF * self.last(features)
-        whole: Tensor = self.norm(features)
-        return whole
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None) -> Tensor:
+        """(B, S, F) to (B, S, F). No step depends on steps where `key_padding_mask` (B, S) is True."""
+        x = x + HALF * self.first(x)
+        normed = self.attention_norm(x)
+        attended, _ = self.attention(normed, normed, normed, key_padding_mask=key_padding_mask, need_weights=False)
+        x = x + self.dropout(attended)
+        x = x + self.convolution(x, key_padding_mask)
+        x = x + HALF * self.last(x)
+        output: Tensor = self.norm(x)
+        return output

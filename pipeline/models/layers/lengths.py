@@ -1,4 +1,4 @@
-"""How many steps of each line count: plain numbers, or those of a recorded graph, which it may not depend on."""
+"""The number of steps of each line: plain numbers, or a tensor that a CUDA graph reads at each replay."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class DeviceLengths:
-    """Lengths that only the device knows: other ones each time that a graph is replayed.
+    """Lengths that only the device knows, as they change with each replay of a CUDA graph.
 
-    What a graph's operations are must not depend on them, but for the steps that it has room for.
+    The graph's operations must not depend on them, only on the number of computed steps.
     """
 
     numbers: Tensor
     """(B,) int64 on the device, none above `longest`."""
     longest: int
-    """S: steps that are computed."""
+    """S, the number of computed steps."""
 
 
 Lengths = Sequence[int] | DeviceLengths
 
 
 def longest(lengths: Lengths) -> int:
-    """The steps that a batch of lines needs, S."""
+    """S, the number of steps that a batch of lines needs."""
     return lengths.longest if isinstance(lengths, DeviceLengths) else max(lengths)
 
 
@@ -34,5 +34,5 @@ def lengths_on(lengths: Lengths, device: torch.device) -> Tensor:
 
 
 def some_are_shorter(lengths: Lengths, steps: int) -> bool:
-    """Whether any line may end before `steps`."""
+    """Whether a line may end before `steps`."""
     return isinstance(lengths, DeviceLengths) or min(lengths) < steps

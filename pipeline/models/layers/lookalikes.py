@@ -1,11 +1,11 @@
-"""Attention between the steps of a line that look alike.
+"""Content-based self-attention with shared queries and keys: each step attends to the steps with similar features.
 
-A writer writes a character alike each time. Whether a `C` at the beginning of a word is one cannot be told by its shape
-alone, but where another of the same shape stands inside a word, that one's surroundings tell. So a step asks those that
-look like it what is known of them.
+A writer writes a character in the same way each time. Whether a single `C` at the start of a word is a capital letter,
+its shape alone cannot tell. Where the same shape occurs inside a word, the context there tells it. So each step gets
+the hidden states of the steps with similar image features.
 
-Queries and keys are one and the same (Kitaev et al., "Reformer: The Efficient Transformer", ICLR 2020), compared by
-cosine: steps of the same shape attend to each other from the first step of training on.
+Queries and keys use one projection (shared-QK attention: Kitaev et al., "Reformer: The Efficient Transformer", ICLR
+2020), and scores are scaled cosines. So equal shapes attend to each other from the first training step on.
 """
 
 import math
@@ -13,50 +13,51 @@ import math
 import torch
 from torch import Tensor, nn
 
-SHARPNESS = 12.0
-"""What cosines are multiplied by, at first."""
-ALIKE = 0.5
-"""The cosine that weighs as much as finding nothing that looks alike, at first."""
-SHARE = 0.3
-"""What is found is scaled by this, at first: in full it can keep training from getting under way."""
-FLOOR = 0.1
-"""Added to the squared length of keys, whose direction means nothing where they are short, and changes wildly."""
+INITIAL_SCALE = 12.0
+"""Initial factor of the cosines."""
+INITIAL_THRESHOLD = 0.5
+"""Initial cosine that gets the same weight as attending to nothing."""
+INITIAL_GAIN = 0.3
+"""Initial factor of the output; a factor of 1 can keep training from starting."""
+EPSILON = 0.1
+"""Added to the squared norm of keys: the direction of a short key has no meaning, and its gradient is large."""
 
 
-class Lookalikes(nn.Module):
-    """What is known of the steps that look alike: looks (B, S, F) and states (B, S, D) to (B, S, D).
+class LookalikeAttention(nn.Module):
+    """Features (B, S, F) and hidden states (B, S, D) to (B, S, D): features give the weights, states the values.
 
-    Each of `heads` compares the looks by `size` numbers, and takes a mean of its share of the states, D / `heads` of
-    them, projected. A step takes no note of those up to `near` steps away, which show the same character.
+    Each of the `heads` compares `size` numbers, and averages D / `heads` of the projected states. A step does not
+    attend to itself or to its `excluded` neighbours on either side, which show the same character.
     """
 
-    def __init__(self, looks: int, states: int, heads: int, near: int, size: int = 32) -> None:
+    def __init__(self, features: int, states: int, heads: int, excluded: int, size: int = 32) -> None:
         super().__init__()
-        self.near = near
-        self.norm = nn.LayerNorm(looks)
-        self.key = nn.Linear(looks, heads * size, bias=False)
+        self.excluded = excluded
+        self.norm = nn.LayerNorm(features)
+        self.key = nn.Linear(features, heads * size, bias=False)
         self.value = nn.Linear(states, states)
         self.out = nn.Linear(states, states)
-        self.log_sharpness = nn.Parameter(torch.full((heads,), math.log(SHARPNESS)))
-        self.alike = nn.Parameter(torch.full((heads,), ALIKE))
-        self.share = nn.Parameter(torch.full((states,), SHARE))
+        # Checkpoints know the names of these parameters: the scale, the threshold and the gain.
+        self.log_sharpness = nn.Parameter(torch.full((heads,), math.log(INITIAL_SCALE)))
+        self.alike = nn.Parameter(torch.full((heads,), INITIAL_THRESHOLD))
+        self.share = nn.Parameter(torch.full((states,), INITIAL_GAIN))
 
-    def forward(self, looks: Tensor, states: Tensor, beyond: Tensor | None) -> Tensor:
-        """No step takes note of one that is `beyond` (B, S) its line."""
-        weights = self.weights(looks, beyond)
+    def forward(self, features: Tensor, states: Tensor, key_padding_mask: Tensor | None) -> Tensor:
+        """No step attends to steps where `key_padding_mask` (B, S) is True."""
+        weights = self.weights(features, key_padding_mask)
         values = self.value(states).unflatten(2, (len(self.alike), -1)).transpose(1, 2)
-        found: Tensor = self.share * self.out((weights @ values).transpose(1, 2).flatten(2))
-        return found
+        output: Tensor = self.share * self.out((weights @ values).transpose(1, 2).flatten(2))
+        return output
 
-    def weights(self, looks: Tensor, beyond: Tensor | None) -> Tensor:
-        """(B, heads, S, S): what each step takes from each, at most 1 in all; the rest is for finding nothing."""
-        keys = self.key(self.norm(looks)).unflatten(2, (len(self.alike), -1)).transpose(1, 2)
-        keys = keys * (keys.square().sum(-1, keepdim=True) + FLOOR).rsqrt()
+    def weights(self, features: Tensor, key_padding_mask: Tensor | None) -> Tensor:
+        """Attention weights (B, heads, S, S); a row sums to at most 1, and the rest is for attending to nothing."""
+        keys = self.key(self.norm(features)).unflatten(2, (len(self.alike), -1)).transpose(1, 2)
+        keys = keys * (keys.square().sum(-1, keepdim=True) + EPSILON).rsqrt()
         cosines = keys @ keys.mT
         scores = (cosines - self.alike[:, None, None]) * self.log_sharpness.exp()[:, None, None]
-        places = torch.arange(looks.shape[1], device=looks.device)
-        unseen = (places[:, None] - places).abs() <= self.near
-        if beyond is not None:
-            unseen = unseen | beyond[:, None, None, :]
-        nothing = nn.functional.pad(scores.masked_fill(unseen, -torch.inf), (0, 1))
-        return nothing.softmax(-1)[..., :-1]
+        steps = torch.arange(features.shape[1], device=features.device)
+        mask = (steps[:, None] - steps).abs() <= self.excluded
+        if key_padding_mask is not None:
+            mask = mask | key_padding_mask[:, None, None, :]
+        scores_and_nothing = nn.functional.pad(scores.masked_fill(mask, -torch.inf), (0, 1))
+        return scores_and_nothing.softmax(-1)[..., :-1]

@@ -1,4 +1,4 @@
-"""The blocks of residual networks, normalized by batch norm."""
+"""The blocks of the residual network, normalized by batch norm."""
 
 from torch import Tensor, nn
 
@@ -6,7 +6,7 @@ from pipeline.kernels.relu import ReLU
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions beside a shortcut, (B, C, H, W) to the same; begins as its shortcut alone."""
+    """Two 3 x 3 convolutions and a shortcut: (B, C, H, W) to (B, C, H, W). Initially it is the shortcut and a ReLU."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -19,16 +19,18 @@ class ResidualBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """See the class."""
-        hidden = self.relu(self.norm1(self.conv1(features)))
-        changed: Tensor = self.relu(self.norm2(self.conv2(hidden)) + features)
-        return changed
+        x = self.relu(self.norm1(self.conv1(features)))
+        x = self.norm2(self.conv2(x))
+        output: Tensor = self.relu(x + features)
+        return output
 
 
 class DepthwiseBlock(nn.Module):
-    """A 5 x 5 convolution of each channel by itself and two layers over channels, beside a shortcut.
+    """A depthwise 5 x 5 convolution, two 1 x 1 convolutions and a shortcut: (B, C, H, W) to (B, C, H, W).
 
-    It begins as its shortcut alone, and reaches as far as a `ResidualBlock` for half the multiplications or less. Like
-    the blocks of Liu et al., "A ConvNet for the 2020s", 2022, it is four times as wide inside; norms are batch norms.
+    It has the receptive field of a `ResidualBlock` with at most half the multiplications. It is like the blocks of Liu
+    et al., "A ConvNet for the 2020s", 2022, with four times the channels inside, but has batch norms. Initially it is
+    the shortcut.
     """
 
     def __init__(self, channels: int) -> None:
@@ -42,21 +44,22 @@ class DepthwiseBlock(nn.Module):
         nn.init.zeros_(self.norm2.weight)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B, C, H, W) to the same."""
-        hidden = self.relu(self.widen(self.norm1(self.depthwise(features))))
-        changed: Tensor = self.norm2(self.narrow(hidden)) + features
-        return changed
+        """See the class."""
+        x = self.norm1(self.depthwise(features))
+        x = self.relu(self.widen(x))
+        output: Tensor = self.norm2(self.narrow(x)) + features
+        return output
 
 
 BLOCKS = {"residual": ResidualBlock, "depthwise": DepthwiseBlock}
-"""Every kind that can be named."""
+"""The blocks by their names in the settings."""
 
 
 class PatchMerging(nn.Module):
-    """Patches of `height` x `width` to one position each, (B, C, H, W) to (B, out_channels, H / height, W / width).
+    """Merge patches of `height` x `width` positions: (B, C, H, W) to (B, out_channels, H / height, W / width).
 
-    What a strided convolution without overlap computes, but as a matrix product: on a CPU the gradients of strided
-    convolutions are slow. Missing rows and columns count as zeros.
+    Computes a strided convolution without overlap, then batch norm and ReLU. The convolution is a matrix product,
+    because the gradients of strided convolutions are slow on a CPU. Missing rows and columns count as zeros.
     """
 
     def __init__(self, in_channels: int, out_channels: int, height: int, width: int) -> None:
@@ -68,13 +71,13 @@ class PatchMerging(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """See the class."""
-        merged = self.linear(patches(features, self.height, self.width))
-        normal: Tensor = self.relu(self.norm(merged.permute(0, 3, 1, 2)))
-        return normal
+        x = self.linear(patches(features, self.height, self.width))
+        output: Tensor = self.relu(self.norm(x.permute(0, 3, 1, 2)))
+        return output
 
 
 def patches(features: Tensor, height: int, width: int) -> Tensor:
-    """(B, H / height, W / width, height * width * C) of (B, C, H, W), rounded up."""
+    """Patches of (B, C, H, W) as (B, H / height, W / width, height * width * C), both sides rounded up."""
     missing = -features.shape[2] % height, -features.shape[3] % width
     if any(missing):
         features = nn.functional.pad(features, (0, missing[1], 0, missing[0]))

@@ -26,7 +26,7 @@ def test_steps_are_those_of_the_reader(model: str) -> None:
     assert (found.window, found.stride) == (windows.width, windows.stride)
     assert len(found.signs) == windows.line_steps(140)
     assert [middle for middle, _ in found.signs][:2] == [windows.width / 2, windows.width / 2 + windows.stride]
-    (reading,), _ = recognizer.read(torch.from_numpy(LINES.images[:1, :, :140].copy()), [140])
+    (reading,), _ = recognizer.predict(torch.from_numpy(LINES.images[:1, :, :140].copy()), [140])
     assert found.reading == reading
     # Runs without the blank ones are the reading, but for special tokens and what is too long for a target.
     signs = "".join(run.sign for run in found.runs if not run.blank and len(run.sign) == 1)
