@@ -10,7 +10,7 @@ from pipeline.data.loading.streaming import StreamingLines
 from pipeline.settings.experiment import TrainingSettings
 from pipeline.training.resume import FOLDER, MAX_KEPT, TrainingProgress, find_progress, make_fingerprint, open_progress
 from pipeline.training.train import train
-from tests.data.loading.test_streaming import VARIETY, endless
+from tests.data.loading.test_streaming import AUGMENTATION, streaming_lines
 from tests.tiny import RESNETS, tiny_lines, tiny_settings, tiny_training
 from tests.training.short import TEXTS, checkpoint_bytes
 
@@ -196,7 +196,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(
 
 
 def streaming() -> StreamingLines:
-    return endless(12, **VARIETY)
+    return streaming_lines(12, **AUGMENTATION)
 
 
 @pytest.mark.parametrize("epoch", [0, 2])

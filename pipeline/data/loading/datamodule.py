@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
 from pipeline.data.loading.batches import Batch, WidthBatches, line_loader
-from pipeline.data.loading.streaming import StreamingBatches, StreamingLines, streaming_loader
+from pipeline.data.loading.streaming import StreamingBatches, StreamingLines
 from pipeline.data.storage.lines import Lines
 
 
@@ -38,7 +38,8 @@ class LinesDataModule(pl.LightningDataModule):
         """Return the current epoch's batches; seed and epoch number alone determine them."""
         epoch = self.trainer.current_epoch if self.trainer else 0
         if isinstance(self.train, StreamingLines):
-            return streaming_loader(StreamingBatches(self.train, self.batch_size, self.seed, epoch, *self._replicas()))
+            batches = StreamingBatches(self.train, self.batch_size, self.seed, epoch, *self._replicas())
+            return DataLoader(batches, batch_size=None)  # no workers: synthesis is far faster than a training step
         return self._loader(self.train, np.random.default_rng([self.seed, epoch]))
 
     def val_dataloader(self) -> DataLoader[Batch]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import IterableDataset
 
 from pipeline.data.loading.augmentation import Augmentation
 from pipeline.data.loading.batches import Batch, LineDataset, WidthBatches
@@ -90,8 +90,3 @@ class StreamingBatches(IterableDataset[Batch]):
             shared = np.random.default_rng([self.seed, self.epoch, first, self.replicas]) if self.replicas > 1 else None
             for indices in WidthBatches(lines.widths, self.batch_size, rng, order_rng=shared):
                 yield dataset.__getitems__(indices)
-
-
-def streaming_loader(batches: StreamingBatches) -> DataLoader[Batch]:
-    """Return a loader without worker processes, as synthesis takes far less time than a training step."""
-    return DataLoader(batches, batch_size=None)

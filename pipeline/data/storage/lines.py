@@ -1,33 +1,19 @@
 """Lines of handwriting in memory."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-
-class Images(Protocol):
-    """The part of NumPy's interface that users of images (N, 28, W) need."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(N, 28, W)."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, key: Any, /) -> Any: ...
-
-    def __iter__(self) -> Iterator[Any]: ...
+from pipeline.data.storage.packed_images import PackedImages
 
 
 @dataclass(frozen=True)
 class Lines:
     """N lines: a part of a data set, a block of it, or new lines of a streaming training."""
 
-    images: Images
-    """(N, 28, W) uint8, 0 background to 255 ink: an array, or `PackedImages` if read from a file."""
+    images: NDArray[np.uint8] | PackedImages
+    """(N, 28, W) uint8, 0 background to 255 ink; `PackedImages` if read from a file."""
     texts: list[str]
     """Text of each line, at most T characters."""
     widths: NDArray[np.uint16]

@@ -43,17 +43,17 @@ def middle_of(ink: Tensor) -> tuple[float, float]:
     return float(plane.sum(0) @ places), float(plane.sum(1) @ places)
 
 
-def varied(settings: dict[str, object], seed: int = 0, lines: list[int] | None = None) -> NDArray[np.uint8]:
-    glyphs = tiny_characters().images[:6]
+def augment(settings: dict[str, object], seed: int = 0, lines: list[int] | None = None) -> NDArray[np.uint8]:
+    images = tiny_characters().images[:6]
     of_line = np.array(lines or [0, 0, 0, 1, 1, 1])
     augmentation = Augmentation(AugmentationSettings.model_validate(settings))
-    return augmentation.augment_characters(glyphs, of_line, np.random.default_rng(seed))
+    return augmentation.augment_characters(images, of_line, np.random.default_rng(seed))
 
 
-def test_nothing_changes_a_character_that_nothing_is_asked_of() -> None:
+def test_without_settings_characters_stay_as_they_are() -> None:
     ink = torch.rand(1, 1, 28, 28) * 255
     torch.testing.assert_close(moved(ink), ink, rtol=0, atol=1e-3)
-    assert np.array_equal(varied({}), tiny_characters().images[:6])
+    assert np.array_equal(augment({}), tiny_characters().images[:6])
 
 
 @pytest.mark.parametrize(
@@ -92,13 +92,13 @@ def test_aspect_widens_and_flattens() -> None:
     assert float(wider[0, 0, :, 14].sum() / square[0, 0, :, 14].sum()) == pytest.approx(np.exp(-0.2), rel=0.05)
 
 
-def test_what_has_no_aspect_is_drawn_as_before_there_was_one() -> None:
+def test_without_aspect_the_other_random_numbers_are_the_same() -> None:
     rng = np.random.default_rng(3)
-    glyphs = tiny_characters().images[:6]
-    made = Augmentation(AugmentationSettings.model_validate(SOME)).augment_characters(
-        glyphs, np.array([0, 0, 0, 1, 1, 1]), rng
+    images = tiny_characters().images[:6]
+    augmented = Augmentation(AugmentationSettings.model_validate(SOME)).augment_characters(
+        images, np.array([0, 0, 0, 1, 1, 1]), rng
     )
-    assert made.any()
+    assert augmented.any()
     again = np.random.default_rng(3)
     for size in ((2, 6), (6, 6), (6, 2, 4, 4)):  # of two lines, of six characters, and what offsets at them
         again.standard_normal(size, np.float32)
@@ -120,13 +120,13 @@ def test_bicubic_interpolation_keeps_strokes_sharp() -> None:
     assert sharp[12] == sharp[16] == 0
     settings = {"character": {"rotation": 10.0}, "warp": 0.5}
     steps = [
-        np.abs(np.diff(varied({**settings, "interpolation": kind}).astype(float), axis=2)).mean()
+        np.abs(np.diff(augment({**settings, "interpolation": kind}).astype(float), axis=2)).mean()
         for kind in ("bilinear", "bicubic")
     ]
     assert steps[1] > 1.01 * steps[0]
 
 
-def test_rectangles_are_erased_of_a_share_of_the_characters() -> None:
+def test_rectangles_are_erased_from_a_fraction_of_the_characters() -> None:
     full = np.full((4000, 28, 28), 200, np.uint8)
     left = erase(full, 0.25, np.random.default_rng(0))
     assert set(np.unique(left)) == {0, 200}
@@ -145,13 +145,13 @@ def test_rectangles_are_erased_of_a_share_of_the_characters() -> None:
     assert erase(full[:9], 1.0, np.random.default_rng(0)).min((1, 2)).tolist() == [0] * 9
 
 
-def test_equal_pulls_move_everything_alike() -> None:
+def test_equal_offsets_move_everything_alike() -> None:
     offsets = NO_OFFSETS.clone()
     offsets[:, 0] = -2.0  # ink comes from 2 pixels to the left
     assert middle_of(moved(dot(10, 7), offsets)) == pytest.approx((12, 7), abs=1e-3)
 
 
-def test_a_pull_moves_what_is_near() -> None:
+def test_an_offset_moves_what_is_near() -> None:
     offsets = NO_OFFSETS.clone()
     offsets[0, 0, 0, 0] = -2.0
     assert middle_of(moved(dot(2, 0), offsets))[0] > 3
@@ -182,31 +182,33 @@ def test_strokes_by_hand() -> None:
 @pytest.mark.parametrize("kind", CHANGES)
 def test_a_lines_characters_share_what_is_drawn_for_the_line(kind: str) -> None:
     # The same character three times in one line, and once in another.
-    glyphs = np.repeat(tiny_characters().images[:1], 4, axis=0)
+    images = np.repeat(tiny_characters().images[:1], 4, axis=0)
     lines = np.array([0, 0, 0, 1])
     amount = AMOUNTS[kind]
     for level, alike in (("line", True), ("character", False)):
         augmentation = Augmentation(AugmentationSettings.model_validate({level: {kind: amount}}))
-        made = augmentation.augment_characters(glyphs, lines, np.random.default_rng(0))
-        assert np.array_equal(made[0], made[1]) is alike
-        assert not np.array_equal(made[0], made[3])
-        assert not np.array_equal(made[0], glyphs[0])
+        augmented = augmentation.augment_characters(images, lines, np.random.default_rng(0))
+        assert np.array_equal(augmented[0], augmented[1]) is alike
+        assert not np.array_equal(augmented[0], augmented[3])
+        assert not np.array_equal(augmented[0], images[0])
 
 
 def test_the_generator_decides() -> None:
-    assert np.array_equal(varied(SOME), varied(SOME))
-    assert not np.array_equal(varied(SOME), varied(SOME, seed=1))
+    assert np.array_equal(augment(SOME), augment(SOME))
+    assert not np.array_equal(augment(SOME), augment(SOME, seed=1))
 
 
 def test_amounts_are_standard_deviations() -> None:
-    glyphs = np.repeat(dot(14, 14)[0].byte().numpy(), 4000, axis=0)
+    images = np.repeat(dot(14, 14)[0].byte().numpy(), 4000, axis=0)
     augmentation = Augmentation(
         AugmentationSettings.model_validate({"character": {"spacing": 1.5}, "line": {"baseline": 2.0}})
     )
-    made = torch.from_numpy(augmentation.augment_characters(glyphs, np.arange(4000), np.random.default_rng(0))).double()
-    ink = made.sum((1, 2))
+    augmented = torch.from_numpy(
+        augmentation.augment_characters(images, np.arange(4000), np.random.default_rng(0))
+    ).double()
+    ink = augmented.sum((1, 2))
     places = torch.arange(28.0).double()
-    x, y = made.sum(1) @ places / ink, made.sum(2) @ places / ink
+    x, y = augmented.sum(1) @ places / ink, augmented.sum(2) @ places / ink
     assert float(x.std()) == pytest.approx(1.5, rel=0.05)
     assert float(y.std()) == pytest.approx(2.0, rel=0.05)
     assert (float(x.mean()), float(y.mean())) == pytest.approx((14, 14), abs=0.15)
@@ -223,18 +225,20 @@ def test_no_characters_are_no_characters() -> None:
 def test_brightness_takes_ink_from_whole_lines() -> None:
     lines = np.full((200, 28, 5), 200, np.uint8)
     lines[:, :, 0] = 0
-    made = Augmentation(AugmentationSettings(brightness=0.5)).augment_lines(lines, np.random.default_rng(0))
-    assert (made[:, :, 0] == 0).all()
-    assert (made[:, :1, 1:] == made[:, :, 1:]).all()
-    left = made[:, 0, 1] / 200
+    augmented = Augmentation(AugmentationSettings(brightness=0.5)).augment_lines(lines, np.random.default_rng(0))
+    assert (augmented[:, :, 0] == 0).all()
+    assert (augmented[:, :1, 1:] == augmented[:, :, 1:]).all()
+    left = augmented[:, 0, 1] / 200
     assert 0.5 <= left.min() < 0.55
     assert 0.95 < left.max() <= 1
 
 
 def test_noise_stays_within_a_pixels_range() -> None:
     lines = np.full((20, 28, 50), 128, np.uint8)
-    made = Augmentation(AugmentationSettings(noise=10)).augment_lines(lines, np.random.default_rng(0)).astype(float)
-    assert made.std() == pytest.approx(10, rel=0.02)
+    augmented = (
+        Augmentation(AugmentationSettings(noise=10)).augment_lines(lines, np.random.default_rng(0)).astype(float)
+    )
+    assert augmented.std() == pytest.approx(10, rel=0.02)
     edges = Augmentation(AugmentationSettings(noise=60)).augment_lines(lines % 2 * 255, np.random.default_rng(0))
     assert edges.dtype == np.uint8
     assert (edges == 0).mean() == pytest.approx(0.5, abs=0.02)

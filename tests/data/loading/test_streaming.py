@@ -7,7 +7,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.splits import SPLITS
 from pipeline.data.loading.batches import Batch, WidthBatches
 from pipeline.data.loading.datamodule import LinesDataModule
-from pipeline.data.loading.streaming import StreamingBatches, StreamingLines, streaming_loader
+from pipeline.data.loading.streaming import StreamingBatches, StreamingLines
 from pipeline.data.storage.characters import write_characters
 from pipeline.data.storage.corpus import make_corpus, write_corpus
 from pipeline.data.synthesis.renderer import LineRenderer
@@ -28,45 +28,45 @@ LINES = {
     "test": 1,
     "seed": 0,
 }
-VARIETY = {"line": {"slant": 0.2}, "character": {"rotation": 5.0, "stroke": 0.3}, "warp": 0.5, "noise": 5.0}
+AUGMENTATION = {"line": {"slant": 0.2}, "character": {"rotation": 5.0, "stroke": 0.3}, "warp": 0.5, "noise": 5.0}
 
 
-def endless(count: int = 100, **variety: object) -> StreamingLines:
-    settings = StreamingSettings.model_validate({"lines_per_epoch": count, "variety": variety})
+def streaming_lines(count: int = 100, **augmentation: object) -> StreamingLines:
+    settings = StreamingSettings.model_validate({"lines_per_epoch": count, "variety": augmentation})
     return StreamingLines(WORDS, tiny_characters(), LinesSettings.model_validate(LINES), settings)
 
 
 def batches(
-    count: int = 100, seed: int = 0, epoch: int = 0, replicas: int = 1, rank: int = 0, **variety: object
+    count: int = 100, seed: int = 0, epoch: int = 0, replicas: int = 1, rank: int = 0, **augmentation: object
 ) -> list[Batch]:
-    made = StreamingBatches(endless(count, **variety), 3, seed, epoch, replicas, rank)
-    found = list(made)
-    assert len(found) == len(made)
-    return found
+    lines = StreamingBatches(streaming_lines(count, **augmentation), 3, seed, epoch, replicas, rank)
+    drawn = list(lines)
+    assert len(drawn) == len(lines)
+    return drawn
 
 
-def content(found: list[Batch]) -> list[tuple[bytes, list[int], list[str]]]:
-    return [(batch.images.numpy().tobytes(), batch.widths, batch.texts) for batch in found]
+def content(drawn: list[Batch]) -> list[tuple[bytes, list[int], list[str]]]:
+    return [(batch.images.numpy().tobytes(), batch.widths, batch.texts) for batch in drawn]
 
 
-@pytest.mark.parametrize("variety", [{}, VARIETY], ids=["plain", "varied"])
-def test_seed_and_epoch_decide(variety: dict[str, object]) -> None:
-    first = content(batches(**variety))
-    assert first == content(batches(**variety))
+@pytest.mark.parametrize("augmentation", [{}, AUGMENTATION], ids=["plain", "augmented"])
+def test_seed_and_epoch_decide(augmentation: dict[str, object]) -> None:
+    first = content(batches(**augmentation))
+    assert first == content(batches(**augmentation))
     for changed in ({"seed": 1}, {"epoch": 1}):
-        other = content(batches(**changed, **variety))
+        other = content(batches(**changed, **augmentation))
         assert len(other) == len(first)
         assert not {images for images, _, _ in other} & {images for images, _, _ in first}
 
 
 def test_an_epoch_has_its_lines_in_whole_batches() -> None:
-    found = batches(100)  # 3 at a time: 34 batches, in pools of 20
-    assert [len(batch.texts) for batch in found] == [3] * 34
-    assert all(batch.images.shape[2] == max(batch.widths) for batch in found)
+    drawn = batches(100)  # 3 at a time: 34 batches, in pools of 20
+    assert [len(batch.texts) for batch in drawn] == [3] * 34
+    assert all(batch.images.shape[2] == max(batch.widths) for batch in drawn)
 
 
 def test_no_line_comes_again() -> None:
-    seen = [images for epoch in range(3) for images, _, _ in content(batches(500, epoch=epoch, **VARIETY))]
+    seen = [images for epoch in range(3) for images, _, _ in content(batches(500, epoch=epoch, **AUGMENTATION))]
     assert len(set(seen)) == len(seen)
 
 
@@ -88,27 +88,31 @@ def test_devices_take_pools_in_turns() -> None:
 
 
 def test_lines_are_those_of_the_pen_and_their_words_of_the_text() -> None:
-    drawn = endless().draw(50, np.random.default_rng(5), 0)
+    drawn = streaming_lines().draw(50, np.random.default_rng(5), 0)
     running = " ".join(WORDS)
     assert all(f" {text} " in f" {running} " and len(text) <= 8 for text in drawn.texts)
     again = np.random.default_rng(5)
-    texts = endless().texts.sample(50, again)
+    texts = streaming_lines().texts.sample(50, again)
     written = LineRenderer(tiny_characters(), LinesSettings.model_validate(LINES)).render(texts, again)
     assert texts == drawn.texts
     assert np.array_equal(written.images, drawn.images)
 
 
-def test_variety_leaves_texts_and_widths_alone() -> None:
-    plain, varied = (endless(**variety).draw(50, np.random.default_rng(5), 0) for variety in ({}, VARIETY))
-    assert plain.texts == varied.texts
-    assert np.array_equal(plain.widths, varied.widths)
-    assert np.array_equal(plain.starts, varied.starts)
-    assert not np.array_equal(plain.images, varied.images)
+def test_augmentation_leaves_texts_and_widths_alone() -> None:
+    plain, augmented = (
+        streaming_lines(**augmentation).draw(50, np.random.default_rng(5), 0) for augmentation in ({}, AUGMENTATION)
+    )
+    assert plain.texts == augmented.texts
+    assert np.array_equal(plain.widths, augmented.widths)
+    assert np.array_equal(plain.starts, augmented.starts)
+    assert not np.array_equal(plain.images, augmented.images)
 
 
 def test_a_character_looks_the_same_wherever_it_stands_in_its_line() -> None:
-    variety = endless(character={"rotation": 20.0, "slant": 0.3}).renderer.augmentation
-    renderer = LineRenderer(tiny_characters(), LinesSettings.model_validate({**LINES, "max_overlap": 0.0}), variety)
+    augmentation = streaming_lines(character={"rotation": 20.0, "slant": 0.3}).renderer.augmentation
+    renderer = LineRenderer(
+        tiny_characters(), LinesSettings.model_validate({**LINES, "max_overlap": 0.0}), augmentation
+    )
     lines = renderer.render(["AABA", "AABA"], np.random.default_rng(0))
     cells = lines.images.reshape(2, 28, 10, 28).transpose(0, 2, 1, 3)
     for line in cells:
@@ -128,10 +132,10 @@ def test_only_training_characters_and_training_text_are_read(tmp_path: Path) -> 
     texts = {"train": [("a", "tra ining")], "validation": [("b", "vali dation")], "test": [("c", "te st")]}
     write_corpus(tmp_path / "corpus.json", make_corpus(texts, name="own", source="own"))
     settings = StreamingSettings(lines_per_epoch=10)
-    made = StreamingLines.from_files(
+    lines = StreamingLines.from_files(
         tmp_path / "characters.h5", tmp_path / "corpus.json", {**LINES, "name": "x"}, settings
     )
-    drawn = made.draw(200, np.random.default_rng(0), 0)
+    drawn = lines.draw(200, np.random.default_rng(0), 0)
     assert set(drawn.texts) == {"tra", "ining"}
     assert set(np.unique(drawn.images)) == {0, 100}
 
@@ -147,18 +151,15 @@ def test_what_they_are_made_of_must_be_there(tmp_path: Path) -> None:
 
 
 def test_the_data_module_goes_on_with_the_epoch() -> None:
-    data = LinesDataModule(endless(60), tiny_lines(["ABC", "A"]), 3, seed=4)
+    data = LinesDataModule(streaming_lines(60), tiny_lines(["ABC", "A"]), 3, seed=4)
     for epoch in (0, 3):
         data.trainer = module(epoch).trainer
         assert data.train_batches == 20
         assert content(list(data.train_dataloader())) == content(batches(60, seed=4, epoch=epoch))
-    assert content(list(streaming_loader(StreamingBatches(endless(60), 3, 4, 3)))) == content(
-        batches(60, seed=4, epoch=3)
-    )
 
 
 def test_replicas_draw_other_lines_and_shuffle_alike() -> None:
-    first, second = (list(StreamingBatches(endless(480), 3, 4, 0, replicas=2, rank=rank)) for rank in (0, 1))
+    first, second = (list(StreamingBatches(streaming_lines(480), 3, 4, 0, replicas=2, rank=rank)) for rank in (0, 1))
     assert [batch.texts for batch in first] != [batch.texts for batch in second]
     widths = np.array([[max(batch.widths) for batch in share] for share in (first, second)])
     assert widths.shape == (2, 80)
@@ -183,8 +184,8 @@ def test_the_longest_texts_grow_from_a_quarter(seen: int, longest: int) -> None:
 def test_a_curriculum_counts_the_lines_of_the_whole_training(replicas: int) -> None:
     longest = []
     for epoch in range(3):
-        found = list(StreamingBatches(growing(240), 3, 0, epoch, replicas))
-        longest.append(max(len(text) for batch in found for text in batch.texts))
+        drawn = list(StreamingBatches(growing(240), 3, 0, epoch, replicas))
+        longest.append(max(len(text) for batch in drawn for text in batch.texts))
     # The last pool of an epoch begins after 60 or all of its 120 lines.
     assert longest[0] <= growing(240).max_characters(60)
     assert longest[1] <= growing(240).max_characters(180)
