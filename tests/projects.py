@@ -1,4 +1,4 @@
-"""Project folders with small settings, in which tests run the stages as a command line would."""
+"""Project folders with small settings, in which tests run stages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from tests.imports import ROOT
 
 
 def profile_params(*names: str) -> dict[str, Any]:
-    """The shipped settings with profiles laid over them, one after the other."""
+    """The shipped settings with the values of profiles, of which later ones win."""
     params = read_params(ROOT / "params.yaml")
     for name in names:
         override(params, read_params(ROOT / "profiles" / f"{name}.yaml"))
@@ -29,7 +29,7 @@ def profile_params(*names: str) -> dict[str, Any]:
 
 @dataclass
 class Project:
-    """A folder that is the project's root and the working folder."""
+    """A folder that is the project's root and the current folder."""
 
     root: Path
     params: dict[str, Any]
@@ -37,7 +37,7 @@ class Project:
     capsys: pytest.CaptureFixture[str]
 
     def change(self, **sections: Mapping[str, Any]) -> None:
-        """Lay settings over those of the project."""
+        """Change settings of the project; new keys may be added."""
         for name, block in sections.items():
             self.params[name] = merged(self.params[name], block)
         YAML().dump(self.params, self.root / "params.yaml")  # in the order of the keys
@@ -48,7 +48,7 @@ class Project:
         return self.capsys.readouterr().out
 
     def refusal(self, stage: str, *arguments: str) -> str:
-        """The one line that a stage prints when it refuses to go on."""
+        """Run a stage that refuses its input; return its error message, which is one line."""
         with pytest.raises(SystemExit) as error:
             self.run(stage, *arguments)
         assert error.value.code == 2
@@ -58,14 +58,14 @@ class Project:
 
 
 def merged(settings: object, changes: object) -> object:
-    """`settings` with `changes` laid over, block by block; new keys may be added."""
+    """`settings` with `changes`, merged block by block; new keys may be added."""
     if not isinstance(settings, Mapping) or not isinstance(changes, Mapping):
         return changes
     return {**settings, **{key: merged(settings.get(key), value) for key, value in changes.items()}}
 
 
 def write_lines(path: Path, lines: Lines, name: str = "own", data: str = "own characters") -> None:
-    """A data set whose three parts are the same lines."""
+    """Write a data set whose three parts are the same lines."""
     path.parent.mkdir(parents=True, exist_ok=True)
     attributes = {
         "name": name,

@@ -1,4 +1,4 @@
-"""Readers given what nobody would write: a value or an `InputError` of one line, nothing else."""
+"""Random input for everything that reads files: the result is a value or an `InputError` of one line."""
 
 import copy
 import random
@@ -28,7 +28,7 @@ TEXT = (Path(__file__).parents[1] / "params.yaml").read_bytes()
 
 
 def one_line(result: object) -> bool:
-    """Whether a reader answered with a value, or with one line that can be printed."""
+    """Whether the result is a value, or an error message of one printable line."""
     return not isinstance(result, str) or (bool(result) and result.isprintable())
 
 

@@ -39,7 +39,7 @@ def tiny_characters() -> Characters:
 
 
 def tiny_lines(texts: Sequence[str], max_length: int = 8, overlap: float = 0.0, seed: int = 0) -> Lines:
-    """Lines that say `texts`, without a file."""
+    """Lines with these texts."""
     settings = LinesSettings(
         max_length=max_length,
         min_overlap=0.0,
@@ -92,7 +92,7 @@ def tiny_training(trainer: dict[str, object] | None = None, **changes: object) -
 
 
 def noise_images(widths: Sequence[int], seed: int = 0) -> torch.Tensor:
-    """Images (B, 1, 28, widest) in double precision: noise up to each width, blank paper after it."""
+    """Images (B, 1, 28, widest) in double precision: noise up to each width, background after it."""
     generator = torch.Generator().manual_seed(seed)
     images = torch.rand((len(widths), 1, 28, max(widths)), generator=generator, dtype=torch.float64)
     for image, width in zip(images, widths, strict=True):

@@ -1,4 +1,4 @@
-"""Plans of ablations, what they make of `params.yaml`, and a whole one on tiny data."""
+"""Plans of ablations, the settings that they give, and a complete study on tiny data."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ def write(path: Path, **keys: Any) -> Path:
     return path
 
 
-def test_the_plan_keeps_its_experiment_its_lines_and_nothing_else() -> None:
+def test_the_planned_settings_have_only_the_variants_and_their_lines() -> None:
     params = read_params(ROOT / "params.yaml")
     made = planned_params(
         params, plan(settings={"training.max_epochs": 3}, changes={"wide": {"model.conv_dim": 64}, "same": {}})
@@ -47,7 +47,7 @@ def test_the_plan_keeps_its_experiment_its_lines_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("path", SHIPPED)
-def test_a_shipped_plan_is_valid_and_changes_one_thing_or_two_that_stand_alone_too(path: Path) -> None:
+def test_a_shipped_plan_is_valid_and_has_each_combined_change_also_alone(path: Path) -> None:
     shipped = read_plan(path)
     made = planned_params(read_params(ROOT / "params.yaml"), shipped)["experiments"]
     assert list(made) == ["base", *shipped.changes]
@@ -58,7 +58,7 @@ def test_a_shipped_plan_is_valid_and_changes_one_thing_or_two_that_stand_alone_t
 
 
 @pytest.mark.parametrize("path", SHIPPED)
-def test_a_committed_report_is_of_its_shipped_plan(path: Path) -> None:
+def test_a_committed_report_matches_its_plan(path: Path) -> None:
     shipped, report = read_plan(path), path.parent / "ablations.md"
     table = pd.read_csv(report.with_suffix(".csv"), keep_default_na=False)
     assert dict(zip(table["experiment"], table["changed"], strict=True)) == {

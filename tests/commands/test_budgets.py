@@ -1,4 +1,4 @@
-"""Plans of budgets, what they make of `params.yaml`, and a whole one on tiny data."""
+"""Plans of budgets, the settings that they give, and a complete study on tiny data."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ def write(path: Path, **keys: Any) -> Path:
     return path
 
 
-def test_each_budget_is_trained_and_read_by_a_beam() -> None:
+def test_each_budget_is_trained_and_decoded_by_beam_search() -> None:
     plan = Plan.model_validate({**KEYS, "seeds": [1, 2], "settings": {"model.conv_dim": 8}})
     made = planned_params(read_params(ROOT / "params.yaml"), plan)
     trainings = {name: block["training"] for name, block in made["experiments"].items()}
@@ -61,7 +61,7 @@ def test_a_faulty_plan_is_refused_by_name(keys: dict[str, Any], message: str, tm
 
 
 @pytest.mark.parametrize("plan", SHIPPED)
-def test_the_shipped_budgets_differ_in_the_lines_that_they_learn_from(plan: Path) -> None:
+def test_the_shipped_budgets_differ_in_their_number_of_lines(plan: Path) -> None:
     params = read_params(ROOT / "params.yaml")
     seen = set()
     made = planned_params(params, read_plan(plan))["experiments"]
@@ -74,7 +74,7 @@ def test_the_shipped_budgets_differ_in_the_lines_that_they_learn_from(plan: Path
 
 
 @pytest.mark.parametrize("plan", SHIPPED)
-def test_the_committed_report_is_of_the_shipped_plan(plan: Path) -> None:
+def test_a_committed_report_matches_its_plan(plan: Path) -> None:
     shipped, report = read_plan(plan), plan.parent / "budgets.md"
     table = pd.read_csv(report.with_suffix(".csv"), keep_default_na=False)
     assert dict(zip(table["experiment"], table["settings"], strict=True)) == {

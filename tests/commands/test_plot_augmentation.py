@@ -21,7 +21,7 @@ def make_rows(settings: AugmentationSettings, seed: int = 0) -> np.ndarray:
     return augment_characters(tiny_characters(), settings, "AN", 3, np.random.default_rng(seed))
 
 
-def test_each_row_is_a_training_character_and_what_is_made_of_it() -> None:
+def test_each_row_is_a_training_character_and_its_augmented_copies() -> None:
     rows = make_rows(SOME)
     assert rows.shape == (2, 4, 28, 28)
     known = {image.tobytes() for image in tiny_characters().images}
@@ -31,7 +31,7 @@ def test_each_row_is_a_training_character_and_what_is_made_of_it() -> None:
     assert not np.array_equal(rows, make_rows(SOME, seed=1))
 
 
-def test_without_variety_all_are_as_they_are() -> None:
+def test_without_augmentation_the_copies_are_equal() -> None:
     rows = make_rows(AugmentationSettings())
     assert (rows == rows[:, :1]).all()
 
@@ -57,7 +57,7 @@ def test_the_command_draws_what_the_settings_say(params: dict[str, Any], capsys:
 
 
 @pytest.mark.usefixtures("params")
-def test_an_experiment_without_variety_is_refused() -> None:
+def test_an_experiment_without_augmentation_is_refused() -> None:
     with pytest.raises(InputError, match=r"cnn_ctc_variable\.training\.endless\.variety: not set"):
         main("cnn_ctc_variable", Path("characters.h5"), Path("augmentation.png"), seed=0)
     assert not Path("augmentation.png").exists()

@@ -1,4 +1,4 @@
-"""Which letters are shown with what they are compared with, and the real command."""
+"""Which letters are drawn, with which weights, and the real command."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ TEXTS = ["AB", "NA NA", "007", "hi B", "A", "no no"]
 
 
 def made() -> tuple[RecognizerSettings, Recognizer, Lines]:
-    """A model of random weights that reads nothing but letters, and lines that say what it reads."""
+    """A model with random weights, and lines whose texts are its own predictions."""
     torch.manual_seed(3)
     settings = tiny_settings("line_resnet_lookalikes", "ctc")
     recognizer, lines = settings.build(), tiny_lines(TEXTS)
@@ -36,7 +36,7 @@ def made() -> tuple[RecognizerSettings, Recognizer, Lines]:
     return settings, recognizer, replace(lines, texts=predict_images(recognizer, images))
 
 
-def test_letters_at_the_beginning_of_words_with_all_their_weights() -> None:
+def test_letters_at_the_beginning_of_words_are_found_with_their_weights() -> None:
     _, recognizer, lines = made()
     model = recognizer.model
     assert isinstance(model, LineResNetLookalikes)
@@ -94,7 +94,7 @@ def test_the_command_draws_a_picture(tmp_path: Path) -> None:
         ("line_resnet_lookalikes", "reads none of the test lines"),
     ],
 )
-def test_what_cannot_be_shown_is_one_line(name: str, problem: str, tmp_path: Path) -> None:
+def test_an_unsuitable_checkpoint_is_refused_in_one_line(name: str, problem: str, tmp_path: Path) -> None:
     settings = tiny_settings(name, "ctc")
     save_checkpoint(tmp_path / "model.ckpt", settings, settings.build())
     write_lines(tmp_path / "lines.h5", tiny_lines(["AB CD"]))

@@ -53,7 +53,7 @@ def test_a_picture_is_read_as_the_line_that_it_shows(folder: Path, capsys: pytes
         (("light.png",), "models:/emnist-lines@best: no model has this name"),
     ],
 )
-def test_trouble_is_one_line(arguments: tuple[str, ...], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_is_one_line(arguments: tuple[str, ...], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as error:
         run(*arguments)
     assert error.value.code == 2

@@ -29,7 +29,7 @@ def repro(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=300)
 
 
-def test_stages_that_do_not_need_each_other_run_at_once_and_dvc_finds_all_done(project: Path) -> None:
+def test_independent_stages_run_at_once_and_dvc_finds_all_up_to_date(project: Path) -> None:
     run = repro("--jobs", "2")
     assert run.returncode == 0, run.stderr
     assert (project / "both").read_text() == "herehere"
@@ -40,7 +40,7 @@ def test_stages_that_do_not_need_each_other_run_at_once_and_dvc_finds_all_done(p
     assert stages_to_run() == {}
 
 
-def test_after_a_failure_no_other_stage_begins_and_what_was_done_stays(project: Path) -> None:
+def test_after_a_failure_no_other_stage_starts_and_finished_ones_are_kept(project: Path) -> None:
     (project / "meet.py").write_text("import sys; sys.exit('error: source: is bad')")
     run = repro("--jobs", "2")
     assert run.returncode == 2
@@ -51,7 +51,7 @@ def test_after_a_failure_no_other_stage_begins_and_what_was_done_stays(project: 
     assert "before" not in stages_to_run()
 
 
-def test_why_dvc_cannot_begin_a_stage_is_said(project: Path) -> None:
+def test_the_output_says_why_dvc_cannot_start_a_stage(project: Path) -> None:
     stages = YAML().load(project / "dvc.yaml")
     stages["stages"]["beside"]["deps"] = ["never_made"]
     YAML().dump(stages, project / "dvc.yaml")
@@ -61,7 +61,7 @@ def test_why_dvc_cannot_begin_a_stage_is_said(project: Path) -> None:
 
 
 @pytest.mark.usefixtures("project")
-def test_a_stage_that_is_not_there_is_refused() -> None:
+def test_an_unknown_stage_is_refused() -> None:
     run = repro("nowhere")
     assert (run.returncode, len(run.stderr.splitlines())) == (2, 1)
 

@@ -90,7 +90,7 @@ def test_a_space_is_read_and_checked(tmp_path: Path) -> None:
         read_space(file)
 
 
-def test_the_shipped_space_is_of_keys_that_there_are() -> None:
+def test_the_shipped_space_has_valid_keys_and_values() -> None:
     params = read_params(ROOT / "params.yaml")
     for setting, space in read_space(ROOT / "reports/studies/search/space.yaml").items():
         *parents, key = setting.split(".")

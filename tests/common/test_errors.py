@@ -30,7 +30,7 @@ def test_other_errors_keep_their_traceback() -> None:
     assert result.stderr.startswith("Traceback")
 
 
-def test_the_exit_hides_its_cause(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_exit_hides_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     def main() -> None:
         raise InputError("wrong")
 
@@ -41,7 +41,7 @@ def test_the_exit_hides_its_cause(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "error: wrong\n"
 
 
-def test_a_good_end_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+def test_success_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
     calls: list[int] = []
     exit_on_input_error(lambda: calls.append(1))
     assert calls == [1]

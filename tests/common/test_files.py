@@ -15,7 +15,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_target_appears_whole_and_alone(tmp_path: Path) -> None:
+def test_a_target_appears_complete_and_alone(tmp_path: Path) -> None:
     target = tmp_path / "new" / "folder" / "lines.tar.gz"
     with atomic_path(target) as partial:
         assert partial.suffixes == [".tar", ".gz"]
@@ -34,7 +34,7 @@ def write_half(target: Path, error: type[BaseException]) -> None:
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, Stop])
 @pytest.mark.parametrize("before", [None, b"the old content"])
-def test_an_interrupted_target_is_absent_or_as_before(
+def test_after_an_interruption_the_target_is_absent_or_as_before(
     tmp_path: Path, error: type[BaseException], before: bytes | None
 ) -> None:
     target = tmp_path / "lines.h5"
@@ -55,7 +55,7 @@ def test_a_finished_target_replaces_the_old_one(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"model.pt": b"new"}
 
 
-def test_a_block_that_writes_nothing_is_a_fault_and_keeps_the_old_target(tmp_path: Path) -> None:
+def test_a_block_that_writes_nothing_is_an_error_and_keeps_the_old_target(tmp_path: Path) -> None:
     target = tmp_path / "model.pt"
     target.write_bytes(b"old")
     with pytest.raises(FileNotFoundError), atomic_path(target):
@@ -78,7 +78,7 @@ def test_text_is_utf8_with_plain_line_ends(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"report.md": b"\xc3\xa9\n\xc3\x9f\n"}
 
 
-def test_hashes_are_the_published_ones_of_abc(tmp_path: Path) -> None:
+def test_hashes_of_abc_are_as_published(tmp_path: Path) -> None:
     path = tmp_path / "abc"
     path.write_bytes(b"abc")
     assert file_sha256(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -146,7 +146,7 @@ def writer(target: Path, then: str) -> "subprocess.Popen[bytes]":
     return process
 
 
-def test_what_killed_processes_leave_is_removed_and_what_living_ones_write_is_not(tmp_path: Path) -> None:
+def test_folders_of_killed_processes_are_removed_and_those_of_running_ones_are_not(tmp_path: Path) -> None:
     target = tmp_path / "lines.h5"
     alive, dead = writer(target, "wait"), writer(target, "die")
     dead.communicate()

@@ -33,7 +33,7 @@ windows_of_any_model = st.one_of(
         (Windows(16, 8, **CNN), 9, 1),
     ],
 )
-def test_steps_are_the_lectures(windows: Windows, image_width: int, steps: int) -> None:
+def test_steps_are_those_of_the_lecture(windows: Windows, image_width: int, steps: int) -> None:
     assert windows.steps(image_width) == steps
 
 
@@ -47,7 +47,7 @@ def test_steps_are_the_windows_that_fit(windows: Windows, image_width: int) -> N
 
 
 @given(windows_of_any_model, st.integers(1, 200))
-def test_width_for_gives_at_least_these_steps_and_is_tight(windows: Windows, steps: int) -> None:
+def test_width_for_is_the_least_width_with_these_steps(windows: Windows, steps: int) -> None:
     width = windows.width_for(steps)
     assert windows.steps(width) >= steps
     # The last of these steps ends, with its margin, just at the edge.
@@ -119,5 +119,5 @@ def test_a_cell_is_28_pixels() -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(1, 100))
-def test_rounded_up_is_the_least_multiple_that_is_no_less(pixels: int, multiple: int) -> None:
+def test_round_up_gives_the_next_multiple(pixels: int, multiple: int) -> None:
     assert next(p for p in range(pixels, pixels + multiple) if p % multiple == 0) == round_up(pixels, multiple)

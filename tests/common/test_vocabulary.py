@@ -75,17 +75,17 @@ def test_known_texts() -> None:
 
 
 @given(texts)
-def test_text_comes_back_whole(text: str) -> None:
+def test_text_round_trip(text: str) -> None:
     assert decode(encode(text)) == text
 
 
 @given(st.lists(st.integers(4, 82), max_size=40))
-def test_indices_come_back_whole(indices: list[int]) -> None:
+def test_indices_round_trip(indices: list[int]) -> None:
     assert encode(decode(indices)).tolist() == indices
 
 
 @given(texts, st.integers(0, 5), st.booleans())
-def test_padded_text_comes_back_whole(text: str, room: int, wrap: bool) -> None:
+def test_padded_text_round_trip(text: str, room: int, wrap: bool) -> None:
     row = encode_padded([text], len(text) + 2 * wrap + room, wrap=wrap)[0]
     assert decode(row.tolist()) == text
     assert row[len(row) - room :].tolist() == [3] * room
@@ -120,7 +120,7 @@ def test_a_text_that_does_not_fit_is_refused(text: str, wrap: bool, needed: int)
 
 
 @given(st.lists(texts, max_size=6), st.integers(0, 3), st.booleans())
-def test_texts_together_as_each_alone(several: list[str], room: int, wrap: bool) -> None:
+def test_several_texts_are_encoded_like_each_alone(several: list[str], room: int, wrap: bool) -> None:
     length = max(map(len, several), default=0) + 2 * wrap + room
     rows = encode_padded(several, length, wrap=wrap)
     assert rows.shape == (len(several), length)
@@ -144,7 +144,7 @@ def test_the_first_text_with_a_fault_is_named(faulty: list[str], message: str) -
 
 
 @pytest.mark.parametrize("special", range(4))
-def test_special_tokens_are_left_out_wherever_they_stand(special: int) -> None:
+def test_special_tokens_are_left_out_everywhere(special: int) -> None:
     assert decode([special, 40, special, special, 41, special]) == "ab"
 
 
@@ -157,11 +157,11 @@ def test_known_rows() -> None:
 
 
 @given(st.integers(0, 6).flatmap(lambda n: st.lists(st.lists(st.integers(0, 82), min_size=n, max_size=n), max_size=5)))
-def test_rows_are_decoded_as_one_by_one(rows: list[list[int]]) -> None:
+def test_rows_are_decoded_like_each_alone(rows: list[list[int]]) -> None:
     found = decode_rows(np.array(rows, dtype=np.int64).reshape(len(rows), len(rows[0]) if rows else 0))
     assert found == [decode(row) for row in rows]
 
 
-def test_a_row_with_an_index_that_is_no_class_is_refused() -> None:
+def test_an_index_that_is_no_class_is_refused() -> None:
     with pytest.raises(IndexError):
         decode_rows(np.array([[40, NUM_CLASSES]]))

@@ -1,4 +1,4 @@
-"""The whole pipeline under DVC, run once on the tiny profile, and then changed here and there."""
+"""The whole pipeline under DVC, run once on the tiny profile; tests then change it."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     }
     make_workspace(ROOT, root, merged(read_params(ROOT / "profiles/tiny.yaml"), edits))
     shutil.copy(ROOT / ".gitignore", root)
-    # The project's own configuration has git beneath it, which a workspace has not.
+    # The project's own configuration, because this workspace uses git.
     for name in ("config", ".gitignore"):
         shutil.copy(ROOT / ".dvc" / name, root / ".dvc")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "DVC", "GIT_", "PYTHON"))}
@@ -47,7 +47,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.fixture
 def workspace(first: Workspace) -> Iterator[Workspace]:
-    """The workspace, put back afterwards."""
+    """The workspace; afterwards it is restored."""
     yield first
     first.restore()
 

@@ -1,4 +1,4 @@
-"""Changed settings and code run what they concern and nothing else."""
+"""Changed settings and code run the stages that depend on them, and no others."""
 
 import json
 import shlex
@@ -43,8 +43,8 @@ def test_a_second_run_does_nothing(workspace: Workspace) -> None:
     ("path", "stages"),
     [
         ("pipeline/report/pages/lecture.py", {"compare"}),
-        ("pipeline/report/comparison.md.j2", {"compare"}),
-        (  # training synthesizes as well, where lines are endless
+        ("pipeline/report/templates/comparison.md.j2", {"compare"}),
+        (  # training on streaming lines synthesizes too
             "pipeline/data/synthesis/renderer.py",
             {f"{stage}@{name}" for stage, names in (("synthesize", LINES), ("train", KEYS)) for name in names},
         ),
@@ -60,7 +60,7 @@ def test_a_second_run_does_nothing(workspace: Workspace) -> None:
         ),
     ],
 )
-def test_changed_code_concerns_the_stages_that_use_it(first: Workspace, path: str, stages: set[str]) -> None:
+def test_changed_code_runs_the_stages_that_use_it(first: Workspace, path: str, stages: set[str]) -> None:
     with (first.root / path).open("a") as file:
         file.write("# a comment\n")
     try:
@@ -110,7 +110,7 @@ def test_the_documented_change_runs_its_experiment_alone_and_is_undone(
     assert stages_run(workspace.dvc("repro")) == []
 
 
-def test_an_experiment_of_ones_own_is_trained_with_each_seed_and_compared(
+def test_a_new_experiment_is_trained_with_each_seed_and_compared(
     workspace: Workspace, new_runs: "Callable[[], list[Run]]"
 ) -> None:
     block = "{lines: variable, loss: ctc, model: {name: line_cnn, conv_dim: 4, fc_dim: 8}, training: {seeds: [42, 43]}}"

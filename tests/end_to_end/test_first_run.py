@@ -1,4 +1,4 @@
-"""What the first run leaves: files, metrics, tables."""
+"""Outputs of the first run: files, metrics, tables."""
 
 import csv
 import re
@@ -12,7 +12,7 @@ from tests.end_to_end.workspace import DECODING_REPORTS, DECODINGS, EPOCHS, KEYS
 
 
 def edits_between(first: str, second: str) -> int:
-    """Levenshtein distance, a row of the table at a time."""
+    """Levenshtein distance, one row of the table after another."""
     row = list(range(len(second) + 1))
     for i, a in enumerate(first, start=1):
         diagonal, row[0] = row[0], i
@@ -57,7 +57,7 @@ def test_every_stage_ran_once_and_left_its_outputs(first: Workspace) -> None:
     assert [path for path in outputs if not (first.root / path).is_file()] == []
 
 
-def test_git_sees_the_lock_and_the_reports_alone(first: Workspace) -> None:
+def test_git_tracks_only_the_lock_file_and_the_reports(first: Workspace) -> None:
     assert first.changed.splitlines() == ["?? dvc.lock", "?? reports/"]
     assert first.git("ls-files", "reports").split() == sorted([*REPORTS, *DECODING_REPORTS])
 
@@ -96,7 +96,7 @@ def test_the_table_has_every_experiment_in_the_order_of_the_settings(first: Work
         assert bool(row["lecture"]) == (row["experiment"] in RESULTS)
 
 
-def test_the_page_says_that_these_are_no_real_characters(first: Workspace) -> None:
+def test_the_page_says_that_the_characters_are_not_real(first: Workspace) -> None:
     page = (first.root / "reports/comparison.md").read_text()
     assert "built-in glyphs, not EMNIST" in page
     assert "Python's help pages" in page

@@ -1,4 +1,4 @@
-"""Runs in temporary copies and of the queue."""
+"""Runs in temporary copies and in the queue."""
 
 import re
 import time
@@ -36,7 +36,7 @@ def test_the_queue_keeps_its_runs_in_the_main_store(workspace: Workspace, new_ru
     workspace.dvc("queue", "start")
     try:
         end = time.monotonic() + QUEUE_SECONDS
-        # Asking DVC takes a core for seconds, which the run itself could use: so git is asked for its result first.
+        # Asking DVC takes seconds of a core, which slows the run down: so ask git for its result first.
         while "/waiting" not in workspace.git("for-each-ref", "refs/exps") and time.monotonic() < end:
             time.sleep(0.5)
         while not re.search("waiting.*(Success|Failed)", status := workspace.dvc("queue", "status")):

@@ -1,4 +1,4 @@
-"""What DVC shows of the first run."""
+"""What DVC shows after the first run."""
 
 import json
 from pathlib import Path

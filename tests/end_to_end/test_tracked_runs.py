@@ -1,4 +1,4 @@
-"""MLflow's store after the first run, and without it."""
+"""MLflow's store after the first run, and after it was lost."""
 
 import shutil
 import sys
@@ -68,7 +68,7 @@ def test_a_lost_store_is_rebuilt_from_what_dvc_keeps(workspace: Workspace, tmp_p
 
     sync = (sys.executable, "-m", "pipeline", "sync")
     assert workspace.run(*sync).stdout == f"made {len(KEYS)} filled 0 same 0\n"
-    # MLflow in this process still has the lost file open, so it is shown a copy of the new one.
+    # MLflow in this process still has the lost file open, so it gets a copy of the new one.
     copy = shutil.copy(workspace.root / "mlflow.db", tmp_path / "rebuilt.db")
     rebuilt = {run.info.run_name: run for run in workspace.runs(copy).values()}
     assert rebuilt.keys() == trained.keys()

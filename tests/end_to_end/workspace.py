@@ -1,4 +1,4 @@
-"""A workspace of the whole pipeline under DVC, and what tests ask of it."""
+"""A workspace of the whole pipeline under DVC, and helpers of its tests."""
 
 import csv
 import io
@@ -29,7 +29,7 @@ KEYS = [
     "lstm_ctc_variable",
     "resnet_lstm_ctc_variable_short",
 ]
-"""One experiment of each kind, on each data set; `make demo` runs all that the lecture has."""
+"""One experiment of each kind, on each data set; `make demo` runs all of the lecture's."""
 PARAMS = read_params(ROOT / "params.yaml")
 LEFT_OUT = [key for key in PARAMS["experiments"] if key not in KEYS]
 DECODINGS = [key for key, decoding in PARAMS["decoding"].items() if decoding["experiment"] in KEYS]
@@ -38,7 +38,7 @@ LSTM = "lstm_ctc_variable"
 LSTM_DIM = f"experiments.{LSTM}.model.lstm_dim"
 LSTM_STAGES = {"check", f"train@{LSTM}", f"evaluate@{LSTM}", f"decode@{LSTM}_beam", "compare", "compare_decodings"}
 SHORT = "cnn_ce_matched"
-"""An experiment of which nothing is decoded but once, so that its runs are short."""
+"""An experiment without a beam search, so that its runs are short."""
 CONV_DIM = f"experiments.{SHORT}.model.conv_dim"
 REPORTS = [
     f"reports/{name}"
@@ -54,14 +54,14 @@ REPORTS = [
 ]
 DECODING_REPORTS = ["reports/decoding.json", "reports/decoding.md", "reports/calibration.png"]
 COMPARED = [path for path in REPORTS if "decoding" not in path and "reliability" not in path]
-"""What the stage `compare` writes."""
+"""Outputs of the stage `compare`."""
 EPOCHS = 2
 IDENTITY = {f"GIT_{who}_{what}": "tests@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 
 @dataclass
 class Workspace:
-    """A workspace with its first run's output, what git then called changed, and the ids of MLflow's runs."""
+    """A workspace with the output of its first run, git's status after it, and the ids of its MLflow runs."""
 
     root: Path
     environment: Mapping[str, str]
@@ -85,12 +85,12 @@ class Workspace:
         self.git("commit", "--quiet", "--message", message)
 
     def restore(self) -> None:
-        """Back to the state after the first run, but for MLflow's store."""
+        """Go back to the state after the first run, except for MLflow's store."""
         self.git("reset", "--quiet", "--hard")
         self.dvc("checkout")
 
     def status(self) -> set[str]:
-        """The stages that would run because of what they depend on."""
+        """The stages whose dependencies have changed."""
         return set(json.loads(self.dvc("status", "--json")))
 
     def table(self) -> pd.DataFrame:
@@ -109,13 +109,13 @@ class Workspace:
 
     def client(self, database: Path | None = None) -> "MlflowClient":
         with pytest.MonkeyPatch.context() as monkeypatch:
-            # MLflow sets it itself as well, which is undone with this.
+            # MLflow sets this variable too; the context undoes that.
             monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database or self.root / 'mlflow.db'}")
             monkeypatch.setenv("DVC_ROOT", str(self.root))
             return open_store().client
 
     def shown(self) -> dict[str, dict[str, str]]:
-        """The rows of `dvc exp show` by name; the workspace's and the commit's have none of their own."""
+        """The rows of `dvc exp show`, by name of the experiment or by revision."""
         rows = csv.DictReader(io.StringIO(self.dvc("exp", "show", "--csv")))
         return {row["Experiment"] or row["rev"]: row for row in rows}
 
@@ -130,7 +130,7 @@ def assert_whole_run(
     artifacts: Sequence[str] = ("images", "test_readings.png"),
     database: Path | None = None,
 ) -> None:
-    """A finished run, whose pictures and model lie beneath the workspace's root."""
+    """Assert that the run is finished, with pictures and model below the workspace's root."""
     assert run.info.status == "FINISHED"
     store = workspace.root / "mlruns"
     assert Path(run.info.artifact_uri).is_relative_to(store)

@@ -21,7 +21,7 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("broken", [b"", RUNS[:-1], b"\x00\xff"])
-def test_a_half_written_list_of_what_runs_is_deleted_from_wherever_in_the_project(root: Path, broken: bytes) -> None:
+def test_a_half_written_rwlock_is_deleted_from_any_folder_of_the_project(root: Path, broken: bytes) -> None:
     (root / RWLOCK).write_bytes(broken)
     inside = root / "docs"
     inside.mkdir()
@@ -29,7 +29,7 @@ def test_a_half_written_list_of_what_runs_is_deleted_from_wherever_in_the_projec
     assert not (root / RWLOCK).exists()
 
 
-def test_whole_files_stay(root: Path) -> None:
+def test_valid_files_stay(root: Path) -> None:
     (root / RWLOCK).write_bytes(RUNS)
     (root / LOCK_FILE).write_bytes(STAGES)
     assert repair(root) == ""
@@ -37,7 +37,7 @@ def test_whole_files_stay(root: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", [b"", b"schema", STAGES[:29], STAGES[:23]])
-def test_a_half_written_lock_gives_way_to_the_last_whole_one(root: Path, broken: bytes) -> None:
+def test_a_half_written_lock_file_is_replaced_by_the_last_valid_one(root: Path, broken: bytes) -> None:
     (root / LOCK_FILE).write_bytes(STAGES)
     repair(root)
     (root / LOCK_FILE).write_bytes(broken)
@@ -47,13 +47,13 @@ def test_a_half_written_lock_gives_way_to_the_last_whole_one(root: Path, broken:
     assert [(root / path).read_bytes() for path in (LOCK_FILE, BROKEN)] == [STAGES, broken]
 
 
-def test_a_part_that_dvc_can_read_is_left_to_it(root: Path) -> None:
+def test_a_truncated_lock_file_that_dvc_can_read_stays(root: Path) -> None:
     (root / LOCK_FILE).write_bytes(STAGES[:-10])  # an output without its hash: the stage runs again
     assert repair(root) == ""
     assert (root / LOCK_FILE).read_bytes() == STAGES[:-10]
 
 
-def test_without_an_earlier_one_a_half_written_lock_is_put_aside(root: Path) -> None:
+def test_without_a_copy_a_half_written_lock_file_is_moved_away(root: Path) -> None:
     (root / LOCK_FILE).write_bytes(b"")
     message = repair(root)
     assert message.startswith("emnist-lines: ")
@@ -62,7 +62,7 @@ def test_without_an_earlier_one_a_half_written_lock_is_put_aside(root: Path) -> 
     assert (root / BROKEN).read_bytes() == b""
 
 
-def test_a_lock_that_git_could_not_merge_is_left_to_people(root: Path) -> None:
+def test_a_lock_file_with_merge_conflicts_stays(root: Path) -> None:
     conflict = b"<<<<<<< HEAD\n" + STAGES
     (root / LOCK_FILE).write_bytes(conflict)
     assert repair(root) == ""
@@ -70,7 +70,7 @@ def test_a_lock_that_git_could_not_merge_is_left_to_people(root: Path) -> None:
 
 
 @pytest.mark.parametrize(("path", "content"), [(RWLOCK, RUNS), (LOCK_FILE, STAGES)])
-def test_what_is_just_being_written_stays(root: Path, path: Path, content: bytes) -> None:
+def test_a_file_that_is_just_being_written_stays(root: Path, path: Path, content: bytes) -> None:
     repair(root)  # imports what takes its time
     (root / path).write_bytes(b"")
 
@@ -85,13 +85,13 @@ def test_what_is_just_being_written_stays(root: Path, path: Path, content: bytes
     assert (root / path).read_bytes() == content
 
 
-def test_outside_of_a_project_there_is_nothing_to_do(tmp_path: Path) -> None:
+def test_outside_a_project_nothing_happens(tmp_path: Path) -> None:
     (tmp_path / LOCK_FILE).write_bytes(b"")
     assert repair(tmp_path) == ""
     assert [path.name for path in tmp_path.iterdir()] == [LOCK_FILE.name]
 
 
-def test_dvc_goes_on_where_its_own_command_does_not(tmp_path: Path) -> None:
+def test_dvc_runs_where_its_own_command_refuses(tmp_path: Path) -> None:
     def dvc(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", module, *arguments]
         environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
@@ -117,7 +117,7 @@ def test_dvc_goes_on_where_its_own_command_does_not(tmp_path: Path) -> None:
     )
 
 
-def test_nothing_is_mended_while_another_dvc_holds_the_lock(root: Path) -> None:
+def test_nothing_is_repaired_while_another_dvc_holds_the_lock(root: Path) -> None:
     (root / LOCK_FILE).write_bytes(STAGES)
     repair(root)
     other = LockFile(str(root / DVC_LOCK))

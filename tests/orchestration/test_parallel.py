@@ -23,7 +23,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_only_what_changed_and_what_depends_on_it_is_to_run(project: Path) -> None:
+def test_only_changed_stages_and_those_that_depend_on_them_are_to_run(project: Path) -> None:
     every = {"before": set(), "left": {"before"}, "right": {"before"}, "after": {"left", "right"}, "beside": set()}
     assert stages_to_run() == every
     assert stages_to_run(["left"]) == {"before": set(), "left": {"before"}}
@@ -38,12 +38,12 @@ def test_only_what_changed_and_what_depends_on_it_is_to_run(project: Path) -> No
 
 
 @pytest.mark.usefixtures("project")
-def test_a_stage_that_is_not_there_is_refused() -> None:
+def test_an_unknown_stage_is_refused() -> None:
     with pytest.raises(InputError, match="nowhere"):
         stages_to_run(["nowhere"])
 
 
-def test_why_dvc_cannot_begin_a_stage_is_said(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_output_says_why_dvc_cannot_start_a_stage(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stages = YAML().load(project / "dvc.yaml")
     stages["stages"]["beside"]["deps"] = ["never_made"]
     YAML().dump(stages, project / "dvc.yaml")

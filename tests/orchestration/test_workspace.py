@@ -44,7 +44,7 @@ PARAMS: dict[str, Any] = {
         ),
     ],
 )
-def test_overrides_replace_key_by_key(overrides: dict[str, Any], result: dict[str, Any]) -> None:
+def test_a_profile_replaces_values_key_by_key(overrides: dict[str, Any], result: dict[str, Any]) -> None:
     params = copy.deepcopy(PARAMS)
     override(params, overrides)
     assert params == result
@@ -129,7 +129,7 @@ def test_a_second_call_keeps_results_and_refreshes_code(project: Path, tmp_path:
     assert kept["params.yaml"].decode() == written.replace("train: 5", "train: 7", 1).replace("train: 5", "train: 20")
 
 
-def test_a_profile_is_laid_over_those_before_it(project: Path, tmp_path: Path) -> None:
+def test_later_profiles_win(project: Path, tmp_path: Path) -> None:
     make_workspace(project, tmp_path / "made", {"lines": {"*": {"train": 5}}}, {"lines": {"long": {"train": 6}}})
     params = read_params(tmp_path / "made/params.yaml")
     assert params["lines"] == {"short": {"train": 5}, "long": {"train": 6}}

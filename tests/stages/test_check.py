@@ -2,7 +2,7 @@ from pipeline.settings.base import read_params
 from tests.projects import Project
 
 
-def test_good_settings_leave_a_file_that_never_changes(project: Project) -> None:
+def test_valid_settings_write_a_file_that_never_changes(project: Project) -> None:
     experiments = len(read_params()["experiments"])
     assert project.run("check") == f"check: {experiments} experiments on 3 data sets of lines\n"
     content = (project.root / "data/settings.ok").read_bytes()

@@ -53,7 +53,7 @@ def evaluated(tracked: Project) -> Project:
         table.to_csv(f"predictions/{key}.csv", index=False)
     torch.manual_seed(0)
     save_checkpoint(Path("models/first/seed_42.ckpt"), SETTINGS, SETTINGS.build())
-    # What experiments leave that are no longer in the settings.
+    # An output of an experiment that is no longer in the settings.
     Path("metrics/removed.json").write_text(json.dumps(METRICS))
     return project
 
@@ -107,7 +107,7 @@ def test_a_second_comparison_writes_the_same_bytes(evaluated: Project) -> None:
     assert {path.name: path.read_bytes() for path in Path("reports").iterdir()} == first
 
 
-def test_an_experiment_that_the_lecture_has_stands_beside_its_result(
+def test_the_page_shows_the_lectures_result_beside_an_experiment_of_the_lecture(
     evaluated: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(lecture.RESULTS, "first", "CER 17 %")
@@ -117,7 +117,7 @@ def test_an_experiment_that_the_lecture_has_stands_beside_its_result(
 
 
 @pytest.mark.parametrize("content", [None, "{"])
-def test_metrics_that_cannot_be_read_are_one_line(evaluated: Project, content: str | None) -> None:
+def test_unreadable_metrics_are_refused_in_one_line(evaluated: Project, content: str | None) -> None:
     path = Path("metrics/first.json")
     path.unlink()
     if content is not None:
@@ -139,7 +139,7 @@ def test_metrics_that_cannot_be_read_are_one_line(evaluated: Project, content: s
         ("data/lines/other.h5", "dvc repro synthesize"),
     ],
 )
-def test_files_that_are_missing_are_one_line(evaluated: Project, path: str, command: str) -> None:
+def test_missing_files_are_refused_in_one_line(evaluated: Project, path: str, command: str) -> None:
     Path(path).unlink()
     line = evaluated.refusal("compare")
     assert line.startswith(f"{path}: ")
@@ -147,7 +147,7 @@ def test_files_that_are_missing_are_one_line(evaluated: Project, path: str, comm
     assert not Path("reports").exists()
 
 
-def test_predictions_of_other_lines_are_one_line(evaluated: Project) -> None:
+def test_predictions_of_other_lines_are_refused_in_one_line(evaluated: Project) -> None:
     write_lines(evaluated.root / "data/lines/other.h5", tiny_lines(["NA", "007", "hi b"]), "other")
     assert evaluated.refusal("compare") == (
         "predictions/first.csv: not of the lines in data/lines/other.h5; run `dvc repro evaluate@first`"

@@ -39,7 +39,7 @@ def test_the_text_of_an_archive_is_split_by_document(project: Project, archive: 
     }
 
 
-def test_an_address_gives_the_same_text(project: Project, archive: Path, web: Web) -> None:
+def test_a_url_gives_the_same_text(project: Project, archive: Path, web: Web) -> None:
     use(project, archive, file_sha256(archive))
     project.run("corpus")
     first = OUTPUT.read_bytes()

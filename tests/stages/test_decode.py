@@ -50,7 +50,7 @@ def trained(project: Project) -> Project:
 
 
 def write_checkpoint(seed: int, settings: RecognizerSettings = SETTINGS, weights: int = 0, says: str = "") -> None:
-    """A checkpoint of `own` with fresh weights, whose model sees the character that it `says` everywhere."""
+    """A checkpoint of `own` with fresh weights; with `says`, the model predicts that character everywhere."""
     torch.manual_seed(weights)
     recognizer = settings.build()
     *_, bias = recognizer.model.parameters()
@@ -60,7 +60,7 @@ def write_checkpoint(seed: int, settings: RecognizerSettings = SETTINGS, weights
 
 
 def read_metrics() -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:
-    """Of all seeds together, and of each."""
+    """The metrics of all seeds together, and of each seed."""
     metrics = json.loads(Path("decodings/beam.json").read_text())
     return metrics, {int(seed): measured for seed, measured in metrics["by_seed"].items()}
 
@@ -69,7 +69,7 @@ def predictions() -> pd.DataFrame:
     return pd.read_csv("decodings/beam.csv", keep_default_na=False, dtype=dict.fromkeys(TEXT_COLUMNS, str))
 
 
-def test_readings_metrics_and_what_goes_with_each_character_agree(trained: Project) -> None:
+def test_predictions_metrics_and_columns_by_character_agree(trained: Project) -> None:
     printed = trained.run("decode", "beam")
     (metrics, by_seed), table = read_metrics(), predictions()
     assert metrics["lines"] == len(TEXTS)
@@ -100,7 +100,7 @@ def test_readings_metrics_and_what_goes_with_each_character_agree(trained: Proje
     assert last == f"decode: beam: {rates}"
 
 
-def test_each_seed_is_read_as_if_alone(trained: Project) -> None:
+def test_each_seed_is_decoded_as_if_it_were_alone(trained: Project) -> None:
     write_checkpoint(7, says="A")
     alone = []
     for seeds in ([42], [7], [42, 7]):
@@ -120,7 +120,7 @@ def test_each_seed_is_read_as_if_alone(trained: Project) -> None:
     assert json.loads(Path("reports/decoding.json").read_text())["beam"]["cer"] == round(fmean(rates), 4)
 
 
-def test_intermediate_logits_are_among_what_is_chosen_from(trained: Project) -> None:
+def test_weights_of_the_intermediate_logits_are_tuned_too(trained: Project) -> None:
     settings = tiny_settings("line_cnn_lstm", "ctc", intermediate=True)
     write_checkpoint(42, settings, weights=1)
     block = {**trained.params["experiments"]["own"], "model": settings.model.model_dump()}
@@ -136,14 +136,14 @@ def test_intermediate_logits_are_among_what_is_chosen_from(trained: Project) -> 
     assert metrics["validation_cer"] == metrics["test_cer"] == min(map(min, by_share))
 
 
-def test_the_same_settings_give_the_same_readings(trained: Project) -> None:
+def test_the_same_settings_give_the_same_predictions(trained: Project) -> None:
     trained.run("decode", "beam")
     first = Path("decodings/beam.csv").read_bytes()
     trained.run("decode", "beam")
     assert Path("decodings/beam.csv").read_bytes() == first
 
 
-def test_the_greedy_readings_are_those_of_the_evaluation(trained: Project, store_uri: str) -> None:
+def test_greedy_predictions_are_those_of_the_stage_evaluate(trained: Project, store_uri: str) -> None:
     trained.monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri)
     trained.run("decode", "beam")
     Path("history").mkdir()
@@ -172,7 +172,7 @@ def test_without_beam_searches_the_page_has_none(project: Project) -> None:
     assert json.loads(Path("reports/decoding.json").read_text()) == {}
 
 
-def test_what_is_absent_is_one_line(trained: Project) -> None:
+def test_missing_inputs_are_refused_in_one_line(trained: Project) -> None:
     line = trained.refusal("compare_decodings")
     assert line.startswith("decodings/beam: cannot be read (")
     assert line.endswith("run `dvc repro decode@beam`")

@@ -57,7 +57,7 @@ def test_an_archive_by_its_path_from_the_root(project: Project, archive: Path) -
     assert_own_characters(archive)
 
 
-def test_a_temporary_copy_takes_the_archive_of_the_root(project: Project, archive: Path, tmp_path: Path) -> None:
+def test_a_temporary_copy_uses_the_archive_of_the_root(project: Project, archive: Path, tmp_path: Path) -> None:
     use(project, "mine/own.zip")
     copy = tmp_path / "copy"
     (copy / ".dvc").mkdir(parents=True)
@@ -70,7 +70,7 @@ def test_a_temporary_copy_takes_the_archive_of_the_root(project: Project, archiv
 
 
 @pytest.mark.parametrize("pinned", [True, False])
-def test_an_archive_by_its_address_is_fetched_once(project: Project, archive: Path, web: Web, pinned: bool) -> None:
+def test_an_archive_at_a_url_is_downloaded_once(project: Project, archive: Path, web: Web, pinned: bool) -> None:
     use(project, web.serve("/own.zip", whole(archive.read_bytes())), file_sha256(archive) if pinned else None)
     project.run("download")
     first = OUTPUT.read_bytes()
@@ -92,7 +92,7 @@ def test_an_archive_with_another_hash_is_refused(project: Project, archive: Path
 
 
 @pytest.mark.parametrize("place", ["mine/absent.zip", "/absent.zip"])
-def test_an_absent_archive_is_refused(project: Project, web: Web, place: str) -> None:
+def test_a_missing_archive_is_refused(project: Project, web: Web, place: str) -> None:
     use(project, web.address + place if place.startswith("/") else place)
     line = project.refusal("download")
     assert "absent.zip: no such file; " in line or "absent.zip: answered 404 Not Found; " in line
@@ -100,9 +100,7 @@ def test_an_absent_archive_is_refused(project: Project, web: Web, place: str) ->
     assert not OUTPUT.exists()
 
 
-def test_the_official_archive_comes_from_the_first_address_that_has_it(
-    project: Project, archive: Path, web: Web
-) -> None:
+def test_the_official_archive_comes_from_the_first_url_that_has_it(project: Project, archive: Path, web: Web) -> None:
     urls = [
         web.serve("/moved.zip", status(200, b"<!DOCTYPE html><title>We have moved</title>")),
         web.serve("/gzip.zip", whole(archive.read_bytes())),
@@ -115,7 +113,7 @@ def test_the_official_archive_comes_from_the_first_address_that_has_it(
     assert [path for path, _, _ in web.log] == ["/moved.zip", "/gzip.zip"]
 
 
-def test_no_address_with_the_official_archive_is_one_line(project: Project, web: Web) -> None:
+def test_if_no_url_has_the_official_archive_the_error_is_one_line(project: Project, web: Web) -> None:
     page = web.serve("/moved.zip", status(200, b"<!DOCTYPE html><title>We have moved</title>"))
     gone = web.serve("/gone.zip", status(404))
     project.change(emnist={"source": "nist", "nist": {"urls": [page, gone]}})

@@ -60,7 +60,7 @@ def test_a_checkpoint_without_a_run_gets_one(trained: Project) -> None:
     assert [file.path for file in store.client.list_artifacts(run.info.run_id)] == ["test_readings.png"]
 
 
-def test_an_absent_checkpoint_is_one_line(trained: Project) -> None:
+def test_a_missing_checkpoint_is_refused_in_one_line(trained: Project) -> None:
     CHECKPOINT.unlink()
     assert trained.refusal("evaluate", "own") == (
         "models/own/seed_42.ckpt: no such checkpoint; `dvc repro train` makes them"
@@ -68,7 +68,7 @@ def test_an_absent_checkpoint_is_one_line(trained: Project) -> None:
     assert not Path("metrics").exists()
 
 
-def test_a_foreign_checkpoint_is_one_line(trained: Project) -> None:
+def test_a_foreign_checkpoint_is_refused_in_one_line(trained: Project) -> None:
     torch.save({"state_dict": {}}, CHECKPOINT)
     line = trained.refusal("evaluate", "own")
     assert (

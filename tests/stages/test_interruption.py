@@ -1,4 +1,4 @@
-"""A training that is killed, and then run again, ends as if it had never been interrupted."""
+"""A training that is killed and run again gives the same bytes as one without an interruption."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from tests.tiny import tiny_lines
 OUTPUTS = (Path("models/own/seed_42.ckpt"), Path("history/own.csv"))
 SECONDS = 120
 EPOCHS = 80
-"""Enough that a signal comes while the training is at work."""
+"""So many that the signal arrives during the training."""
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def ready(project: Project) -> Project:
 def start(project: Project) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "stages", "train", "own"]
-    # A shell lets its background jobs ignore Ctrl-C, and they pass that on to their children.
+    # Background jobs of a shell ignore Ctrl-C, and their children inherit that.
     return subprocess.Popen(
         command,
         cwd=project.root,
@@ -46,7 +46,7 @@ def start(project: Project) -> subprocess.Popen[bytes]:
 
 
 def saved_at(project: Project) -> list[int]:
-    """When the last whole epoch was saved."""
+    """When the last complete epoch was saved."""
     return [path.stat().st_mtime_ns for path in (project.root / FOLDER).glob("*/last.ckpt")]
 
 
@@ -66,7 +66,7 @@ def runs() -> list[tuple[str, str, int]]:
     return [(run.info.run_name, run.info.status, len(steps)) for run, steps in zip(found, epochs, strict=True)]
 
 
-def test_killed_trainings_end_as_if_they_had_not_been(ready: Project) -> None:
+def test_killed_trainings_resume_and_give_the_same_bytes(ready: Project) -> None:
     assert start(ready).wait(SECONDS) == 0
     whole = [path.read_bytes() for path in OUTPUTS]
     assert runs() == [("own", "FINISHED", EPOCHS)]

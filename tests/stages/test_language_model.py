@@ -14,7 +14,7 @@ def write_corpus(train: str, validation: str = "xyz", test: str = "uvw") -> None
     Path("data/corpus.json").write_text(json.dumps(content))
 
 
-def test_the_model_is_that_of_the_training_text_alone(project: Project) -> None:
+def test_the_model_counts_the_training_text_alone(project: Project) -> None:
     project.change(language_model={"order": 3, "smoothing": "witten_bell"})
     write_corpus("abra cadabra")
     assert project.run("language_model").startswith("language_model: order 3, witten_bell, of 12 characters: ")
@@ -27,6 +27,6 @@ def test_the_model_is_that_of_the_training_text_alone(project: Project) -> None:
     assert LANGUAGE_MODEL.read_bytes() == first
 
 
-def test_no_text_is_one_line(project: Project) -> None:
+def test_a_missing_corpus_is_refused_in_one_line(project: Project) -> None:
     assert project.refusal("language_model").startswith("data/corpus.json: no text to read ")
     assert not LANGUAGE_MODEL.exists()

@@ -1,4 +1,4 @@
-"""The whole pipeline from nothing, twice: what the second run makes is the first's, byte for byte."""
+"""The whole pipeline from nothing, twice: both runs give the same bytes."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def run_all(project: Project, name: str) -> dict[str, bytes]:
     return outputs(root)
 
 
-def test_two_runs_from_nothing_differ_in_their_timings_alone(tracked: Project) -> None:
+def test_two_runs_from_nothing_differ_only_in_their_timings(tracked: Project) -> None:
     first, second = run_all(tracked, "first"), run_all(tracked, "second")
     made = {path for path in first if not path.startswith(TIMED)}
     assert made == {

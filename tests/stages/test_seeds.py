@@ -87,7 +87,7 @@ def interrupted_in(call: int, trained: list[int]) -> Callable[..., object]:
     return wrapped
 
 
-def test_every_seed_has_a_model_and_rows_of_its_own(
+def test_every_seed_has_its_own_model_and_rows(
     ready: Project, new_runs: Callable[[], list[tuple[str, str, str]]]
 ) -> None:
     printed = [line for line in ready.run("train", "own").splitlines() if "best of" in line]
@@ -119,7 +119,7 @@ def test_every_seed_has_a_model_and_rows_of_its_own(
     assert new_runs()[3:] == [("own", "FINISHED", "4")]
 
 
-def test_what_is_trained_stays_so_after_an_interruption(
+def test_seeds_that_are_trained_are_kept_after_an_interruption(
     ready: Project, new_runs: Callable[[], list[tuple[str, str, str]]]
 ) -> None:
     ready.run("train", "own")
@@ -144,9 +144,7 @@ def test_what_is_trained_stays_so_after_an_interruption(
     assert sorted(new_runs()[3:]) == sorted((f"own (seed {seed})", "FINISHED", str(seed)) for seed in (9, *SEEDS))
 
 
-def test_metrics_are_means_over_what_every_model_reads(
-    ready: Project, new_runs: Callable[[], list[tuple[str, str, str]]]
-) -> None:
+def test_metrics_are_means_over_the_models(ready: Project, new_runs: Callable[[], list[tuple[str, str, str]]]) -> None:
     ready.run("train", "own")
     printed = ready.run("evaluate", "own")
     metrics = json.loads(Path("metrics/own.json").read_text())
@@ -200,10 +198,10 @@ def test_the_reports_show_mean_and_deviation(ready: Project) -> None:
     assert f"{mean} ± {deviation}\N{NO-BREAK SPACE}%<br>" in page
     assert ", 3 seeds</small>" in page
     assert page.count("all in this section is of the first one") == 3
-    assert "seed 42." in page  # of the section `training`, which this experiment sets otherwise
+    assert "seed 42." in page  # of the section `training`; this experiment has its own
 
 
-def test_a_seed_without_a_checkpoint_is_one_line(ready: Project) -> None:
+def test_a_seed_without_a_checkpoint_is_refused_in_one_line(ready: Project) -> None:
     seeds_of(ready, 3, 4)
     ready.run("train", "own")
     Path("models/own/seed_4.ckpt").unlink()
@@ -219,7 +217,7 @@ def test_the_old_key_is_refused_with_the_new_one(ready: Project) -> None:
     assert "experiments.own.training.seed: unknown; did you mean seeds?" in line
 
 
-def test_an_experiment_has_the_seeds_of_all_unless_it_sets_its_own(ready: Project) -> None:
+def test_an_experiments_own_seeds_override_those_of_training(ready: Project) -> None:
     ready.change(training={"seeds": [7, 8]})
     assert read_experiment("own")[1].seeds == SEEDS
     del ready.params["experiments"]["own"]["training"]["seeds"]

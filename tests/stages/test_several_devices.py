@@ -20,7 +20,7 @@ TWO = {"accelerator": "cpu", "precision": "32-true", "devices": 2, "strategy": "
 
 @pytest.fixture(params=[1, 2], ids=["gradients", "weights"])
 def trained(tracked: Project, request: pytest.FixtureRequest) -> str:
-    """What the stage printed, warnings apart that Lightning has for every training on several devices."""
+    """The output of the stage."""
     steps = request.param
     tracked.change(training={"seeds": SEEDS, "max_epochs": 2, "batch_size": 10, "trainer": TWO, "local_steps": steps})
     for stage in (("check",), ("download",), ("corpus",), ("synthesize", "variable")):

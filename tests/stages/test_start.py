@@ -43,13 +43,13 @@ def test_a_stage_is_imported_without_garbage_collection_and_with_large_pages(
 
 
 @pytest.mark.parametrize("arguments", [["trian"], []])
-def test_a_stage_that_is_not_there_is_refused_with_those_that_are(arguments: list[str]) -> None:
+def test_an_unknown_stage_is_refused_with_a_list_of_the_stages(arguments: list[str]) -> None:
     result = subprocess.run([sys.executable, "-m", "stages", *arguments], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 2
     assert re.fullmatch("error: python -m stages .*: no such stage; use one of check, .*, train\n", result.stderr)
 
 
-def test_stages_that_train_nothing_start_without_what_training_needs() -> None:
+def test_stages_that_do_not_train_do_not_import_what_only_training_needs() -> None:
     stages = {f"stages.{name}" for name in ("evaluate", "compare", "decode", "compare_decodings")}
     loaded = {*said(ROOT, "-c", f"import sys, {', '.join(stages)}; print(*sys.modules, sep='\\n')")}
     assert stages <= loaded

@@ -48,7 +48,7 @@ def used(characters: Characters) -> dict[bytes, str]:
     return {image.tobytes(): EMNIST_CHARACTERS[label] for image, label in pairs}
 
 
-def test_each_part_has_characters_and_text_of_its_own(prepared: Project) -> None:
+def test_each_part_has_its_own_characters_and_text(prepared: Project) -> None:
     assert prepared.run("synthesize", "aligned") == "synthesize: aligned: 30 train, 12 validation, 11 test lines\n"
     documents: dict[str, set[str]] = {}
     drawn: dict[str, set[bytes]] = {}
@@ -73,7 +73,7 @@ def test_each_part_has_characters_and_text_of_its_own(prepared: Project) -> None
     assert set().union(*documents.values()) <= set(DOCUMENTS)
 
 
-def test_a_file_says_what_it_is(prepared: Project) -> None:
+def test_a_file_describes_its_settings_and_sources(prepared: Project) -> None:
     prepared.change(lines={"variable": {"with_start_end_tokens": True}})
     prepared.run("synthesize", "variable")
     attributes = read_attributes(Path("data/lines/variable.h5"))

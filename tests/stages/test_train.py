@@ -48,7 +48,7 @@ def test_training_starts_from_the_checkpoint_on_the_command_line(ready: Project)
     assert same_parameters(weights)
 
 
-def test_the_command_line_comes_before_the_settings(ready: Project) -> None:
+def test_the_command_line_overrides_the_settings(ready: Project) -> None:
     other_checkpoint(ready.root / "kept/wide.ckpt", conv_dim=5)
     weights = other_checkpoint(ready.root / "kept/other.ckpt")
     ready.change(experiments={"own": {"training": {"load": "kept/wide.ckpt"}}})
@@ -61,7 +61,7 @@ def test_the_command_line_comes_before_the_settings(ready: Project) -> None:
     assert same_parameters(weights)
 
 
-def test_an_absent_checkpoint_to_load_is_one_line(ready: Project) -> None:
+def test_a_missing_checkpoint_to_load_is_refused_in_one_line(ready: Project) -> None:
     line = ready.refusal("train", "own", "--load", "kept/absent.ckpt")
     assert line.startswith(f"{Path.cwd() / 'kept/absent.ckpt'}: no such checkpoint")
     assert not CHECKPOINT.exists()
@@ -82,7 +82,7 @@ def test_the_same_training_gives_the_same_bytes(ready: Project) -> None:
 
 
 @pytest.mark.parametrize("missing", ["experiment", "lines"])
-def test_what_is_missing_is_named(ready: Project, missing: str) -> None:
+def test_missing_inputs_are_named(ready: Project, missing: str) -> None:
     if missing == "lines":
         (ready.root / LINES).unlink()
         line = ready.refusal("train", "own")
@@ -109,12 +109,12 @@ def test_a_training_that_fails_leaves_no_outputs_and_a_failed_run(ready: Project
 @pytest.mark.parametrize(
     ("name", "loss", "sizes", "text", "epochs"),
     [
-        # Without a space, which is blank paper: single windows cannot tell it from what follows the line.
+        # Without a space: a single window cannot tell it from the background after the line.
         ("line_cnn_simple", "ce", {"window_width": 28, "window_stride": 28, "conv_dim": 4, "fc_dim": 24}, "hiB", 60),
         ("line_cnn_simple", "ctc", {"window_width": 28, "window_stride": 14, "conv_dim": 4, "fc_dim": 24}, "hiB", 30),
     ],
 )
-def test_a_line_is_learned_by_heart(
+def test_one_line_is_memorized(
     tracked: Project, name: str, loss: str, sizes: dict[str, int], text: str, epochs: int
 ) -> None:
     write_lines(tracked.root / LINES, tiny_lines([text] * 4))

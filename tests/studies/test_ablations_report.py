@@ -1,4 +1,4 @@
-"""Ablations as a table, a page and a picture."""
+"""The table and the picture of a report on ablations."""
 
 import math
 from dataclasses import replace
@@ -30,10 +30,10 @@ TEXTS = ["abcde", "fghij"]
 CHANGES = {"base": {}, "small": {"model.conv_dim": 2}}
 
 
-def result(key: str, *readings: list[str]) -> Result:
-    """With a model for each of the readings of `TEXTS`."""
-    made = make_result(TEXTS, readings[0], key=key)
-    by_seed = {42 + number: read for number, read in enumerate(readings)}
+def result(key: str, *predictions: list[str]) -> Result:
+    """A result with one model for each list of predictions of `TEXTS`."""
+    made = make_result(TEXTS, predictions[0], key=key)
+    by_seed = {42 + number: read for number, read in enumerate(predictions)}
     return replace(made, by_seed=by_seed, trained=Timing({str(seed): 90.0 for seed in by_seed}, "fp32", "x86_64"))
 
 
@@ -61,7 +61,7 @@ def test_the_half_interval_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("groups", "seeds"), [(2, 2), (10, 2), (3, 4)])
-def test_true_differences_lie_within_95_times_of_100(groups: int, seeds: int) -> None:
+def test_the_interval_covers_95_percent_of_true_differences(groups: int, seeds: int) -> None:
     rng = np.random.default_rng(groups)
     within = 0
     for _ in range(3000):
@@ -105,7 +105,7 @@ def test_the_table() -> None:
     assert half == pytest.approx(2.364624 * math.hypot(0.02, lines_error), rel=1e-5)
 
 
-def test_the_table_as_it_is_shown() -> None:
+def test_the_formatted_table() -> None:
     table = make_table().assign(low=0.12, high=0.48)
     base, small = format_table(table).to_dict("records")
     assert list(base.values()) == ["`base`", "", "5.00 %", "5.00 %", "", "1.5"]

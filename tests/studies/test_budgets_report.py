@@ -1,4 +1,4 @@
-"""Budgets as a table and a picture."""
+"""The tables and the picture of a report on budgets."""
 
 import math
 from dataclasses import replace
@@ -25,17 +25,17 @@ TEXTS = ["abcde", "fghij"]
 BUDGETS = {"long": {"training.max_epochs": 4}, "short": {}}
 
 
-def result(key: str, seconds: float, *readings: list[str]) -> Result:
-    """With a model for each of the readings of `TEXTS`."""
-    by_seed = {42 + number: read for number, read in enumerate(readings)}
+def result(key: str, seconds: float, *predictions: list[str]) -> Result:
+    """A result with one model for each list of predictions of `TEXTS`."""
+    by_seed = {42 + number: read for number, read in enumerate(predictions)}
     trained = Timing({str(seed): seconds for seed in by_seed}, "fp32", "x86_64")
     metrics = mean_rates({seed: {"test_cer": character_error_rate(read, TEXTS)} for seed, read in by_seed.items()})
-    return replace(make_result(TEXTS, readings[0], key=key), by_seed=by_seed, trained=trained, metrics=metrics)
+    return replace(make_result(TEXTS, predictions[0], key=key), by_seed=by_seed, trained=trained, metrics=metrics)
 
 
-def decoding(key: str, *readings: list[str]) -> Decoding:
-    rates = resample_rates(TEXTS, {"greedy": [TEXTS], "prediction": list(readings)})
-    by_seed = {42 + number: {"test_cer": character_error_rate(read, TEXTS)} for number, read in enumerate(readings)}
+def decoding(key: str, *predictions: list[str]) -> Decoding:
+    rates = resample_rates(TEXTS, {"greedy": [TEXTS], "prediction": list(predictions)})
+    by_seed = {42 + number: {"test_cer": character_error_rate(read, TEXTS)} for number, read in enumerate(predictions)}
     return Decoding(key, mean_rates(by_seed), by_seed, rates, 100.0)
 
 
@@ -72,7 +72,7 @@ def test_the_rates_by_hand() -> None:
     assert (short["test_cer_beam_low"], short["test_cer_beam_high"]) == pytest.approx((0.0, 0.2))
 
 
-def test_the_table_as_it_is_shown() -> None:
+def test_the_formatted_table() -> None:
     short, long = format_table(make_table()).to_dict("records")
     assert list(short.values()) == [
         *("`short`", "10", "1.0"),
@@ -114,7 +114,7 @@ def test_the_picture_has_a_curve_for_each_rate(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("training", "per_epoch"), [({}, None), ({"endless": {"lines_per_epoch": 30}}, 30)], ids=["cached", "endless"]
 )
-def test_lines_count_as_often_as_they_were_learned_from(
+def test_lines_are_counted_in_every_epoch(
     training: dict[str, object], per_epoch: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     params = profile_params("tiny")

@@ -45,7 +45,7 @@ def write_results(workspace: Path) -> None:
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 10])
-def test_one_more_training_is_within_95_times_of_100(seeds: int) -> None:
+def test_the_interval_covers_95_percent_of_new_trainings(seeds: int) -> None:
     rng = np.random.default_rng(seeds)
     trainings = rng.normal(0.5, 0.02, size=(4000, seeds + 1))
     within = 0
@@ -55,7 +55,7 @@ def test_one_more_training_is_within_95_times_of_100(seeds: int) -> None:
     assert within / len(trainings) == pytest.approx(0.95, abs=0.012)
 
 
-def test_the_lines_widen_what_is_expected() -> None:
+def test_the_error_over_lines_widens_the_interval() -> None:
     half = 4.302653 * 0.01  # the 97.5 % quantile with two degrees of freedom, as tables have it
     assert prediction_interval(0.2, 0.0, 0.01, 3) == pytest.approx((0.2 - half, 0.2 + half))
     assert prediction_interval(0.01, 0.03, 0.01, 3)[0] == 0.0
@@ -79,7 +79,7 @@ def test_each_experiment_is_judged(tmp_path: Path) -> None:
     assert "1 of 2 experiments" in count
 
 
-def test_a_run_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="run `make demo`"):
         read_table(tmp_path / "comparison.csv", "make demo")
 

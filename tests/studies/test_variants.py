@@ -1,4 +1,4 @@
-"""What variants make of `params.yaml`, and how their workspace is filled."""
+"""The settings of variants, and the workspace that trains them."""
 
 import subprocess
 from pathlib import Path
@@ -16,7 +16,7 @@ BLOCK: dict[str, Any] = {"lines": "variable", "model": {"name": "x", "dropout": 
 PARAMS = read_params(ROOT / "params.yaml")
 
 
-def test_changes_are_laid_over_a_copy_key_by_key() -> None:
+def test_changes_apply_to_a_copy_key_by_key() -> None:
     changes = {"model.dropout": 0.0, "training.endless.variety": {}, "training.trainer.devices": 2}
     assert apply_changes(BLOCK, changes) == {
         "lines": "variable",
@@ -27,12 +27,12 @@ def test_changes_are_laid_over_a_copy_key_by_key() -> None:
 
 
 @pytest.mark.parametrize("none", [{}, {"endless": None}])
-def test_a_key_can_lie_in_a_block_that_is_not_there(none: dict[str, Any]) -> None:
+def test_missing_blocks_are_added(none: dict[str, Any]) -> None:
     made = apply_changes({"training": none}, {"training.endless.lines_per_epoch": 10})
     assert made == {"training": {"endless": {"lines_per_epoch": 10}}}
 
 
-def test_a_block_takes_the_place_of_a_block() -> None:
+def test_a_block_replaces_the_whole_block() -> None:
     assert apply_changes(BLOCK, {"model": {"name": "y"}})["model"] == {"name": "y"}
     assert apply_changes(BLOCK, {"model": {"name": "y"}, "model.dropout": 0.25})["model"] == {
         "name": "y",
@@ -58,7 +58,7 @@ def test_archives_are_found_from_another_folder(archive: str | None, located: st
     }
 
 
-def test_variants_are_all_that_is_left() -> None:
+def test_only_the_variants_are_left() -> None:
     made = variant_params(PARAMS, "cnn_ctc_variable", {"wide": {"model.conv_dim": 64}, "same": {}})
     original = PARAMS["experiments"]["cnn_ctc_variable"]
     assert made["experiments"] == {
@@ -73,7 +73,7 @@ def test_variants_are_all_that_is_left() -> None:
     }
 
 
-def test_each_variant_is_read_by_a_beam_of_its_name() -> None:
+def test_each_variant_has_a_beam_search_of_its_name() -> None:
     made = variant_params(PARAMS, "cnn_ctc_variable", {"a": {}, "b": {}}, "lstm_ctc_variable_beam")
     search = PARAMS["decoding"]["lstm_ctc_variable_beam"]
     assert made["decoding"] == {"a": {**search, "experiment": "a"}, "b": {**search, "experiment": "b"}}
@@ -87,18 +87,18 @@ def test_each_variant_is_read_by_a_beam_of_its_name() -> None:
         ("cnn_ce_variable", "cnn_ctc_variable_beam", "decoding.a.experiment: a is trained with ce"),
     ],
 )
-def test_what_there_is_none_of_is_refused(experiment: str, decoding: str | None, message: str) -> None:
+def test_unknown_or_unsuitable_names_are_refused(experiment: str, decoding: str | None, message: str) -> None:
     with pytest.raises(InputError) as error:
         variant_params(PARAMS, experiment, {"a": {}}, decoding)
     assert message in str(error.value)
 
 
-def test_faulty_params_are_refused_as_such() -> None:
+def test_faulty_params_are_refused() -> None:
     with pytest.raises(InputError, match=r"^params.yaml: experiments: "):
         variant_params({**PARAMS, "experiments": None}, "cnn_ctc_variable", {"a": {}})
 
 
-def test_trainings_that_failed_end_it_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_stage_ends_the_study_with_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands = []
 
     def fail(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""The stage `train` on lines that are synthesized as they are needed."""
+"""The stage `train` on streaming lines."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def ready(tracked: Project) -> Project:
     return tracked
 
 
-def test_training_on_endless_lines(ready: Project) -> None:
+def test_training_on_streaming_lines(ready: Project) -> None:
     ready.run("train", KEY)
     written = CHECKPOINT.read_bytes(), HISTORY.read_bytes()
     history = pd.read_csv(HISTORY)
@@ -39,7 +39,7 @@ def test_training_on_endless_lines(ready: Project) -> None:
     assert CHECKPOINT.read_bytes() != written[0]
 
 
-def test_the_data_sets_lines_take_their_place_where_there_is_none(ready: Project) -> None:
+def test_without_streaming_the_lines_of_the_data_set_are_used(ready: Project) -> None:
     Path("data/characters.h5").unlink()
     line = ready.refusal("train", KEY)
     assert line.startswith("data/characters.h5: no characters to read (")
