@@ -45,9 +45,9 @@ def middle_of(ink: Tensor) -> tuple[float, float]:
 
 def augment(settings: dict[str, object], seed: int = 0, lines: list[int] | None = None) -> NDArray[np.uint8]:
     images = tiny_characters().images[:6]
-    of_line = np.array(lines or [0, 0, 0, 1, 1, 1])
+    line_numbers = np.array(lines or [0, 0, 0, 1, 1, 1])
     augmentation = Augmentation(AugmentationSettings.model_validate(settings))
-    return augmentation.augment_characters(images, of_line, np.random.default_rng(seed))
+    return augmentation.augment_characters(images, line_numbers, np.random.default_rng(seed))
 
 
 def test_without_settings_characters_stay_as_they_are() -> None:
