@@ -84,7 +84,8 @@ def test_batch_norm_ignores_padding(name: str) -> None:
     lengths = [model.windows.line_steps(width) for width in widths]
     images = pixels(widths)
     inputs = StaticInputs(
-        pad_shape(model.windows, model.width_multiple, images.shape[::2], max(lengths), cut_to_lines=True), images.device
+        pad_shape(model.windows, model.width_multiple, images.shape[::2], max(lengths), cut_to_lines=True),
+        images.device,
     )
     inputs.fill(images, lengths)
     found = []
