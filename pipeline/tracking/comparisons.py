@@ -59,7 +59,7 @@ def log_comparison(comparison: Comparison) -> None:
         best = _log(open_store(), comparison)
         if best:
             print(f"compare: {best.experiment_key} is now {BEST} in MLflow, CER {best.test_cer:.2%} on '{best.lines}'")
-    except Exception as error:  # Whatever it is, the comparison itself is done and kept.
+    except Exception as error:  # Of any kind: the report is written already.
         warn_not_kept(error)
 
 

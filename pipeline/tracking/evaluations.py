@@ -49,7 +49,7 @@ def log_evaluation(evaluation: Evaluation) -> None:
     """
     try:
         _log(open_store(), evaluation)
-    except Exception as error:  # Whatever it is, the evaluation itself is done and kept.
+    except Exception as error:  # Of any kind: the results are written already.
         warn_not_kept(error)
 
 

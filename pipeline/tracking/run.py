@@ -29,7 +29,7 @@ def _writes(method: Callable[Concatenate["Run", _P], None]) -> Callable[Concaten
             return
         try:
             method(run, *args, **kwargs)
-        except Exception as error:  # Whatever it is, hours of training are worth more.
+        except Exception as error:  # Of any kind: hours of training are worth more than its run.
             if not run.best_effort:
                 raise
             run.gave_up = True

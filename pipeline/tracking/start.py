@@ -34,9 +34,9 @@ def start_run(
     """
     store = open_store()
     tags = {**tags, **origin_tags(), "source": "train"}
-    run = _resume(store, resume) or create_run(store, experiment_key, settings, tags, note, variant)
-    run.best_effort = True
-    return run
+    if resume is None or not _resume(store, resume):
+        resume = create_run(store, experiment_key, settings, tags, note, variant).id
+    return Run(store, resume, best_effort=True)
 
 
 def create_run(
@@ -79,15 +79,14 @@ def _commit() -> str:
         return ""
 
 
-def _resume(store: Store, run_id: str | None) -> Run | None:
+def _resume(store: Store, run_id: str) -> bool:
+    """Set an interrupted run to RUNNING; False if it is gone."""
     from mlflow.exceptions import MlflowException
 
-    if run_id is None:
-        return None
     try:
         if store.client.get_run(run_id).info.lifecycle_stage != "active":
-            return None
+            return False
         store.client.update_run(run_id, status="RUNNING")
     except MlflowException:
-        return None
-    return Run(store, run_id)
+        return False
+    return True
