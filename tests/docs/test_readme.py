@@ -13,6 +13,7 @@ from pipeline.settings.project import check_project
 from tests import pages
 from tests.imports import ROOT
 from tests.pages import LINKING, lines_in_blocks, links, read_page, without_comment
+from tests.test_rooms import FLOORS
 
 PAGES = (*pages.PAGES, "CONTRIBUTING.md")
 README_LINES = 150
@@ -110,6 +111,16 @@ def test_the_diagram_has_every_stage() -> None:
     (diagram,) = re.findall(r"^```mermaid\n(.*?)^```", read_page("README.md"), re.MULTILINE | re.DOTALL)
     stages = set(read_params(ROOT / "dvc.yaml")["stages"])
     assert stages - {"check"} == stages & set(re.findall(r"\w+", re.sub(r"[\[(].*?[\])]", "", diagram)))
+
+
+def test_contributing_lists_the_rooms_in_their_order() -> None:
+    rows = re.findall(r"^\| (`.*?) \|", read_page("CONTRIBUTING.md"), re.MULTILINE)
+    rooms = [tuple(re.findall(r"`(\w+)`", row)) for row in rows]
+    listed = {name for floor in rooms for name in floor}
+    assert listed == {name for floor in FLOORS for name in floor} - {"stages"}
+    numbers = {name: number for number, floor in enumerate(FLOORS) for name in floor}
+    floors = [{numbers[name] for name in floor} for floor in rooms]
+    assert [max(floor) for floor in floors] == [min(floor) for floor in floors] == sorted(map(max, floors))
 
 
 def test_the_example_of_a_mistake_is_the_real_message() -> None:
