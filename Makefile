@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+TORCH := $(shell grep -o 'torch==[0-9.]*' pyproject.toml | head -n 1)
 # The list of runs. MLflow's front page shows its features for language models instead.
 RUNS := http://127.0.0.1:5000/\#/experiments/1/runs?workflowType=machine_learning
 # An absolute path, because stages run `python` in other folders.
@@ -19,11 +21,14 @@ setup: $(VENV)/installed  ## Create the virtual environment and install the pinn
 $(VENV)/installed: pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make setup PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev]'
-	@# pip would compile on one core. This uses all cores and skips the packages' tests.
-	@# `|| true`: some packages contain files for old versions of Python, which do not compile.
-	@$(BIN)/python -m compileall -qq --workers 0 -x /tests/ $(VENV)/lib || true
+	@# uv installs the packages at once. Where there is no uv, pip installs them one by one.
+	@awk '/^uv==/,!/\\$$/' requirements.lock > $(VENV)/uv.lock
+	@$(PIP) --require-hashes --no-deps --requirement $(VENV)/uv.lock \
+		&& $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps --requirement requirements.lock \
+		|| $(PIP) --require-hashes --no-deps --requirement requirements.lock
+	@# pip also looks for builds of torch on the disk, and installs what a GPU build needs.
+	$(PIP) $(TORCH)
+	$(PIP) --no-deps --editable .
 	@touch $@
 
 demo: setup  ## Run the whole pipeline on built-in characters and text, in build/demo.
@@ -55,7 +60,7 @@ reliability: setup  ## Inject faults for hours and write reports/studies/reliabi
 	$(BIN)/python -m reliability --minutes $(or $(MINUTES),60) $(REAL)
 
 audit: build/audit/bin/pip-audit  ## Check the pinned packages for known vulnerabilities; needs a network.
-	@{ sed -n 's/^\([A-Za-z0-9._-]*==[^ ;]*\).*/\1/p' requirements.lock; grep -o 'torch==[0-9.]*' pyproject.toml | head -n 1; } > build/audit/requirements.txt
+	@{ sed -n 's/^\([A-Za-z0-9._-]*==[^ ;]*\).*/\1/p' requirements.lock; echo $(TORCH); } > build/audit/requirements.txt
 	@build/audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement build/audit/requirements.txt 2> build/audit/errors \
 		|| { tail -n 1 build/audit/errors | cut -c 1-300; echo "audit: a package is vulnerable or could not be looked up (this needs a network)"; exit 1; }
 
@@ -64,9 +69,9 @@ build/audit/bin/pip-audit:
 	@build/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1 \
 		|| { rm -rf build/audit; echo "audit: pip-audit cannot be installed (this needs a network)"; exit 1; }
 
-lock: setup  ## Write the hashes of the packages in .venv to requirements.lock; needs uv.
+lock: setup  ## Write the hashes of the packages in .venv to requirements.lock; needs a network.
 	@{ sed -n '/^#/p' requirements.lock; $(BIN)/python -m pip freeze --exclude-editable | grep -v '^torch==' \
-		| uv pip compile - --no-deps --generate-hashes --python-version 3.11 --no-header --no-annotate --quiet; } > requirements.lock.new
+		| $(BIN)/uv pip compile - --no-deps --generate-hashes --python-version 3.11 --no-header --no-annotate --quiet; } > requirements.lock.new
 	@mv requirements.lock.new requirements.lock
 
 clean:  ## Remove the virtual environment and build/.
