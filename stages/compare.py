@@ -15,7 +15,7 @@ from pipeline.report.analysis.confusions import best_result, confusion_table
 from pipeline.report.analysis.rates import Rates, resample_rates
 from pipeline.report.analysis.results import Result, read_result
 from pipeline.report.analysis.single_changes import find_single_changes
-from pipeline.report.figures.cer_chart import draw_error_rates
+from pipeline.report.figures.cer_chart import draw_cer_chart
 from pipeline.report.pages.comparison import comparison_page, comparison_table, summary, write_table
 from pipeline.report.pages.html import report_page
 from pipeline.runtime.machine import describe_machine
@@ -51,7 +51,7 @@ def main() -> None:
     write_text(OUTPUT / "comparison.md", short)
     write_text(OUTPUT / "index.html", page)
     write_text(OUTPUT / "summary.json", json.dumps(summary(table), indent=2) + "\n")
-    draw_error_rates(OUTPUT / "cer.png", table, sources["data"])
+    draw_cer_chart(OUTPUT / "cer.png", table, sources["data"])
     draw_samples(OUTPUT / "readings.png", results, data)
     best = table.sort_values("test_cer").iloc[0]
     print(f"compare: {len(table)} experiments; best is {best['experiment']} with CER {best['test_cer']:.2%}")
@@ -88,5 +88,5 @@ def draw_samples(path: Path, results: Sequence[Result], data: Mapping[str, Lines
         for index in range(min(SHOWN, len(lines))):
             images.append(lines.images[index, :, : lines.widths[index]])
             texts.append(lines.texts[index])
-            predictions.append([(one.key, one.readings[index]) for one in results if one.experiment.lines == name])
+            predictions.append([(one.key, one.predictions[index]) for one in results if one.experiment.lines == name])
     draw_predictions(path, images, texts, predictions)

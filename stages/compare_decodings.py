@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from pipeline.common.files import write_text
-from pipeline.report.pages.decoding import decoding_page, decoding_summary, draw_reliability, read_decoding
+from pipeline.report.pages.decoding import decoding_page, decoding_summary, draw_calibration, read_decoding
 from pipeline.settings.base import read_params
 
 OUTPUT = Path("reports")
@@ -15,5 +15,5 @@ def main() -> None:
     decodings = [read_decoding(key) for key in read_params()["decoding"]]
     write_text(OUTPUT / "decoding.md", decoding_page(decodings))
     write_text(OUTPUT / "decoding.json", json.dumps(decoding_summary(decodings), indent=2) + "\n")
-    draw_reliability(OUTPUT / "calibration.png", decodings)
+    draw_calibration(OUTPUT / "calibration.png", decodings)
     print(f"compare_decodings: {len(decodings)} beam searches; see {OUTPUT / 'decoding.md'}")

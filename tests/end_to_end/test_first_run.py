@@ -100,7 +100,7 @@ def test_the_page_says_that_the_characters_are_not_real(first: Workspace) -> Non
     page = (first.root / "reports/comparison.md").read_text()
     assert "built-in glyphs, not EMNIST" in page
     assert "Python's help pages" in page
-    table, single_changes = page.split("## What one setting is worth")
+    table, single_changes = page.split("## The effect of single settings")
     assert re.findall(r"^\| `(.*?)` \|", table, re.MULTILINE) == KEYS
     assert re.findall(r"^\| `(.*?)` \|", single_changes, re.MULTILINE) == ["cnn_ctc_variable"]
     assert f"up to {EPOCHS} epochs" in page

@@ -1,16 +1,16 @@
-"""What the tests of the page share: a strict look at its HTML."""
+"""A strict HTML parser for tests of the page."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 VOID = {"meta", "link", "img", "br", "wbr", "input", "hr"}
 SVG = {"path", "rect", "image"}
-"""Elements of SVG that the page closes at once."""
+"""SVG elements that the page writes as empty tags."""
 
 
 @dataclass
 class Element:
-    """An element, with the text inside of it and of its children."""
+    """An element with its text, including the text of its children."""
 
     name: str
     attributes: dict[str, str]
@@ -18,7 +18,7 @@ class Element:
     children: "list[Element]" = field(default_factory=list)
 
     def all(self, name: str) -> "list[Element]":
-        """All elements of that name beneath this one, in order."""
+        """All descendants with this name, in order."""
         found = []
         for child in self.children:
             found += [child] * (child.name == name) + child.all(name)
@@ -26,7 +26,7 @@ class Element:
 
 
 class Page(HTMLParser):
-    """A page as a tree; elements that are not closed, or not open, are refused."""
+    """A page as a tree; refuses elements that are closed but not open, or not closed."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

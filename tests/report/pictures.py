@@ -1,4 +1,4 @@
-"""What the tests of pictures share."""
+"""Helpers for tests of pictures."""
 
 from pathlib import Path
 
@@ -14,6 +14,6 @@ def read_png(path: Path) -> NDArray[np.float64]:
 
 
 def count_pixels(picture: NDArray[np.float64], colour: str) -> int:
-    """How many pixels have just this colour, such as `#1f5fa8`."""
+    """Count the pixels of exactly this colour, such as `#1f5fa8`."""
     wanted = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     return int((np.abs(picture - wanted) < 0.5 / 255).all(axis=2).sum())

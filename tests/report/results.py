@@ -1,4 +1,4 @@
-"""Results of experiments that nobody ran."""
+"""Invented results of experiments."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,14 +15,14 @@ HISTORY = {"epoch": [0, 1], "train_loss": [3.0, 2.0], "val_loss": [3.5, 2.5], "v
 
 def make_result(
     texts: Sequence[str],
-    readings: Sequence[str],
+    predictions: Sequence[str],
     key: str = "mine",
     loss: str = "ce",
     lines: str = "own",
     history: Mapping[str, Sequence[float]] = HISTORY,
     **metrics: object,
 ) -> Result:
-    """An experiment that read `texts` as `readings`."""
+    """An experiment with these predictions for `texts`."""
     measured = {
         **{f"test_{name}": 0.5 for name in ("cer", "cer_lab", "wer", "exact", "accuracy", "accuracy_text")},
         **{"lines": len(texts), "parameters": 5678},
@@ -31,4 +31,4 @@ def make_result(
     experiment = ExperimentSettings(lines=lines, loss=loss, model=tiny_model("line_cnn_simple"))
     rows = pd.DataFrame(history).assign(seed=SEED)
     timings = [Timing({str(SEED): value}, "fp32", "x86_64") for value in (90.0, 1234.5)]
-    return Result(key, experiment, measured, rows, list(texts), {SEED: list(readings)}, *timings)
+    return Result(key, experiment, measured, rows, list(texts), {SEED: list(predictions)}, *timings)

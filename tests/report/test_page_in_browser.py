@@ -1,4 +1,4 @@
-"""The page in a real browser, where there is one."""
+"""The page in a real browser, if one is installed."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.report.pages.test_html import NASTY, READINGS, TEXTS, render
+from tests.report.pages.test_html import NASTY, PREDICTIONS, TEXTS, render
 from tests.report.results import make_result
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -47,7 +47,7 @@ frame.srcdoc = PAGE;
 
 
 def browse(path: Path) -> tuple[str, str]:
-    """What the page has become after its scripts ran, and what the browser said."""
+    """The page after its scripts ran, and the output of the browser."""
     assert BROWSER is not None
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
     arguments = [f"--user-data-dir={path.parent / 'profile'}", "--virtual-time-budget=5000", path.as_uri()]
@@ -60,7 +60,7 @@ def html() -> str:
     return render(
         [
             make_result(TEXTS, [NASTY, *TEXTS[1:]], "b_second", test_accuracy=0.2),
-            make_result(TEXTS, READINGS, LONG, test_accuracy=0.1),
+            make_result(TEXTS, PREDICTIONS, LONG, test_accuracy=0.1),
             make_result(TEXTS, TEXTS, "a_first", test_accuracy=1e-5),
         ]
     )
@@ -75,12 +75,12 @@ def found(html: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]
     return looked
 
 
-def test_nothing_is_complained_of(html: str, tmp_path: Path) -> None:
+def test_the_browser_reports_no_errors(html: str, tmp_path: Path) -> None:
     path = tmp_path / "index.html"
     path.write_text(html, encoding="utf-8")
-    dom, said = browse(path)
+    dom, printed = browse(path)
     assert dom.count("<section") == 8
-    assert "CONSOLE" not in said
+    assert "CONSOLE" not in printed
 
 
 def test_headers_sort(found: dict[str, Any]) -> None:
@@ -98,7 +98,7 @@ def test_no_width_makes_the_page_scroll_sideways(found: dict[str, Any]) -> None:
     assert found["widths"] == {"390": 0, "1400": 0}
 
 
-def test_the_widest_table_fits_and_leaves_room_for_figures_on_a_phone(found: dict[str, Any]) -> None:
+def test_the_widest_table_fits_and_leaves_room_for_numbers_on_a_phone(found: dict[str, Any]) -> None:
     assert found["table"]["1400"][0] == 0
     assert found["table"]["390"][1] < 390 / 2
 

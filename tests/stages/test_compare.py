@@ -150,6 +150,6 @@ def test_missing_files_are_refused_in_one_line(evaluated: Project, path: str, co
 def test_predictions_of_other_lines_are_refused_in_one_line(evaluated: Project) -> None:
     write_lines(evaluated.root / "data/lines/other.h5", tiny_lines(["NA", "007", "hi b"]), "other")
     assert evaluated.refusal("compare") == (
-        "predictions/first.csv: not of the lines in data/lines/other.h5; run `dvc repro evaluate@first`"
+        "predictions/first.csv: does not belong to the lines in data/lines/other.h5; run `dvc repro evaluate@first`"
     )
     assert not Path("reports").exists()

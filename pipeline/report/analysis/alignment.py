@@ -1,4 +1,4 @@
-"""How a reading came from its text: what was kept, confused, invented and left out."""
+"""How a prediction differs from its text: which characters are kept, substituted, inserted and deleted."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,57 +9,56 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
-SPACE = "␣"
-"""How a space is shown where it would not be seen."""
+VISIBLE_SPACE = "␣"
 
 
 class Segment(NamedTuple):
-    """A piece of a line: characters that were read as they are, or one edit, which is of one character."""
+    """A piece of a line: characters that are predicted correctly, or one edit of one character."""
 
     kind: Literal["same", "substituted", "inserted", "deleted"]
     text: str
-    """What the line says; empty where a character was inserted."""
-    reading: str
-    """What was read; empty where a character was deleted."""
+    """Part of the true text; empty for an insertion."""
+    prediction: str
+    """Part of the prediction; empty for a deletion."""
 
 
-def align(text: str, reading: str) -> list[Segment]:
-    """The pieces of both in order, with as few edits as can be; where several ways are as short, one of them."""
+def align(text: str, prediction: str) -> list[Segment]:
+    """The segments of a line, in order, with as few edits as possible. There may be other shortest alignments."""
     segments = []
-    for block in Levenshtein.opcodes(text, reading):
-        said, read = text[block.src_start : block.src_end], reading[block.dest_start : block.dest_end]
+    for block in Levenshtein.opcodes(text, prediction):
+        true, predicted = text[block.src_start : block.src_end], prediction[block.dest_start : block.dest_end]
         if block.tag == "equal":
-            segments.append(Segment("same", said, read))
+            segments.append(Segment("same", true, predicted))
         elif block.tag == "replace":
-            segments += [Segment("substituted", a, b) for a, b in zip(said, read, strict=True)]
+            segments += [Segment("substituted", a, b) for a, b in zip(true, predicted, strict=True)]
         elif block.tag == "insert":
-            segments += [Segment("inserted", "", b) for b in read]
+            segments += [Segment("inserted", "", b) for b in predicted]
         else:
-            segments += [Segment("deleted", a, "") for a in said]
+            segments += [Segment("deleted", a, "") for a in true]
     return segments
 
 
-def in_words(segments: Iterable[Segment]) -> str:
-    """The edits as a sentence for who cannot see their marks."""
+def describe_edits(segments: Iterable[Segment]) -> str:
+    """The edits in words, for readers who cannot see the marks."""
     phrases = []
-    for kind, said, read in segments:
+    for kind, true, predicted in segments:
         if kind == "substituted":
-            phrases.append(f"{visible(said)} read as {visible(read)}")
+            phrases.append(f"{show_spaces(true)} read as {show_spaces(predicted)}")
         elif kind == "inserted":
-            phrases.append(f"{visible(read)} inserted")
+            phrases.append(f"{show_spaces(predicted)} inserted")
         elif kind == "deleted":
-            phrases.append(f"{visible(said)} missing")
+            phrases.append(f"{show_spaces(true)} missing")
     return "; ".join(phrases) or "no edits"
 
 
-def visible(text: str) -> str:
-    """`text` with spaces that can be seen."""
-    return text.replace(" ", SPACE)
+def show_spaces(text: str) -> str:
+    """Replace each space by `VISIBLE_SPACE`."""
+    return text.replace(" ", VISIBLE_SPACE)
 
 
 @dataclass(frozen=True)
 class EditCounts:
-    """The edits of all lines by kind; `case_only` are substitutions such as O for o."""
+    """The number of edits of each kind; `case_only` are substitutions such as O for o."""
 
     substituted: int
     inserted: int
@@ -73,41 +72,41 @@ class EditCounts:
 
 
 def count_edits(alignments: Iterable[Sequence[Segment]]) -> EditCounts:
-    """The edits of all lines."""
+    """Count the edits of all lines."""
     kinds: Counter[str] = Counter()
     for segments in alignments:
-        for kind, said, read in segments:
+        for kind, true, predicted in segments:
             kinds[kind] += 1
-            kinds["case_only"] += kind == "substituted" and said.casefold() == read.casefold()
+            kinds["case_only"] += kind == "substituted" and true.casefold() == predicted.casefold()
     return EditCounts(kinds["substituted"], kinds["inserted"], kinds["deleted"], kinds["case_only"])
 
 
-class Place(NamedTuple):
-    """A character of a test line."""
+class Position(NamedTuple):
+    """The position of a character in the test lines."""
 
     line: int
-    position: int
+    character: int
 
 
-def confusions(alignments: Sequence[Sequence[Segment]]) -> dict[tuple[str, str], list[Place]]:
-    """Where each (character, what it was read as) occurs, the most frequent pair first."""
-    found: dict[tuple[str, str], list[Place]] = {}
+def find_confusions(alignments: Sequence[Sequence[Segment]]) -> dict[tuple[str, str], list[Position]]:
+    """Where each pair (true character, predicted character) was confused, the most frequent pair first."""
+    confusions: dict[tuple[str, str], list[Position]] = {}
     for line, segments in enumerate(alignments):
-        position = 0
-        for kind, said, read in segments:
+        character = 0
+        for kind, true, predicted in segments:
             if kind == "substituted":
-                found.setdefault((said, read), []).append(Place(line, position))
-            position += len(said)
-    return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0])))
+                confusions.setdefault((true, predicted), []).append(Position(line, character))
+            character += len(true)
+    return dict(sorted(confusions.items(), key=lambda item: (-len(item[1]), item[0])))
 
 
-def misread(alignments: Sequence[Sequence[Segment]], length: int) -> NDArray[np.bool_]:
-    """(N, `length`): which characters of each text were substituted or deleted."""
-    flags = np.zeros((len(alignments), length), dtype=np.bool_)
-    for row, segments in zip(flags, alignments, strict=True):
-        position = 0
-        for kind, said, _ in segments:
+def misread_mask(alignments: Sequence[Sequence[Segment]], length: int) -> NDArray[np.bool_]:
+    """(N, `length`) bool: which characters of each text are substituted or deleted."""
+    mask = np.zeros((len(alignments), length), dtype=np.bool_)
+    for row, segments in zip(mask, alignments, strict=True):
+        character = 0
+        for kind, true, _ in segments:
             if kind in ("substituted", "deleted"):
-                row[position] = True
-            position += len(said)
-    return flags
+                row[character] = True
+            character += len(true)
+    return mask

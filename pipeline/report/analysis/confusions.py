@@ -1,34 +1,34 @@
-"""The characters that are confused most, as a table from which DVC draws its confusion matrix."""
+"""The most frequent confusions, as a table for DVC's confusion matrix."""
 
 from collections import Counter
 from collections.abc import Sequence
 
 import pandas as pd
 
-from pipeline.report.analysis.alignment import confusions, visible
+from pipeline.report.analysis.alignment import find_confusions, show_spaces
 from pipeline.report.analysis.results import Result
 
 SHOWN = 16
-"""Characters in the picture: all 63 cannot be told apart."""
+"""Characters in the matrix. With all 63 it cannot be read."""
 
 
 def confusion_table(result: Result, shown: int = SHOWN) -> pd.DataFrame:
-    """Columns text and reading, one row for each substitution among the `shown` characters that take part in most.
+    """Columns text and reading; one row for each substitution among the `shown` most confused characters.
 
-    Right readings are left out: they are so many that nothing else would have a colour. Where nothing is
-    confused, one row of empty quotes stands for that, because DVC draws no table without rows.
+    Correct predictions are left out: they are so many that nothing else would be visible. Without confusions there is
+    one row of empty quotes, because DVC cannot draw an empty table.
     """
-    found = confusions(result.alignments)
-    part: Counter[str] = Counter()
-    for (said, read), places in found.items():
-        part[said] += len(places)
-        part[read] += len(places)
-    frequent = set(sorted(part, key=lambda character: (-part[character], character))[:shown])
+    confusions = find_confusions(result.alignments)
+    involved: Counter[str] = Counter()
+    for (true, predicted), positions in confusions.items():
+        involved[true] += len(positions)
+        involved[predicted] += len(positions)
+    frequent = set(sorted(involved, key=lambda character: (-involved[character], character))[:shown])
     rows = [
-        (visible(said), visible(read))
-        for (said, read), places in found.items()
-        if {said, read} <= frequent
-        for _ in places
+        (show_spaces(true), show_spaces(predicted))
+        for (true, predicted), positions in confusions.items()
+        if {true, predicted} <= frequent
+        for _ in positions
     ]
     return pd.DataFrame(sorted(rows) or [("''", "''")], columns=["text", "reading"])
 

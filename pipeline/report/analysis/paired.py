@@ -1,4 +1,4 @@
-"""Which experiments differ by more than the choice of test lines explains."""
+"""Paired differences between experiments: are they larger than the choice of test lines explains?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from pipeline.report.analysis.results import Result
 
 @dataclass(frozen=True)
 class Matrix:
-    """The experiments on one data set of lines: `rows[a][b]` is CER of `keys[a]` less CER of `keys[b]`."""
+    """The experiments on one data set of lines: `rows[a][b]` is the CER of `keys[a]` minus the CER of `keys[b]`."""
 
     lines: str
     keys: list[str]
     rows: list[list[Estimate | None]]
-    """None where an experiment meets itself."""
+    """None on the diagonal."""
 
 
 def compare_pairs(results: Sequence[Result], rates: Mapping[str, Rates]) -> list[Matrix]:
-    """One matrix for each data set that two experiments or more were tested on."""
+    """One matrix for each data set with at least two experiments."""
     matrices = []
     for name in dict.fromkeys(result.experiment.lines for result in results):
         keys = [result.key for result in results if result.experiment.lines == name]

@@ -1,4 +1,4 @@
-"""The rates of experiments with their confidence intervals, and the differences between experiments."""
+"""Error rates of experiments with confidence intervals, and differences between experiments."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,19 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.metrics import error_rates as metrics
-from pipeline.report.analysis.bootstrap import Estimate, estimate, resampled_sums
+from pipeline.report.analysis.bootstrap import Estimate, estimate, resample_sums
 
 RATES = {**metrics.RATES, "cer_folded": ("folded_edits", "characters")}
-"""Each rate is one sum over lines divided by another."""
+"""Each rate is one sum over lines, divided by another."""
 ACCURACIES = {"accuracy": ("hits", "positions"), "accuracy_text": ("text_hits", "text_positions")}
-"""Rates that do not follow from readings and texts: their sums are counted when lines are read."""
-HITS = tuple(dict.fromkeys(name for rate in ACCURACIES.values() for name in rate))
+"""These do not follow from the predicted texts; evaluation counts their sums per line."""
+HIT_COLUMNS = tuple(dict.fromkeys(name for rate in ACCURACIES.values() for name in rate))
 SEED = 0
 
 
 @dataclass(frozen=True)
 class Rates:
-    """One experiment's rates by name, as measured and on each resample of its lines; means over its seeds."""
+    """One experiment's rates by name, as measured and for each resample of its lines; means over its seeds."""
 
     measured: Mapping[str, float]
     resampled: Mapping[str, NDArray[np.float64]]
@@ -28,59 +28,59 @@ class Rates:
         return estimate(self.measured[name], self.resampled[name])
 
     def minus(self, other: "Rates", name: str) -> Estimate:
-        """How much higher this rate is than that of another experiment on the same resamples of the same lines."""
+        """The difference to a rate of another experiment, with the same resamples of the same lines."""
         difference = self.measured[name] - other.measured[name]
         return estimate(difference, self.resampled[name] - other.resampled[name])
 
 
-def line_sums(texts: Sequence[str], readings: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """What each line adds to the sums that `RATES` names, (N,) each."""
-    folded = [[text.casefold() for text in both] for both in (readings, texts)]
-    return {**metrics.line_sums(readings, texts), "folded_edits": metrics.edit_distances(*folded).astype(np.float64)}
+def line_sums(texts: Sequence[str], predictions: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """What each of N lines adds to the sums in `RATES`, (N,) each."""
+    folded = [[text.casefold() for text in both] for both in (predictions, texts)]
+    return {**metrics.line_sums(predictions, texts), "folded_edits": metrics.edit_distances(*folded).astype(np.float64)}
 
 
-def mean_sums(texts: Sequence[str], readings: Sequence[Sequence[str]]) -> dict[str, NDArray[np.float64]]:
-    """The mean of `line_sums` over the readings of several seeds."""
-    sums = [line_sums(texts, one) for one in readings]
-    return {name: np.mean([one[name] for one in sums], axis=0) for name in sums[0]}
+def mean_sums(texts: Sequence[str], by_seed: Sequence[Sequence[str]]) -> dict[str, NDArray[np.float64]]:
+    """The mean of `line_sums` over the predictions of several seeds."""
+    sums = [line_sums(texts, predictions) for predictions in by_seed]
+    return {name: np.mean([seed_sums[name] for seed_sums in sums], axis=0) for name in sums[0]}
 
 
-def measured_rates(texts: Sequence[str], readings: Sequence[str]) -> dict[str, float]:
-    """The rates of `RATES` of one seed's readings, as fractions."""
-    return _measured(line_sums(texts, readings), RATES)
+def measured_rates(texts: Sequence[str], predictions: Sequence[str]) -> dict[str, float]:
+    """All rates of `RATES` for one seed, as fractions."""
+    return _divide_sums(line_sums(texts, predictions), RATES)
 
 
 def resample_rates(
     texts: Sequence[str],
-    readings: Mapping[str, Sequence[Sequence[str]]],
+    predictions: Mapping[str, Sequence[Sequence[str]]],
     hits: Mapping[str, Mapping[str, NDArray[np.float64]]] | None = None,
 ) -> dict[str, Rates]:
-    """The rates of several experiments that read the same lines, by experiment; `readings` has one list a seed.
+    """The rates of several experiments on the same lines, by experiment.
 
-    `hits` has the sums of `ACCURACIES` by line, means over seeds; an experiment without them has no such rates.
-    Each line counts with its mean over the experiment's seeds, and it is lines that are drawn: intervals and paired
-    differences are of this choice of seeds, and narrow as more of them even out what one training makes of a line.
-    The draws depend on the number of lines alone: an experiment's intervals are the same whatever it stands beside.
+    `predictions` has one list per seed for each experiment. `hits` has the sums of `ACCURACIES` per line, as means over
+    seeds; an experiment without them has no accuracies. Lines are resampled, and each counts with its mean over seeds.
+    So intervals and differences do not cover the choice of seeds; more seeds make them narrower. The draws depend only
+    on the number of lines: the intervals of an experiment do not depend on the other experiments.
     """
     hits = hits or {}
-    sums = {key: {**mean_sums(texts, read), **hits.get(key, {})} for key, read in readings.items()}
+    sums = {key: {**mean_sums(texts, by_seed), **hits.get(key, {})} for key, by_seed in predictions.items()}
     columns = [(key, name) for key in sums for name in sums[key]]
     values = np.stack([sums[key][name] for key, name in columns], axis=1)
-    resampled = dict(zip(columns, resampled_sums(values, np.random.default_rng(SEED)).T, strict=True))
+    resampled = dict(zip(columns, resample_sums(values, np.random.default_rng(SEED)).T, strict=True))
     rates = {}
-    for key, measured in sums.items():
-        found = {**RATES, **(ACCURACIES if hits.get(key) else {})}
+    for key, key_sums in sums.items():
+        parts = {**RATES, **(ACCURACIES if hits.get(key) else {})}
         rates[key] = Rates(
-            _measured(measured, found),
-            {name: _ratio(resampled[key, a], resampled[key, b]) for name, (a, b) in found.items()},
+            _divide_sums(key_sums, parts),
+            {name: _ratio(resampled[key, a], resampled[key, b]) for name, (a, b) in parts.items()},
         )
     return rates
 
 
-def _measured(sums: Mapping[str, NDArray[np.float64]], rates: Mapping[str, tuple[str, str]]) -> dict[str, float]:
+def _divide_sums(sums: Mapping[str, NDArray[np.float64]], rates: Mapping[str, tuple[str, str]]) -> dict[str, float]:
     return {name: float(_ratio(sums[part].sum(), sums[whole].sum())) for name, (part, whole) in rates.items()}
 
 
 def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    """As the metrics do where there is nothing to count."""
+    """0 if there is nothing to count, as in `pipeline.metrics`."""
     return np.asarray(part / np.maximum(whole, 1))

@@ -1,4 +1,4 @@
-"""What the earlier stages left of each experiment."""
+"""The outputs of earlier stages for each experiment."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,28 +14,28 @@ from numpy.typing import NDArray
 from pipeline.common import paths
 from pipeline.common.errors import InputError
 from pipeline.report.analysis.alignment import Segment, align
-from pipeline.report.analysis.rates import HITS
+from pipeline.report.analysis.rates import HIT_COLUMNS
 from pipeline.runtime.timings import Timing, read_timing
 from pipeline.settings.experiment import ExperimentSettings
 
 
 @dataclass(frozen=True)
 class Result:
-    """One experiment; `texts` and readings are in the order of its test lines."""
+    """One experiment; texts and predictions are in the order of its test lines."""
 
     key: str
     experiment: ExperimentSettings
     metrics: Mapping[str, Any]
     """Means over the seeds."""
     history: pd.DataFrame
-    """One row per `seed` and `epoch`, which begins at 0."""
+    """One row per `seed` and `epoch`; the first epoch is 0."""
     texts: list[str]
     by_seed: Mapping[int, list[str]]
-    """The readings of the model of each seed."""
+    """The predictions of the model of each seed."""
     trained: Timing
     evaluated: Timing
     hits: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    """What accuracies are made of, by line, means over the seeds; none in predictions of an earlier form."""
+    """The sums behind accuracies per line, means over the seeds; empty for prediction files without these columns."""
 
     @property
     def seeds(self) -> list[int]:
@@ -43,8 +43,8 @@ class Result:
         return list(self.by_seed)
 
     @property
-    def readings(self) -> list[str]:
-        """Of the first seed, which stands for all where single readings are shown."""
+    def predictions(self) -> list[str]:
+        """Those of the first seed, for places that show single predictions."""
         return self.by_seed[self.seeds[0]]
 
     @property
@@ -54,27 +54,29 @@ class Result:
 
     @cached_property
     def alignments(self) -> list[list[Segment]]:
-        """How each reading of the first seed came from its text."""
-        return [align(text, reading) for text, reading in zip(self.texts, self.readings, strict=True)]
+        """How the first seed's predictions differ from the texts."""
+        return [align(text, prediction) for text, prediction in zip(self.texts, self.predictions, strict=True)]
 
     def require_texts(self, texts: list[str], path: Path) -> None:
-        """Raise an `InputError` unless the predictions are of these lines, which are kept in `path`."""
+        """Raise an `InputError` unless the predictions belong to these lines, which are stored in `path`."""
         if self.texts != texts:
             predictions = paths.predictions(self.key)
-            raise InputError(f"{predictions}: not of the lines in {path}; run `dvc repro evaluate@{self.key}`")
+            raise InputError(
+                f"{predictions}: does not belong to the lines in {path}; run `dvc repro evaluate@{self.key}`"
+            )
 
 
 def read_result(key: str, experiment: ExperimentSettings) -> Result:
-    """All that was kept of one experiment.
+    """Read all outputs of one experiment.
 
     Raises:
-        InputError: a file is absent or damaged; the message says what makes it.
+        InputError: a file is missing or damaged; the message says which command writes it.
     """
     tables = split_by_seed(read_predictions(key))
     texts = {seed: list(table["text"]) for seed, table in tables.items()}
     first = next(iter(texts.values()))
-    if any(others != first for others in texts.values()):
-        raise InputError(f"{paths.predictions(key)}: its seeds read different lines; run `dvc repro evaluate@{key}`")
+    if any(seed_texts != first for seed_texts in texts.values()):
+        raise InputError(f"{paths.predictions(key)}: its seeds have different lines; run `dvc repro evaluate@{key}`")
     return Result(
         key,
         experiment,
@@ -89,19 +91,19 @@ def read_result(key: str, experiment: ExperimentSettings) -> Result:
 
 
 def mean_hits(tables: Sequence[pd.DataFrame]) -> dict[str, NDArray[np.float64]]:
-    """The columns `HITS` of the predictions of each seed, averaged line by line."""
-    if not all(set(HITS) <= set(table) for table in tables):
+    """The columns `HIT_COLUMNS`, averaged over seeds for each line."""
+    if not all(set(HIT_COLUMNS) <= set(table) for table in tables):
         return {}
-    return {name: np.mean([table[name].astype(float) for table in tables], axis=0) for name in HITS}
+    return {name: np.mean([table[name].astype(float) for table in tables], axis=0) for name in HIT_COLUMNS}
 
 
 def split_by_seed(table: pd.DataFrame) -> dict[int, pd.DataFrame]:
-    """The rows of each value of the column `seed`, in the order of the first of each."""
+    """The rows of each seed, in order of first appearance."""
     return {int(seed): table[table["seed"] == seed] for seed in table["seed"].unique().tolist()}
 
 
 def read_metrics(key: str) -> dict[str, Any]:
-    """What evaluation measured of one experiment."""
+    """The test metrics of one experiment."""
     path = paths.metrics(key)
     try:
         metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -111,7 +113,7 @@ def read_metrics(key: str) -> dict[str, Any]:
 
 
 def read_predictions(key: str) -> pd.DataFrame:
-    """The predictions of one experiment; a line that says "NA" or "007" stays text."""
+    """The predictions of one experiment; texts such as "NA" or "007" stay strings."""
     return _read_table(
         paths.predictions(key),
         f"dvc repro evaluate@{key}",
@@ -123,7 +125,7 @@ def read_predictions(key: str) -> pd.DataFrame:
 
 
 def read_history(key: str) -> pd.DataFrame:
-    """The epochs of one experiment's trainings."""
+    """The training history of one experiment."""
     return _read_table(paths.history(key), f"dvc repro train@{key}", ("seed", "epoch"), dtype={"seed": int})
 
 

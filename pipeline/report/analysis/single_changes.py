@@ -1,4 +1,4 @@
-"""Ablations: what one setting is worth, where two experiments differ in nothing else."""
+"""The effect of single settings: pairs of experiments that differ in nothing else."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,40 +11,40 @@ from pipeline.report.analysis.results import Result
 from pipeline.settings.base import validate
 from pipeline.settings.experiment import TrainingSettings, merge_training
 
-Path = tuple[str, ...]
+KeyPath = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class SingleChange:
-    """Two experiments on the same lines, in the order of the settings, and the one setting that parts them."""
+    """Two experiments on the same lines, in the order of `params.yaml`, and the one setting in which they differ."""
 
     lines: str
     before: Result
     after: Result
     setting: str
-    """Its key, or that of the block in which all that differs lies."""
+    """Its key, or the key of the block that contains all differences."""
     values: tuple[str, str]
     difference: Estimate
-    """CER after less CER before, paired by line."""
+    """CER after minus CER before, paired by line."""
 
 
 def find_single_changes(
     results: Sequence[Result], rates: Mapping[str, Rates], shared: TrainingSettings
 ) -> list[SingleChange]:
-    """Every pair that differs in one setting; `shared` is the section `training`. Seeds do not count as a setting."""
-    settings = {result.key: settings_of(result, shared) for result in results}
+    """All pairs that differ in one setting, not counting seeds; `shared` is the section `training`."""
+    settings = {result.key: resolve_settings(result, shared) for result in results}
     changes = []
     for a, b in combinations(results, 2):
-        path = single_difference(settings[a.key], settings[b.key]) if a.experiment.lines == b.experiment.lines else None
+        path = find_difference(settings[a.key], settings[b.key]) if a.experiment.lines == b.experiment.lines else None
         if path:
-            values = (_value(settings[a.key], path), _value(settings[b.key], path))
+            values = (_format_value(settings[a.key], path), _format_value(settings[b.key], path))
             difference = rates[b.key].minus(rates[a.key], "cer")
             changes.append(SingleChange(a.experiment.lines, a, b, ".".join(path), values, difference))
     return changes
 
 
-def settings_of(result: Result, shared: TrainingSettings) -> dict[str, Any]:
-    """All that decides a result but its lines and seeds, with defaults."""
+def resolve_settings(result: Result, shared: TrainingSettings) -> dict[str, Any]:
+    """All settings that decide a result, with defaults, except its lines and seeds."""
     merged = merge_training(result.experiment, shared.model_dump())
     training = validate(TrainingSettings, merged, prefix=("experiments", result.key, "training"))
     return {
@@ -54,19 +54,19 @@ def settings_of(result: Result, shared: TrainingSettings) -> dict[str, Any]:
     }
 
 
-def single_difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> Path | None:
-    """The path of the one setting, the one block within a section, or the model, in which `a` and `b` differ."""
+def find_difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> KeyPath | None:
+    """The path of the one setting, block in a section, or model name in which `a` and `b` differ, if there is one."""
     paths = list(_differences(a, b))
     if len(paths) <= 1:
         return paths[0] if paths else None
     same = takewhile(lambda keys: len(set(keys)) == 1, zip(*paths, strict=False))
-    shared: Path = tuple(keys[0] for keys in same)
+    shared: KeyPath = tuple(keys[0] for keys in same)
     if shared == ("model",):
         return ("model", "name") if ("model", "name") in paths else None
     return shared if len(shared) > 1 else None
 
 
-def _differences(a: Any, b: Any, path: Path = ()) -> Iterator[Path]:
+def _differences(a: Any, b: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         for key in {**a, **b}:
             yield from _differences(a.get(key), b.get(key), (*path, key))
@@ -74,11 +74,11 @@ def _differences(a: Any, b: Any, path: Path = ()) -> Iterator[Path]:
         yield path
 
 
-def _value(settings: Any, path: Path) -> str:
+def _format_value(settings: Any, path: KeyPath) -> str:
     for key in path:
         settings = settings[key]
     if isinstance(settings, Mapping):
-        # Names only say how; what says how much decides.
+        # A block has an effect if a number or switch in it is not 0 or off. Names alone have none.
         return "set" if any(leaf for leaf in _leaves(settings) if not isinstance(leaf, str)) else "none"
     if isinstance(settings, bool):
         return "on" if settings else "off"

@@ -1,4 +1,4 @@
-"""A picture of the character error rate by experiment."""
+"""A bar chart of the character error rate by experiment."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from pipeline.plots.save import save_figure
 COLOURS = {"ce": "#8a8f98", "ctc": "#1f5fa8"}
 
 
-def draw_error_rates(path: Path, table: pd.DataFrame, data: str) -> None:
-    """Write a PNG with one bar per experiment, coloured by loss, its value, and ± one deviation over seeds."""
+def draw_cer_chart(path: Path, table: pd.DataFrame, data: str) -> None:
+    """Write a PNG with one bar per experiment, coloured by loss, and ± one standard deviation over seeds."""
     figure = Figure(figsize=(8, 0.9 + 0.36 * len(table)), dpi=110, layout="constrained")
     axis = figure.subplots()
     for loss, colour in COLOURS.items():

@@ -1,4 +1,4 @@
-"""Line charts for the page, each experiment always in the same colour."""
+"""Line charts for the HTML page. Each experiment has the same colour everywhere."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -17,36 +17,33 @@ COLOURS = (
     *("#4d7c0f", "#c026d3"),
 )
 DASHES = {"ce": "5 3", "ctc": ""}
-"""By loss: dashed is cross-entropy, solid CTC; in SVG's notation."""
+"""By loss, in SVG's notation: cross-entropy is dashed, CTC solid."""
 SIZE_INCHES = (4.8, 3.2)
 PIXELS_PER_INCH = 96
 MARGIN = 1.15
-"""What a logarithmic axis leaves above and below."""
-# Text stays text, in whatever font is there: glyphs as outlines would weigh five times as much.
+"""Factor of free space at both ends of a logarithmic axis."""
+# Text stays text, in any font of the browser: outlines of glyphs would make the files five times as large.
 SVG = {"svg.fonttype": "none", "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"]}
 ANONYMOUS = dict.fromkeys(["Date", "Creator", "Type", "Format"])
-"""Metadata that would differ between runs and versions, or say nothing."""
+"""Metadata to leave out, because it differs between runs and versions."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """How an experiment is drawn wherever it appears."""
+    """How an experiment is drawn in all charts."""
 
     colour: str
     dashes: str
 
 
-def style_of(number: int, loss: str) -> Style:
-    """The style of the experiment that is the `number`-th of the settings."""
+def make_style(number: int, loss: str) -> Style:
+    """The style of experiment `number` in the order of `params.yaml`."""
     return Style(COLOURS[number % len(COLOURS)], DASHES[loss])
 
 
 @dataclass(frozen=True)
 class Series:
-    """One line of a chart; a `faint` one is thin and dotted, a `marked` one has its points marked.
-
-    A `thin` one is one of several of an experiment.
-    """
+    """One curve of a chart: `faint` is thin and dotted, `marked` has markers, `thin` is for one of several seeds."""
 
     x: Sequence[float]
     y: Sequence[float]
@@ -66,16 +63,15 @@ def draw_chart(
     log: bool = True,
     log_x: bool = False,
 ) -> Picture:
-    """An SVG of some series, the same bytes for the same numbers; the page has the legend.
+    """An SVG with these curves, the same bytes for the same numbers. The legend is on the page.
 
-    Rates are best seen on a logarithmic axis, where one experiment makes a tenth of the errors of another;
-    what is 0 leaves a gap there. The same goes for times (`log_x`).
+    Rates and times differ by factors, so logarithmic axes show them best (`log`, `log_x`). Values of 0 are gaps there.
     """
     with matplotlib.rc_context({**SVG, "svg.hashsalt": title}):
         figure = Figure(figsize=SIZE_INCHES, layout="constrained")
         axis = figure.subplots()
-        for one in series:
-            _draw(axis, one, log)
+        for curve in series:
+            _draw(axis, curve, log)
         axis.set_title(title, loc="left", size=10)
         axis.set_xlabel(x_label, size=9)
         axis.tick_params(labelsize=8.5)
@@ -83,11 +79,11 @@ def draw_chart(
         axis.spines[["top", "right"]].set_visible(False)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         if log_x:
-            _scale(axis.set_xscale, axis.set_xlim, axis.xaxis, [x for one in series for x in one.x])
+            _scale(axis.set_xscale, axis.set_xlim, axis.xaxis, [x for curve in series for x in curve.x])
             axis.xaxis.set_major_formatter(FormatStrFormatter("%g"))
             axis.xaxis.set_minor_locator(NullLocator())
         if log:
-            _scale(axis.set_yscale, axis.set_ylim, axis.yaxis, [y for one in series for y in one.y if y > 0])
+            _scale(axis.set_yscale, axis.set_ylim, axis.yaxis, [y for curve in series for y in curve.y if y > 0])
         else:
             axis.set_ylim(bottom=0)
         axis.yaxis.set_major_formatter(FuncFormatter(_percent) if percent else FormatStrFormatter("%g"))
@@ -108,7 +104,7 @@ def _draw(axis: "matplotlib.axes.Axes", series: Series, log: bool) -> None:
         color=series.style.colour,
         linestyle="dotted" if series.faint else line,
         linewidth=0.9 if series.faint or series.thin else 1.6,
-        marker="o" if series.marked or len(y) == 1 else "",  # a lone point makes no line
+        marker="o" if series.marked or len(y) == 1 else "",  # a single point has no line
         markersize=3.5,
     )
 
@@ -119,7 +115,7 @@ def _scale(
     axis: "matplotlib.axis.Axis",
     values: Sequence[float],
 ) -> None:
-    """A logarithmic axis with a few round numbers on it, however narrow."""
+    """Make an axis logarithmic, with a few round numbers even on a narrow range."""
     set_scale("log")
     low, high = min(values, default=0.1), max(values, default=1)
     set_limits(low / MARGIN, high * MARGIN)

@@ -1,4 +1,4 @@
-"""One line as CTC models read it: the best class of each step, and how the steps become text."""
+"""How CTC models read one line: the best class of each step, and how the steps become text."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,108 +13,110 @@ from pipeline.common.vocabulary import BLANK, TOKENS
 from pipeline.data.storage.lines import Lines
 from pipeline.models.checkpoint import load_checkpoint
 from pipeline.models.recognizer import Recognizer
-from pipeline.report.analysis.alignment import visible
+from pipeline.report.analysis.alignment import show_spaces
 from pipeline.report.analysis.results import Result
 from pipeline.report.figures.gallery import line_picture
 from pipeline.report.figures.images import Picture
 
-BLANK_SIGN = "·"
-BEST_LENGTH = 10
-"""Characters that fit beside each other on a page and still have repeats."""
+BLANK_SYMBOL = "·"
+PREFERRED_LENGTH = 10
+"""Preferred length: fits on a page and is long enough for a double letter."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """Steps in a row with the same best class; a blank run writes nothing."""
+    """Consecutive steps with the same best class."""
 
-    sign: str
+    symbol: str
     first: float
     last: float
-    """Middle of the first and of the last window in pixels of the line."""
+    """Center of the first and last window, in pixels of the line."""
     count: int
 
     @property
     def blank(self) -> bool:
-        """Whether it writes nothing."""
-        return self.sign == BLANK_SIGN
+        """Whether these steps write no character."""
+        return self.symbol == BLANK_SYMBOL
 
     @property
-    def middle(self) -> float:
-        """Where its character stands."""
+    def center(self) -> float:
+        """The center of the run, in pixels."""
         return (self.first + self.last) / 2
 
 
 @dataclass(frozen=True)
 class Steps:
-    """One experiment's way through a line."""
+    """How one experiment reads a line."""
 
     key: str
     text: str
-    reading: str
+    prediction: str
     picture: Picture
     window: int
     stride: int
-    signs: list[tuple[float, str]]
-    """Middle of each step's window in pixels of the line, and its best class."""
+    symbols: list[tuple[float, str]]
+    """Center of each step's window in pixels of the line, and its best class."""
     runs: list[Run]
 
 
-def ctc_steps(results: Sequence[Result], data: Mapping[str, Lines]) -> list[Steps]:
-    """Every CTC experiment on one test line of its data set, read by its first seed's model in fp32 on the CPU."""
+def trace_ctc_experiments(results: Sequence[Result], data: Mapping[str, Lines]) -> list[Steps]:
+    """The steps of each CTC experiment on one test line; the first seed's model, in fp32 on the CPU."""
     steps = []
     for result in results:
         if result.experiment.loss == "ctc":
             lines = data[result.experiment.lines]
             _, recognizer = load_checkpoint(paths.checkpoint(result.key, result.seeds[0]))
-            steps.append(take_steps(result.key, recognizer, lines))
+            steps.append(trace_line(result.key, recognizer, lines))
     return steps
 
 
-def take_steps(key: str, recognizer: Recognizer, lines: Lines) -> Steps:
-    """A recognizer's way through the line that `choose_line` takes."""
+def trace_line(key: str, recognizer: Recognizer, lines: Lines) -> Steps:
+    """The steps of a recognizer on the line that `choose_line` selects."""
     index = choose_line(lines.texts)
     image = lines.images[index, :, : lines.widths[index]]
-    path, reading = best_path(recognizer, image)
+    path, prediction = read_steps(recognizer, image)
     windows = recognizer.model.windows
-    middles = [step * windows.stride + windows.width / 2 for step in range(len(path))]
+    centers = [step * windows.stride + windows.width / 2 for step in range(len(path))]
     return Steps(
         key,
         lines.texts[index],
-        reading,
+        prediction,
         line_picture(lines, index),
         windows.width,
         windows.stride,
-        [(middle, sign_of(best)) for middle, best in zip(middles, path, strict=True)],
-        runs_of(path, middles),
+        [(center, class_symbol(best)) for center, best in zip(centers, path, strict=True)],
+        group_runs(path, centers),
     )
 
 
 def choose_line(texts: Sequence[str]) -> int:
-    """The line nearest to `BEST_LENGTH`; among those one with a letter twice in a row, which takes a blank."""
-    return min(range(len(texts)), key=lambda i: (abs(len(texts[i]) - BEST_LENGTH), not _doubled(texts[i]), i))
+    """The index of a line of about `PREFERRED_LENGTH`, if possible with a double letter, which needs a blank."""
+    return min(
+        range(len(texts)), key=lambda i: (abs(len(texts[i]) - PREFERRED_LENGTH), not _has_double_letter(texts[i]), i)
+    )
 
 
 @torch.inference_mode()
-def best_path(recognizer: Recognizer, image: NDArray[np.uint8]) -> tuple[list[int], str]:
-    """The best class of each step on a line's image (28, W), and the text that the recognizer makes of them."""
+def read_steps(recognizer: Recognizer, image: NDArray[np.uint8]) -> tuple[list[int], str]:
+    """The best class of each step on a line image (28, W), and the predicted text."""
     logits, lengths = recognizer.logits(torch.from_numpy(image[None].copy()), [image.shape[1]])
     (row,) = recognizer.objective.decode(logits, lengths).tolist()
     return logits.argmax(1)[0, : lengths[0]].tolist(), vocabulary.decode(row)
 
 
-def runs_of(path: Sequence[int], middles: Sequence[float]) -> list[Run]:
-    """The runs of equal classes in a path."""
+def group_runs(path: Sequence[int], centers: Sequence[float]) -> list[Run]:
+    """Group consecutive equal classes."""
     runs = []
-    for best, group in groupby(zip(path, middles, strict=True), key=lambda step: step[0]):
-        places = [middle for _, middle in group]
-        runs.append(Run(sign_of(best), places[0], places[-1], len(places)))
+    for best, group in groupby(zip(path, centers, strict=True), key=lambda step: step[0]):
+        found = [center for _, center in group]
+        runs.append(Run(class_symbol(best), found[0], found[-1], len(found)))
     return runs
 
 
-def sign_of(best: int) -> str:
-    """How a class is shown."""
-    return BLANK_SIGN if best == BLANK else visible(TOKENS[best])
+def class_symbol(best: int) -> str:
+    """The symbol that shows a class."""
+    return BLANK_SYMBOL if best == BLANK else show_spaces(TOKENS[best])
 
 
-def _doubled(text: str) -> bool:
+def _has_double_letter(text: str) -> bool:
     return any(a == b for a, b in pairwise(text))

@@ -17,45 +17,45 @@ LOSSES = {"ce": "Cross-entropy", "ctc": "CTC loss"}
 
 @dataclass(frozen=True)
 class Training:
-    """The training with one seed in numbers; what the history does not have is None."""
+    """One training in numbers; values that the history does not have are None."""
 
     key: str
     seed: int
     seconds: float | None
     epochs: int
     kept_epoch: int | None
-    """Counted from 1: that of the lowest validation loss, whose weights were kept."""
+    """Counted from 1: the epoch with the lowest validation loss, whose weights were kept."""
     kept_cer: float | None
-    """CER on validation lines after it."""
+    """CER on validation lines after this epoch."""
     train_loss: float | None
-    """Of the last epoch, as the following."""
+    """After the last epoch, like the values below."""
     val_loss: float | None
     blank_share: float | None
 
 
 def draw_curves(results: Sequence[Result], styles: Mapping[str, Style]) -> list[Picture]:
-    """Validation CER by epoch and by time, share of blanks, and losses, which are compared only with their like."""
+    """Charts of validation CER by epoch and by time, of the fraction of blanks, and of each kind of loss."""
     charts = [
         _chart("CER on validation lines", results, styles, ["val_cer"]),
-        _draw_budget("CER on validation lines by minutes of training", results, styles),
+        _draw_by_time("CER on validation lines by minutes of training", results, styles),
     ]
     ctc = [result for result in results if result.experiment.loss == "ctc"]
     if ctc:
-        charts.append(_chart("Share of CTC steps that are blank", ctc, styles, ["val_blank_share"], log=False))
+        charts.append(_chart("Fraction of CTC steps that are blank", ctc, styles, ["val_blank_share"], log=False))
     for loss, name in LOSSES.items():
-        if among := [result for result in results if result.experiment.loss == loss]:
+        if same_loss := [result for result in results if result.experiment.loss == loss]:
             title = f"{name}: validation, and training dotted"
-            charts.append(_chart(title, among, styles, ["val_loss", "train_loss"], percent=False))
+            charts.append(_chart(title, same_loss, styles, ["val_loss", "train_loss"], percent=False))
     return charts
 
 
 def summarize(result: Result) -> list[Training]:
-    """The epoch that was kept and the last one, for each seed."""
+    """The kept epoch and the last one, for each seed."""
     return [_summary(result, seed, history) for seed, history in result.histories.items()]
 
 
 def ran_on(result: Result, shared: TrainingSettings) -> str:
-    """The machine that trained, and how many devices where it was not one; `shared` is the section `training`."""
+    """The machine that trained, with the number of devices if more than one; `shared` is the section `training`."""
     trainer = merge_training(result.experiment, shared.model_dump())["trainer"]
     numbers = {"nodes": trainer["num_nodes"], "devices": trainer["devices"]}
     parts = [f"{number} {name}" for name, number in numbers.items() if number != 1]
@@ -77,15 +77,15 @@ def _summary(result: Result, seed: int, history: pd.DataFrame) -> Training:
 
 
 def _logged(history: pd.DataFrame, name: str) -> list[tuple[int, float]]:
-    """Epochs counted from 1 and the values logged after them; nothing where there is none."""
+    """Epochs counted from 1 and the values logged after them; empty if nothing was logged."""
     if name not in history:
         return []
     epochs = zip(history["epoch"], history[name], strict=True)
     return [(int(epoch) + 1, float(value)) for epoch, value in epochs if not math.isnan(value)]
 
 
-def _draw_budget(title: str, results: Sequence[Result], styles: Mapping[str, Style]) -> Picture:
-    """The best CER so far of every budget of time; epochs of one training count as equally long."""
+def _draw_by_time(title: str, results: Sequence[Result], styles: Mapping[str, Style]) -> Picture:
+    """The lowest CER reached within a time; all epochs of a training count as equally long."""
     series = []
     for result in results:
         for seed, history in result.histories.items():
@@ -94,7 +94,7 @@ def _draw_budget(title: str, results: Sequence[Result], styles: Mapping[str, Sty
             x = [epoch * minutes for epoch, _ in points if minutes > 0]
             y = list(accumulate((cer for _, cer in points if minutes > 0), min))
             series.append(Series(x, y, styles[result.key], thin=len(result.seeds) > 1))
-    alt = f"{title}, the best so far, for {', '.join(result.key for result in results)}; the times are in the table"
+    alt = f"{title}, the lowest so far, for {', '.join(result.key for result in results)}; the times are in the table"
     return draw_chart(title, series, x_label="minutes", alt=alt, log_x=True)
 
 

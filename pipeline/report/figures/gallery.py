@@ -1,4 +1,4 @@
-"""Lines to look at: the worst readings and some at random, with their edits."""
+"""Example lines with their predictions and edits: the worst ones and random ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,41 +7,41 @@ import numpy as np
 
 from pipeline.common.geometry import CELL
 from pipeline.data.storage.lines import Lines
-from pipeline.report.analysis.alignment import Place, Segment, confusions, in_words
+from pipeline.report.analysis.alignment import Position, Segment, describe_edits, find_confusions
 from pipeline.report.analysis.results import Result
-from pipeline.report.figures.images import Picture, ink_picture
+from pipeline.report.figures.images import Picture, encode_ink
 
 SHOWN = 8
 SEED = 0
 PAIRS, EXAMPLES = 12, 3
 MARGIN = 14
-"""Pixels of the neighbours that stay beside a character that is cut out."""
-NEIGHBOURS = 4
-"""How much paler they are."""
+"""Pixels of the neighbours that are shown beside a cut-out character."""
+FADING = 4
+"""Factor by which the neighbours are paler."""
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What one experiment made of a line."""
+class Prediction:
+    """One experiment's prediction for a line."""
 
     key: str
     segments: list[Segment]
     edits: int
-    in_words: str
+    description: str
 
 
 @dataclass(frozen=True)
 class ShownLine:
-    """One test line with one reading or several."""
+    """One test line with one or more predictions."""
 
     text: str
     picture: Picture
-    readings: list[Reading]
+    predictions: list[Prediction]
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """Lines under the name of an experiment or of a data set."""
+    """Lines under the name of an experiment or data set."""
 
     name: str
     lines: list[ShownLine]
@@ -49,58 +49,58 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Confusion:
-    """A character that was read as another, how often, and some of the places cut out."""
+    """A character that is read as another: how often, and pictures of some occurrences."""
 
-    said: str
-    read: str
+    true: str
+    predicted: str
     count: int
     pictures: list[Picture]
 
 
 def worst_lines(result: Result, lines: Lines) -> Gallery:
-    """The lines with the most edits; among those with as many, the shortest first."""
+    """The lines with the most edits; among lines with equally many, the shortest first."""
     edits = [_edits(segments) for segments in result.alignments]
     worst = sorted(range(len(lines)), key=lambda i: (-edits[i], len(lines.texts[i]), i))[:SHOWN]
     return Gallery(result.key, [_shown(lines, index, [result]) for index in worst])
 
 
 def random_lines(name: str, results: Sequence[Result], lines: Lines) -> Gallery:
-    """Lines of a data set drawn at random, each with the readings of all experiments on it."""
-    among = [result for result in results if result.experiment.lines == name]
+    """Random lines of a data set, each with the predictions of all experiments on it."""
+    results_here = [result for result in results if result.experiment.lines == name]
     count = min(SHOWN, len(lines))
     drawn = np.sort(np.random.default_rng(SEED).choice(len(lines), count, replace=False))
-    return Gallery(name, [_shown(lines, int(index), among) for index in drawn])
+    return Gallery(name, [_shown(lines, int(index), results_here) for index in drawn])
 
 
 def frequent_confusions(result: Result, lines: Lines) -> list[Confusion]:
-    """The pairs that were confused most often."""
-    pairs = list(confusions(result.alignments).items())[:PAIRS]
+    """The most frequently confused pairs."""
+    pairs = list(find_confusions(result.alignments).items())[:PAIRS]
     return [
-        Confusion(said, read, len(places), [_cut_out(lines, place, said, read) for place in places[:EXAMPLES]])
-        for (said, read), places in pairs
+        Confusion(true, predicted, len(found), [_cut_out(lines, at, true, predicted) for at in found[:EXAMPLES]])
+        for (true, predicted), found in pairs
     ]
 
 
 def line_picture(lines: Lines, index: int) -> Picture:
     """The whole line."""
-    return ink_picture(lines.images[index, :, : lines.widths[index]], f"handwriting: {lines.texts[index]}")
+    return encode_ink(lines.images[index, :, : lines.widths[index]], f"handwriting: {lines.texts[index]}")
 
 
 def _shown(lines: Lines, index: int, results: Sequence[Result]) -> ShownLine:
     aligned = [(result.key, result.alignments[index]) for result in results]
-    readings = [Reading(key, segments, _edits(segments), in_words(segments)) for key, segments in aligned]
-    return ShownLine(lines.texts[index], line_picture(lines, index), readings)
+    predictions = [Prediction(key, segments, _edits(segments), describe_edits(segments)) for key, segments in aligned]
+    return ShownLine(lines.texts[index], line_picture(lines, index), predictions)
 
 
 def _edits(segments: Sequence[Segment]) -> int:
     return sum(segment.kind != "same" for segment in segments)
 
 
-def _cut_out(lines: Lines, place: Place, said: str, read: str) -> Picture:
-    line, position = place
-    start = int(lines.starts[line, position])
+def _cut_out(lines: Lines, position: Position, true: str, predicted: str) -> Picture:
+    line, character = position
+    start = int(lines.starts[line, character])
     cell = slice(start, start + CELL)
-    image = lines.images[line] // NEIGHBOURS
+    image = lines.images[line] // FADING
     image[:, cell] = lines.images[line, :, cell]
     cut = image[:, max(0, start - MARGIN) : start + CELL + MARGIN]
-    return ink_picture(cut, f"{said} in “{lines.texts[line]}”, read as {read}")
+    return encode_ink(cut, f"{true} in “{lines.texts[line]}”, read as {predicted}")

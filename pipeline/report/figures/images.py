@@ -1,4 +1,4 @@
-"""Pictures that are part of a page: data URIs."""
+"""Pictures inside an HTML page, as data URIs."""
 
 import base64
 import io
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 LEVELS = 8
-"""Shades of grey: enough for the eye, and half of the bytes of 256."""
+"""Shades of grey. More are not visible, and 256 would double the file size."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image of the page with its size in pixels, and what it shows, in words."""
+    """An image with its size in pixels and its alternative text."""
 
     uri: str
     width: int
@@ -22,8 +22,8 @@ class Picture:
     alt: str
 
 
-def ink_picture(image: NDArray[np.uint8], alt: str) -> Picture:
-    """A PNG, dark on white, of ink (H, W) that is bright on dark."""
+def encode_ink(image: NDArray[np.uint8], alt: str) -> Picture:
+    """A PNG, dark on white, of an image (H, W) with ink bright on dark."""
     height, width = image.shape
     shades = ((255 - image.astype(np.uint16)) * (LEVELS - 1) + 127) // 255
     png = Image.frombytes("P", (width, height), shades.astype(np.uint8).tobytes())
@@ -34,5 +34,5 @@ def ink_picture(image: NDArray[np.uint8], alt: str) -> Picture:
 
 
 def data_uri(kind: str, content: bytes) -> str:
-    """An address that holds the content itself."""
+    """A data URI with this content; `kind` is its media type."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

@@ -1,4 +1,4 @@
-"""What the data look like: characters and lines, and their numbers."""
+"""Examples and statistics of the data: characters and lines."""
 
 import string
 from collections.abc import Mapping
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from pipeline.common.geometry import CELL
 from pipeline.data.storage.lines import Lines
 from pipeline.report.figures.gallery import line_picture
-from pipeline.report.figures.images import Picture, ink_picture
+from pipeline.report.figures.images import Picture, encode_ink
 
 SHOWN = 3
-SHORTEST = 12
-"""Characters that a line should have to be worth showing."""
+MIN_LENGTH = 12
+"""Characters that an example line should have."""
 SHEET = (string.digits, string.ascii_uppercase, string.ascii_lowercase)
 """The rows of the sheet of characters."""
 
 
 @dataclass(frozen=True)
 class LineData:
-    """One data set of lines, by its test lines."""
+    """One data set of lines; all but `train` describes its test lines."""
 
     name: str
     train: int
@@ -30,16 +30,16 @@ class LineData:
     characters: int
     longest: int
     overlap: tuple[float, float]
-    """The least and the most share of a cell that the next one covers."""
+    """Minimum and maximum fraction of a cell that the next one overlaps."""
     examples: list[Picture]
 
 
 def describe_lines(name: str, lines: Lines, attributes: Mapping[str, Any]) -> LineData:
-    """Numbers and a few lines, long ones if there are."""
+    """Statistics and a few example lines, long ones if possible."""
     lengths = np.array([len(text) for text in lines.texts])
     steps = np.diff(lines.starts.astype(np.int64), axis=1)
     overlaps = 1 - steps[np.arange(1, lines.starts.shape[1]) < lengths[:, None]] / CELL
-    order = np.argsort(lengths < SHORTEST, kind="stable")[:SHOWN]
+    order = np.argsort(lengths < MIN_LENGTH, kind="stable")[:SHOWN]
     return LineData(
         name,
         attributes["train"],
@@ -52,17 +52,17 @@ def describe_lines(name: str, lines: Lines, attributes: Mapping[str, Any]) -> Li
 
 
 def character_sheet(data: Mapping[str, Lines]) -> Picture:
-    """The first of each class in the test lines that overlap least; classes that do not occur stay empty."""
+    """The first image of each class in the data set with the least overlap; a class that does not occur is empty."""
     lines = min(data.values(), key=_density)
     sheet = np.zeros((len(SHEET) * CELL, max(map(len, SHEET)) * CELL), dtype=np.uint8)
     for row, characters in enumerate(SHEET):
         for column, character in enumerate(characters):
             cell = np.s_[row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL]
-            sheet[cell] = _first(lines, character)
-    return ink_picture(sheet, "one image of each class: digits, capital letters, small letters")
+            sheet[cell] = _first_cell(lines, character)
+    return encode_ink(sheet, "one image of each class: digits, capital letters, small letters")
 
 
-def _first(lines: Lines, character: str) -> NDArray[np.uint8]:
+def _first_cell(lines: Lines, character: str) -> NDArray[np.uint8]:
     for image, text, starts in zip(lines.images, lines.texts, lines.starts, strict=True):
         if (position := text.find(character)) >= 0:
             return np.asarray(image[:, starts[position] : starts[position] + CELL])

@@ -1,13 +1,11 @@
-"""The table of all experiments, as data and as a page for the repository."""
+"""The table of all experiments, as CSV and as a Markdown page."""
 
 import math
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import StrictUndefined, Template
 
 from pipeline.common.files import write_text
 from pipeline.metrics.error_rates import SEED_STATISTICS
@@ -16,14 +14,14 @@ from pipeline.report.analysis.rates import Rates
 from pipeline.report.analysis.results import Result
 from pipeline.report.analysis.single_changes import SingleChange
 from pipeline.report.pages.lecture import RESULTS
-from pipeline.report.pages.markdown import markdown_table, percent, points, with_spread
+from pipeline.report.pages.markdown import markdown_table, percent, points, render_markdown, with_spread
 
 
 def comparison_table(results: Sequence[Result], rates: Mapping[str, Rates], data: Mapping[str, str]) -> pd.DataFrame:
     """One row per experiment, in the order of `params.yaml`; rates are fractions.
 
     Rates, lines per second and the seconds of one training are means over seeds. `test_cer_std` is the sample standard
-    deviation over them, NaN where there is one. `data` names what each data set of lines is made of.
+    deviation over seeds, NaN for a single seed. `data` describes the characters of each data set of lines.
     """
     rows = []
     for result in results:
@@ -55,7 +53,7 @@ def comparison_table(results: Sequence[Result], rates: Mapping[str, Rates], data
 def comparison_page(
     table: pd.DataFrame, sources: Mapping[str, Any], machine: str, changes: Sequence[SingleChange] = ()
 ) -> str:
-    """The table as Markdown, with what it was measured on and with; `machine` is where it was evaluated."""
+    """The Markdown page with the table; `machine` is the one that evaluated."""
     shown = pd.DataFrame(
         {
             "experiment": table["experiment"].map("`{}`".format),
@@ -72,8 +70,8 @@ def comparison_page(
             "lecture": table["lecture"],
         }
     )
-    template = (resources.files("pipeline.report") / "comparison.md.j2").read_text(encoding="utf-8")
-    page: str = Template(template, undefined=StrictUndefined, keep_trailing_newline=True).render(
+    return render_markdown(
+        "comparison.md.j2",
         table=markdown_table(shown),
         changes=markdown_table(changes_table(changes)) if changes else "",
         tested=" and ".join(f"{count:,}" for count in table["test_lines"].unique()),
@@ -82,24 +80,23 @@ def comparison_page(
         machine=machine,
         **sources,
     )
-    return page
 
 
 def changes_table(changes: Sequence[SingleChange]) -> pd.DataFrame:
-    """What each single change adds to the CER, in percentage points, in words."""
+    """What each change of a single setting adds to the CER, in percentage points."""
     return pd.DataFrame(
         {
-            "from": [f"`{one.before.key}`" for one in changes],
-            "to": [f"`{one.after.key}`" for one in changes],
-            "setting": [f"`{one.setting}`" for one in changes],
-            "change": [" → ".join(one.values) for one in changes],
-            "CER, in points": [points(one.difference) for one in changes],
+            "from": [f"`{change.before.key}`" for change in changes],
+            "to": [f"`{change.after.key}`" for change in changes],
+            "setting": [f"`{change.setting}`" for change in changes],
+            "change": [" → ".join(change.values) for change in changes],
+            "CER, in points": [points(change.difference) for change in changes],
         }
     )
 
 
 def summary(table: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """For `dvc metrics`: few enough numbers for a terminal, rounded to what 2,000 lines can tell apart."""
+    """A few numbers for `dvc metrics`, rounded to a precision that suits 2,000 lines."""
     return {
         row["experiment"]: {"cer": round(row["test_cer"], 4), "accuracy": round(row["test_accuracy"], 4)}
         for _, row in table.iterrows()
@@ -107,7 +104,7 @@ def summary(table: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """As CSV, fractions with six digits; whole or not at all."""
+    """Write a CSV atomically, with six digits after the decimal point."""
     write_text(path, table.to_csv(index=False, float_format="%.6f"))
 
 

@@ -1,4 +1,4 @@
-"""The page for people, `reports/index.html`: everything in one file that needs no network."""
+"""The HTML page `reports/index.html`: one file that needs no network."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,14 +7,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipeline.data.storage.lines import Lines
-from pipeline.report.analysis.alignment import visible
+from pipeline.report.analysis.alignment import show_spaces
 from pipeline.report.analysis.bootstrap import LEVEL, RESAMPLES, Estimate
 from pipeline.report.analysis.paired import compare_pairs
 from pipeline.report.analysis.rates import Rates
 from pipeline.report.analysis.results import Result
 from pipeline.report.analysis.single_changes import find_single_changes
-from pipeline.report.figures.charts import style_of
-from pipeline.report.figures.ctc_steps import ctc_steps
+from pipeline.report.figures.charts import make_style
+from pipeline.report.figures.ctc_steps import trace_ctc_experiments
 from pipeline.report.figures.curves import draw_curves, ran_on, summarize
 from pipeline.report.figures.gallery import random_lines, worst_lines
 from pipeline.report.figures.samples import character_sheet, describe_lines
@@ -32,12 +32,12 @@ def report_page(
     training: TrainingSettings,
     machine: str,
 ) -> str:
-    """The whole page; `data` are the test lines by name of their data set, and `attributes` what is stored with them.
+    """The whole page. `data` has the test lines of each data set, by name, and `attributes` their stored attributes.
 
-    The same input gives the same page, on the same machine.
+    The same input gives the same page on the same machine.
     """
     best = min(results, key=lambda result: rates[result.key]["cer"].value)
-    styles = {result.key: style_of(number, result.experiment.loss) for number, result in enumerate(results)}
+    styles = {result.key: make_style(number, result.experiment.loss) for number, result in enumerate(results)}
     page: str = (
         environment()
         .get_template("index.html.j2")
@@ -53,12 +53,12 @@ def report_page(
             matrices=compare_pairs(results, rates),
             changes=find_single_changes(results, rates, training),
             curves=draw_curves(results, styles),
-            trainings=[(one, ran_on(result, training)) for result in results for one in summarize(result)],
+            trainings=[(row, ran_on(result, training)) for result in results for row in summarize(result)],
             several=any(len(result.seeds) > 1 for result in results),
             errors=find_errors(results, best, data, styles),
             worst=[worst_lines(result, data[result.experiment.lines]) for result in results],
             random=[random_lines(name, results, lines) for name, lines in data.items()],
-            ctc=ctc_steps(results, data),
+            ctc=trace_ctc_experiments(results, data),
             example=edit_table(),
             collapses=[collapse_example(path) for path in PATHS],
             training=training,
@@ -71,8 +71,8 @@ def report_page(
 
 
 def environment() -> Environment:
-    """Templates of this package; whatever is put into them is escaped."""
-    found = Environment(
+    """The HTML templates; all values are escaped."""
+    templates = Environment(
         loader=PackageLoader("pipeline.report"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -80,34 +80,38 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    found.filters |= {
+    templates.filters |= {
         "percent": percent,
         "interval": interval,
         "points": points,
         "count": "{:,}".format,
         "duration": duration,
-        "visible": visible,
+        "visible": show_spaces,
         "breakable": breakable,
-        "settings": in_words,
+        "settings": list_settings,
     }
-    return found
+    return templates
 
 
 def breakable(name: str) -> Markup:
-    """A name that may break after its underscores; the style allows it on a phone alone."""
+    """Allow line breaks after underscores; the style sheet uses them on narrow screens only."""
     return Markup("_<wbr>").join(name.split("_"))
 
 
-def in_words(block: Mapping[str, Any]) -> list[str]:
-    """Settings such as `trainer.devices 2`, one by one; a block within has its key before each of its own."""
+def list_settings(block: Mapping[str, Any]) -> list[str]:
+    """Settings such as `trainer.devices 2`; keys of nested blocks are joined with dots."""
     found = []
     for key, value in block.items():
-        found += [f"{key}.{one}" for one in in_words(value)] if isinstance(value, Mapping) else [f"{key} {value}"]
+        found += (
+            [f"{key}.{setting}" for setting in list_settings(value)]
+            if isinstance(value, Mapping)
+            else [f"{key} {value}"]
+        )
     return found
 
 
 def percent(rate: float, digits: int = 1) -> str:
-    """8.2 %, with a space where no line breaks."""
+    """8.2 %, with a no-break space."""
     return f"{rate:.{digits}%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
@@ -118,7 +122,7 @@ def interval(estimate: Estimate, digits: int = 1) -> str:
 
 def duration(seconds: float) -> str:
     """12.3 s, 12.3 min or 12.3 h."""
-    size, unit = next((one for one in ((3600, "h"), (60, "min")) if seconds >= one[0]), (1, "s"))
+    size, unit = next(((size, unit) for size, unit in ((3600, "h"), (60, "min")) if seconds >= size), (1, "s"))
     return f"{seconds / size:.1f}\N{NO-BREAK SPACE}{unit}"
 
 

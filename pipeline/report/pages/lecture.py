@@ -1,4 +1,4 @@
-"""What the lecture reports, to stand beside our own figures.
+"""The results that the lecture reports, for comparison.
 
 Source: Full Stack Deep Learning 2021, lecture "Lab 3: RNN". Its accuracy counts padding as characters.
 """

@@ -1,4 +1,4 @@
-"""Two small examples, worked by the code that measures and reads: the edit distance, and CTC's greedy decoding."""
+"""Two small worked examples, computed by the real code: the edit distance, and greedy CTC decoding."""
 
 from dataclasses import dataclass
 from itertools import groupby
@@ -9,24 +9,24 @@ from rapidfuzz.distance import Levenshtein
 from pipeline.common import vocabulary
 from pipeline.common.vocabulary import BLANK
 from pipeline.decoding.greedy import collapse
-from pipeline.report.analysis.alignment import Segment, align, in_words
-from pipeline.report.figures.ctc_steps import BLANK_SIGN
+from pipeline.report.analysis.alignment import Segment, align, describe_edits
+from pipeline.report.figures.ctc_steps import BLANK_SYMBOL
 
-TEXT, READING = "sitting", "kitten"
+TEXT, PREDICTION = "sitting", "kitten"
 PATHS = ("··hh·e·ll·ll·oo·", "··hh·e·llllll·oo·")
 
 
 @dataclass(frozen=True)
 class EditTable:
-    """`distances[i][j]` are the edits between the first i characters of the text and the first j of the reading."""
+    """`distances[i][j]` is the distance between the first i characters of the text and j of the prediction."""
 
     text: str
-    reading: str
+    prediction: str
     distances: list[list[int]]
     path: set[tuple[int, int]]
-    """The cells (i, j) of one way with the fewest edits."""
+    """The cells (i, j) of one shortest path."""
     segments: list[Segment]
-    in_words: str
+    description: str
 
     @property
     def edits(self) -> int:
@@ -39,34 +39,35 @@ class EditTable:
         return self.edits / len(self.text)
 
 
-def edit_table(text: str = TEXT, reading: str = READING) -> EditTable:
-    """The whole table of the dynamic program, with a shortest path."""
+def edit_table(text: str = TEXT, prediction: str = PREDICTION) -> EditTable:
+    """The whole dynamic-programming table, with a shortest path."""
     distances = [
-        [Levenshtein.distance(text[:i], reading[:j]) for j in range(len(reading) + 1)] for i in range(len(text) + 1)
+        [Levenshtein.distance(text[:i], prediction[:j]) for j in range(len(prediction) + 1)]
+        for i in range(len(text) + 1)
     ]
-    segments = align(text, reading)
+    segments = align(text, prediction)
     i = j = 0
     path = {(i, j)}
-    for kind, said, read in segments:
-        for _ in range(max(len(said), len(read))):
+    for kind, true, predicted in segments:
+        for _ in range(max(len(true), len(predicted))):
             i, j = i + (kind != "inserted"), j + (kind != "deleted")
             path.add((i, j))
-    return EditTable(text, reading, distances, path, segments, in_words(segments))
+    return EditTable(text, prediction, distances, path, segments, describe_edits(segments))
 
 
 @dataclass(frozen=True)
 class Collapse:
-    """A path of CTC, its runs, and the text that the decoder makes of it."""
+    """A CTC path, its runs, and the decoded text."""
 
     path: str
     runs: list[tuple[str, int]]
-    """The sign of each run of equal steps, and how many there are."""
+    """The symbol and length of each run of equal steps."""
     text: str
 
 
 def collapse_example(path: str) -> Collapse:
-    """Decode a path in which `BLANK_SIGN` stands for the blank."""
-    classes = [BLANK if sign == BLANK_SIGN else int(vocabulary.encode(sign)[0]) for sign in path]
+    """Decode a path, written with `BLANK_SYMBOL` for the blank."""
+    classes = [BLANK if symbol == BLANK_SYMBOL else int(vocabulary.encode(symbol)[0]) for symbol in path]
     (row,) = collapse(torch.tensor([classes]), len(classes)).tolist()
-    runs = [(sign, len(list(group))) for sign, group in groupby(path)]
+    runs = [(symbol, len(list(group))) for symbol, group in groupby(path)]
     return Collapse(path, runs, vocabulary.decode(row))

@@ -1,5 +1,5 @@
 "use strict";
-// Tables of the class "sortable": a click on a header sorts by its column, a second click turns the order round.
+// Tables of the class "sortable": a click on a header sorts by its column, a second click reverses the order.
 const valueOf = (row, column) => row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
 
 function sortBy(header, kind) {

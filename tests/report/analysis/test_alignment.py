@@ -7,39 +7,39 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
 from pipeline.report.analysis.alignment import (
-    Place,
+    Position,
     Segment,
     align,
-    confusions,
     count_edits,
-    in_words,
-    misread,
-    visible,
+    describe_edits,
+    find_confusions,
+    misread_mask,
+    show_spaces,
 )
 
 LINES = st.text(alphabet="abBo O.", max_size=12)
 
 
 @given(LINES, LINES)
-def test_an_alignment_tells_both_and_has_the_fewest_edits(text: str, reading: str) -> None:
-    segments = align(text, reading)
+def test_an_alignment_contains_both_texts_and_has_the_fewest_edits(text: str, prediction: str) -> None:
+    segments = align(text, prediction)
     assert "".join(segment.text for segment in segments) == text
-    assert "".join(segment.reading for segment in segments) == reading
-    assert count_edits([segments]).total == Levenshtein.distance(text, reading)
-    for kind, said, read in segments:
+    assert "".join(segment.prediction for segment in segments) == prediction
+    assert count_edits([segments]).total == Levenshtein.distance(text, prediction)
+    for kind, true, read in segments:
         if kind == "same":
-            assert said == read != ""
+            assert true == read != ""
         else:
             lengths = {"substituted": (1, 1), "inserted": (0, 1), "deleted": (1, 0)}
-            assert (len(said), len(read)) == lengths[kind]
-            assert said != read
+            assert (len(true), len(read)) == lengths[kind]
+            assert true != read
 
 
 @given(LINES, LINES)
-def test_misread_are_the_characters_that_did_not_stay(text: str, reading: str) -> None:
-    segments = align(text, reading)
+def test_misread_characters_are_those_not_kept(text: str, prediction: str) -> None:
+    segments = align(text, prediction)
     counts = count_edits([segments])
-    flags = misread([segments], len(text) + 2)[0]
+    flags = misread_mask([segments], len(text) + 2)[0]
     assert flags.sum() == counts.substituted + counts.deleted
     assert not flags[len(text) :].any()
     kept = "".join(segment.text for segment in segments if segment.kind == "same")
@@ -47,12 +47,12 @@ def test_misread_are_the_characters_that_did_not_stay(text: str, reading: str) -
 
 
 @given(st.lists(st.tuples(LINES, LINES), max_size=5))
-def test_confusions_are_the_substitutions_at_their_places(pairs: list[tuple[str, str]]) -> None:
-    found = confusions([align(text, reading) for text, reading in pairs])
-    counts = count_edits([align(text, reading) for text, reading in pairs])
+def test_confusions_are_the_substitutions_with_their_positions(pairs: list[tuple[str, str]]) -> None:
+    found = find_confusions([align(text, prediction) for text, prediction in pairs])
+    counts = count_edits([align(text, prediction) for text, prediction in pairs])
     assert sum(map(len, found.values())) == counts.substituted
-    assert all(pairs[line][0][position] == said for (said, _), places in found.items() for line, position in places)
-    folded = [len(places) for (said, read), places in found.items() if said.lower() == read.lower()]
+    assert all(pairs[line][0][position] == true for (true, _), places in found.items() for line, position in places)
+    folded = [len(places) for (true, read), places in found.items() if true.lower() == read.lower()]
     assert sum(folded) == counts.case_only
 
 
@@ -69,7 +69,7 @@ def test_edits_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "reading", "words"),
+    ("text", "prediction", "words"),
     [
         ("same", "same", "no edits"),
         ("", "", "no edits"),
@@ -77,19 +77,19 @@ def test_edits_by_hand() -> None:
         ("on", "0n.", "o read as 0; . inserted"),
     ],
 )
-def test_edits_are_told_in_words(text: str, reading: str, words: str) -> None:
-    assert in_words(align(text, reading)) == words
+def test_edits_are_described_in_words(text: str, prediction: str, words: str) -> None:
+    assert describe_edits(align(text, prediction)) == words
 
 
 def test_the_most_frequent_confusion_comes_first() -> None:
-    found = confusions([align("l1", "I7"), align("lo", "I0"), align("x", "x")])
+    found = find_confusions([align("l1", "I7"), align("lo", "I0"), align("x", "x")])
     assert list(found.items()) == [
-        (("l", "I"), [Place(0, 0), Place(1, 0)]),
-        (("1", "7"), [Place(0, 1)]),
-        (("o", "0"), [Place(1, 1)]),
+        (("l", "I"), [Position(0, 0), Position(1, 0)]),
+        (("1", "7"), [Position(0, 1)]),
+        (("o", "0"), [Position(1, 1)]),
     ]
 
 
-def test_spaces_can_be_seen() -> None:
-    assert visible("a b ") == "a␣b␣"
-    assert visible(string.punctuation) == string.punctuation
+def test_spaces_are_made_visible() -> None:
+    assert show_spaces("a b ") == "a␣b␣"
+    assert show_spaces(string.punctuation) == string.punctuation

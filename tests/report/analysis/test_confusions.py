@@ -16,6 +16,6 @@ def test_a_table_without_confusions_has_a_row_that_dvc_can_draw() -> None:
     assert confusion_table(make_result(["ab"], ["ab"], "own")).values.tolist() == [["''", "''"]]
 
 
-def test_the_best_has_the_lowest_rate() -> None:
+def test_the_best_result_has_the_lowest_rate() -> None:
     results = [make_result(["ab"], ["ab"], key, test_cer=cer) for key, cer in [("a", 0.5), ("b", 0.25), ("c", 0.75)]]
     assert best_result(results).key == "b"

@@ -6,13 +6,13 @@ from pipeline.metrics.epoch import EpochMetrics
 from pipeline.report.analysis.rates import RATES, line_sums, resample_rates
 
 TEXTS = ["ab", "Cat sat", "a", "mm nn"]
-READINGS = ["ab", "cat", "", "mm nnnn o"]
+PREDICTIONS = ["ab", "cat", "", "mm nnnn o"]
 
 
-def test_rates_are_those_of_the_metrics() -> None:
-    rates = resample_rates(TEXTS, {"mine": [READINGS]})["mine"]
+def test_rates_match_the_metrics() -> None:
+    rates = resample_rates(TEXTS, {"mine": [PREDICTIONS]})["mine"]
     metric = EpochMetrics()
-    metric.update(READINGS, TEXTS, torch.zeros(4, 9), torch.zeros(4, 9))
+    metric.update(PREDICTIONS, TEXTS, torch.zeros(4, 9), torch.zeros(4, 9))
     measured = metric.compute()
     for name in ("cer", "cer_lab", "wer", "exact"):
         assert rates[name].value == pytest.approx(measured[name])
@@ -20,7 +20,7 @@ def test_rates_are_those_of_the_metrics() -> None:
 
 
 def test_rates_by_hand() -> None:
-    rates = resample_rates(TEXTS, {"mine": [READINGS]})["mine"]
+    rates = resample_rates(TEXTS, {"mine": [PREDICTIONS]})["mine"]
     assert rates["cer"].value == pytest.approx((0 + 5 + 1 + 4) / 15)
     assert rates["cer_folded"].value == pytest.approx((0 + 4 + 1 + 4) / 15)
     assert rates["cer_lab"].value == pytest.approx((0 + 5 / 7 + 1 + 4 / 9) / 4)
@@ -36,7 +36,7 @@ def test_the_rate_of_a_resample_is_a_ratio_of_sums() -> None:
     assert (rates["cer"].low, rates["cer"].value, rates["cer"].high) == (0, 0.75, 1)
 
 
-def test_accuracies_are_resampled_where_their_sums_are_known() -> None:
+def test_accuracies_are_resampled_if_their_sums_are_known() -> None:
     rng = np.random.default_rng(0)
     right = rng.integers(0, 2, 400).astype(float)
     sums = {"hits": 7 + right, "positions": np.full(400, 8.0), "text_hits": right, "text_positions": np.ones(400)}
@@ -50,9 +50,9 @@ def test_accuracies_are_resampled_where_their_sums_are_known() -> None:
     assert set(rates["other"].measured) == set(RATES)
 
 
-@pytest.mark.parametrize("readings", [[""], ["a"], ["b"], ["bcdef"]])
-def test_one_line_of_one_character(readings: list[str]) -> None:
-    rates = resample_rates(["a"], {"mine": [readings]})["mine"]
+@pytest.mark.parametrize("predictions", [[""], ["a"], ["b"], ["bcdef"]])
+def test_one_line_of_one_character(predictions: list[str]) -> None:
+    rates = resample_rates(["a"], {"mine": [predictions]})["mine"]
     for name in RATES:
         assert rates[name].low == rates[name].value == rates[name].high
 
@@ -61,9 +61,9 @@ def test_lines_without_words_count_no_words() -> None:
     assert resample_rates([" "], {"mine": [[""]]})["mine"]["wer"].value == 0
 
 
-def test_intervals_do_not_depend_on_the_company() -> None:
-    alone = resample_rates(TEXTS, {"mine": [READINGS]})["mine"]
-    among = resample_rates(TEXTS, {"other": [TEXTS], "mine": [READINGS]})["mine"]
+def test_intervals_do_not_depend_on_other_experiments() -> None:
+    alone = resample_rates(TEXTS, {"mine": [PREDICTIONS]})["mine"]
+    among = resample_rates(TEXTS, {"other": [TEXTS], "mine": [PREDICTIONS]})["mine"]
     for name in RATES:
         assert alone[name] == among[name]
 
@@ -74,7 +74,7 @@ def test_a_difference_is_paired() -> None:
     # Lines are hard or easy for both; the second reads one character less of every fourth.
     right = rng.integers(1, 9, 400)
     first = [text[:n] for text, n in zip(texts, right, strict=True)]
-    second = [reading[: -1 if i % 4 == 0 else None] for i, reading in enumerate(first)]
+    second = [prediction[: -1 if i % 4 == 0 else None] for i, prediction in enumerate(first)]
     rates = resample_rates(texts, {"first": [first], "second": [second]})
     found = rates["second"].minus(rates["first"], "cer")
     assert found.value == pytest.approx(1 / 32)
@@ -86,7 +86,7 @@ def test_a_difference_is_paired() -> None:
 
 
 def test_a_difference_changes_its_sign_with_the_order() -> None:
-    rates = resample_rates(TEXTS, {"a": [READINGS], "b": [["ab", "Cat", "a", "mm"]]})
+    rates = resample_rates(TEXTS, {"a": [PREDICTIONS], "b": [["ab", "Cat", "a", "mm"]]})
     there, back = rates["a"].minus(rates["b"], "cer"), rates["b"].minus(rates["a"], "cer")
     assert (there.value, there.low, there.high) == pytest.approx((-back.value, -back.high, -back.low))
     same = rates["a"].minus(rates["a"], "cer")
@@ -94,6 +94,6 @@ def test_a_difference_changes_its_sign_with_the_order() -> None:
 
 
 def test_sums_have_a_number_for_every_line() -> None:
-    sums = line_sums(TEXTS, READINGS)
+    sums = line_sums(TEXTS, PREDICTIONS)
     assert {name: values.shape for name, values in sums.items()} == dict.fromkeys(sums, (4,))
     assert {part for rate in RATES.values() for part in rate} == set(sums)

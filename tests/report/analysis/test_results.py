@@ -37,10 +37,10 @@ def test_everything_of_an_experiment_is_read(result: Result) -> None:
     assert result.seeds == [42]
 
 
-def test_text_stays_text(result: Result) -> None:
+def test_texts_are_not_parsed_as_numbers(result: Result) -> None:
     assert result.texts == ["NA", 'a "b"', "1e5"]
-    assert result.readings == ["007", "", "nan"]
-    assert read_predictions("mine")["prediction"].tolist() == result.readings
+    assert result.predictions == ["007", "", "nan"]
+    assert read_predictions("mine")["prediction"].tolist() == result.predictions
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -63,12 +63,12 @@ def test_every_seed_has_its_rows(result: Result) -> None:
     Path("predictions/mine.csv").write_text("seed,text,prediction\n7,ab,a\n7,c,c\n3,ab,\n3,c,d\n")
     Path("history/mine.csv").write_text("seed,epoch,val_loss\n7,0,4.5\n7,1,4\n3,0,5\n")
     found = read_result("mine", EXPERIMENT)
-    assert (found.seeds, found.texts, found.readings) == ([7, 3], ["ab", "c"], ["a", "c"])
+    assert (found.seeds, found.texts, found.predictions) == ([7, 3], ["ab", "c"], ["a", "c"])
     assert found.by_seed == {7: ["a", "c"], 3: ["", "d"]}
     assert {seed: rows["val_loss"].tolist() for seed, rows in found.histories.items()} == {7: [4.5, 4], 3: [5]}
 
 
-def test_what_accuracies_are_made_of_is_averaged_over_seeds(result: Result) -> None:
+def test_hits_are_averaged_over_seeds(result: Result) -> None:
     assert result.hits == {}
     columns = "seed,text,prediction,positions,hits,text_positions,text_hits"
     Path("predictions/mine.csv").write_text(f"{columns}\n7,ab,a,4,3,2,1\n7,c,c,4,4,1,1\n3,ab,,4,2,2,0\n3,c,d,4,3,1,0\n")
@@ -81,12 +81,12 @@ def test_what_accuracies_are_made_of_is_averaged_over_seeds(result: Result) -> N
     [
         ("predictions/mine.csv", "line,text,prediction\n0,a,a\n", "cannot be read (no column seed)"),
         ("predictions/mine.csv", "seed,text,prediction\n", "cannot be read (no rows)"),
-        ("predictions/mine.csv", "seed,text,prediction\n1,a,a\n2,b,b\n", "its seeds read different lines"),
+        ("predictions/mine.csv", "seed,text,prediction\n1,a,a\n2,b,b\n", "its seeds have different lines"),
         ("history/mine.csv", "epoch,val_loss\n0,4.5\n", "cannot be read (no column seed)"),
         ("timings/mine_train.json", '{"by_seed": {}, "precision": "", "machine": ""}', "cannot be read (not what"),
     ],
 )
-def test_a_file_of_another_form_is_named(result: Result, name: str, content: str, reason: str) -> None:
+def test_a_file_with_another_format_is_named(result: Result, name: str, content: str, reason: str) -> None:
     Path(name).write_text(content)
     with pytest.raises(InputError) as error:
         read_result("mine", EXPERIMENT)
@@ -97,6 +97,6 @@ def test_a_file_of_another_form_is_named(result: Result, name: str, content: str
 def test_predictions_of_other_lines_are_refused() -> None:
     result = make_result(["ab", "c"], ["ab", "c"])
     result.require_texts(["ab", "c"], Path("data/lines/own.h5"))
-    message = "predictions/mine.csv: not of the lines in data/lines/own.h5; run `dvc repro evaluate@mine`"
+    message = "predictions/mine.csv: does not belong to the lines in data/lines/own.h5; run `dvc repro evaluate@mine`"
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         result.require_texts(["ab"], Path("data/lines/own.h5"))

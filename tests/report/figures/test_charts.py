@@ -4,10 +4,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pipeline.report.figures.charts import COLOURS, SIZE_INCHES, Series, Style, draw_chart, style_of
+from pipeline.report.figures.charts import COLOURS, SIZE_INCHES, Series, Style, draw_chart, make_style
 from pipeline.report.figures.images import Picture
 
-STYLES = [style_of(0, "ctc"), style_of(1, "ce")]
+STYLES = [make_style(0, "ctc"), make_style(1, "ce")]
 
 
 def svg(picture: Picture) -> str:
@@ -31,7 +31,7 @@ def test_a_chart_is_an_image_with_text_and_a_line_for_each_series() -> None:
     assert svg(picture).count("stroke-dasharray") == 1
 
 
-def test_a_lone_point_is_seen() -> None:
+def test_a_single_point_is_visible() -> None:
     marked = ["<use" in svg(draw(Series(x, x, STYLES[0]))).split("line2d")[-1] for x in ([0.5], [0.5, 0.6])]
     assert marked == [True, False]
 
@@ -41,7 +41,7 @@ def ticks(*y: float) -> list[str]:
     return [word for word in text if word.endswith("%")]
 
 
-def test_a_logarithmic_axis_has_round_numbers_however_narrow_it_is() -> None:
+def test_a_logarithmic_axis_has_round_numbers_on_any_range() -> None:
     assert ticks(0.06, 1.0) == ["10 %", "20 %", "50 %", "100 %"]
     assert ticks(0.063, 0.082) == ["6 %", "8 %"]
     assert len(ticks(0.07)) > 1
@@ -49,14 +49,14 @@ def test_a_logarithmic_axis_has_round_numbers_however_narrow_it_is() -> None:
 
 
 @pytest.mark.parametrize("log", [True, False])
-def test_gaps_and_nothing_at_all_can_be_drawn(log: bool) -> None:
+def test_gaps_and_empty_curves_can_be_drawn(log: bool) -> None:
     nan = float("nan")
     for y in ([], [nan, 0.5], [nan, nan], [0, 0], [0, 1e-9], [0.5, 0.5]):
         series = [Series(range(len(y)), y, STYLES[0])] if y else []
         ElementTree.fromstring(svg(draw(*series, log=log, percent=False)))
 
 
-def test_a_chart_refers_to_nothing_outside_of_it() -> None:
+def test_a_chart_refers_to_nothing_outside() -> None:
     text = svg(draw(Series([1], [0.5], STYLES[0])))
     assert re.findall(r'href="(?!#)', text) == []
     assert "<script" not in text
@@ -69,19 +69,19 @@ def test_the_same_numbers_give_the_same_bytes() -> None:
     assert draw(series) != draw(Series([1, 2], [0.5, 0.26], STYLES[0]))
 
 
-def test_charts_fit_a_telephone() -> None:
+def test_charts_fit_on_a_phone() -> None:
     assert SIZE_INCHES[0] < 5
 
 
 def test_experiments_keep_their_colours_and_losses_their_dashes() -> None:
-    assert style_of(3, "ce") == Style(COLOURS[3], "5 3")
-    assert style_of(3, "ctc") == Style(COLOURS[3], "")
-    assert style_of(3 + len(COLOURS), "ctc").colour == COLOURS[3]
+    assert make_style(3, "ce") == Style(COLOURS[3], "5 3")
+    assert make_style(3, "ctc") == Style(COLOURS[3], "")
+    assert make_style(3 + len(COLOURS), "ctc").colour == COLOURS[3]
     assert len(set(COLOURS)) == len(COLOURS)
 
 
 @pytest.mark.parametrize("colour", COLOURS)
-def test_colours_stand_out_from_white(colour: str) -> None:
+def test_colours_have_enough_contrast_with_white(colour: str) -> None:
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     luminance = sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))

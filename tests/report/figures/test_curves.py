@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.report.analysis.results import Result
-from pipeline.report.figures.charts import Series, draw_chart, style_of
+from pipeline.report.figures.charts import Series, draw_chart, make_style
 from pipeline.report.figures.curves import draw_curves, ran_on, summarize
 from pipeline.report.figures.images import Picture
 from pipeline.runtime.timings import Timing
@@ -15,7 +15,7 @@ CTC = {**HISTORY, "val_cer": [0.7, 0.9], "val_blank_share": [1.0, 0.75]}
 
 
 def curves(*results: Result) -> dict[str, str]:
-    styles = {result.key: style_of(n, result.experiment.loss) for n, result in enumerate(results)}
+    styles = {result.key: make_style(n, result.experiment.loss) for n, result in enumerate(results)}
     drawn = draw_curves(results, styles)
     for picture in drawn:
         assert all(result.key in picture.alt for result in results if f"{styles[result.key].colour}" in svg(picture))
@@ -26,23 +26,23 @@ def result(key: str, loss: str, history: dict[str, list[float]]) -> Result:
     return make_result(["a"], ["a"], key, loss, history=history)
 
 
-def test_losses_are_drawn_apart() -> None:
+def test_losses_have_separate_charts() -> None:
     ce, ctc = result("first", "ce", HISTORY), result("second", "ctc", CTC)
     charts = curves(ce, ctc)
     assert list(charts) == [
         "CER on validation lines",
         "CER on validation lines by minutes of training",
-        "Share of CTC steps that are blank",
+        "Fraction of CTC steps that are blank",
         "Cross-entropy: validation",
         "CTC loss: validation",
     ]
-    colours = [style_of(0, "ce").colour, style_of(1, "ctc").colour]
+    colours = [make_style(0, "ce").colour, make_style(1, "ctc").colour]
     shown = [[colour in chart for colour in colours] for chart in charts.values()]
     assert shown == [[True, True], [True, True], [False, True], [True, False], [False, True]]
 
 
 @pytest.mark.parametrize(("loss", "count"), [("ce", 3), ("ctc", 4)])
-def test_there_is_no_chart_without_an_experiment(loss: str, count: int) -> None:
+def test_there_is_no_chart_without_experiments(loss: str, count: int) -> None:
     assert len(curves(result("only", loss, CTC))) == count
 
 
@@ -50,7 +50,7 @@ def test_a_history_with_gaps_can_be_drawn() -> None:
     assert len(curves(result("only", "ctc", {"epoch": [0, 1], "val_loss": [4.5, float("nan")]}))) == 4
 
 
-def test_the_best_so_far_is_drawn_at_its_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lowest_cer_so_far_is_drawn_at_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: dict[str, list[Series]] = {}
 
     def spy(title: str, series: list[Series], **options: object) -> Picture:
@@ -65,18 +65,18 @@ def test_the_best_so_far_is_drawn_at_its_minute(monkeypatch: pytest.MonkeyPatch)
     assert (list(series.x), list(series.y)) == ([0.5, 1.5], [0.5, 0.5])
 
 
-def test_a_training_without_a_time_has_no_place_among_the_minutes() -> None:
+def test_a_training_without_a_time_can_be_drawn() -> None:
     untimed = replace(result("only", "ctc", CTC), trained=Timing({"7": 90.0}, "fp32", "x86_64"))
     assert len(curves(untimed)) == 4
 
 
-def test_the_epoch_with_the_lowest_validation_loss_is_the_one_that_was_kept() -> None:
+def test_the_kept_epoch_has_the_lowest_validation_loss() -> None:
     (found,) = summarize(result("only", "ctc", {**CTC, "val_loss": [2.5, 3.5], "val_cer": [0.7, 0.6]}))
     assert (found.key, found.epochs, found.kept_epoch, found.kept_cer) == ("only", 2, 1, 0.7)
     assert (found.train_loss, found.val_loss, found.blank_share) == (2.0, 3.5, 0.75)
 
 
-def test_what_was_not_logged_is_none() -> None:
+def test_values_that_were_not_logged_are_none() -> None:
     nan = float("nan")
     (found,) = summarize(result("only", "ce", {"epoch": [0, 1], "val_loss": [nan, 4.5]}))
     assert (found.epochs, found.kept_epoch, found.kept_cer) == (2, 2, None)
@@ -85,7 +85,7 @@ def test_what_was_not_logged_is_none() -> None:
     assert found.kept_epoch is None
 
 
-def test_where_a_training_ran_says_how_many_devices_if_not_one() -> None:
+def test_the_machine_of_a_training_includes_several_devices() -> None:
     one = result("only", "ctc", CTC)
     assert ran_on(one, tiny_training()) == one.trained.machine
     trainer = {"trainer": {"devices": 2, "num_nodes": 4}}

@@ -9,23 +9,23 @@ TEXTS = ["aaa", "b", "cc", "dddd", "eee"] * 4
 LINES = tiny_lines(TEXTS)
 
 
-def test_the_worst_have_the_most_edits_and_then_the_fewest_characters() -> None:
-    readings = list(TEXTS)
-    readings[3], readings[2], readings[0], readings[1] = "", "", "a", "bxx"
-    gallery = worst_lines(make_result(TEXTS, readings), LINES)
+def test_the_worst_lines_have_the_most_edits_and_then_the_fewest_characters() -> None:
+    predictions = list(TEXTS)
+    predictions[3], predictions[2], predictions[0], predictions[1] = "", "", "a", "bxx"
+    gallery = worst_lines(make_result(TEXTS, predictions), LINES)
     assert gallery.name == "mine"
     assert len(gallery.lines) == SHOWN
-    assert [(line.text, line.readings[0].edits) for line in gallery.lines[:5]] == [
+    assert [(line.text, line.predictions[0].edits) for line in gallery.lines[:5]] == [
         ("dddd", 4),
         ("b", 2),
         ("cc", 2),
         ("aaa", 2),
         ("b", 0),
     ]
-    assert gallery.lines[0].readings[0].in_words == "d missing; d missing; d missing; d missing"
+    assert gallery.lines[0].predictions[0].description == "d missing; d missing; d missing; d missing"
 
 
-def test_random_lines_are_drawn_once_for_all_experiments_on_them() -> None:
+def test_random_lines_are_the_same_for_all_experiments() -> None:
     results = [
         make_result(TEXTS, TEXTS, "right"),
         make_result(TEXTS, TEXTS, "elsewhere", lines="other"),
@@ -35,13 +35,13 @@ def test_random_lines_are_drawn_once_for_all_experiments_on_them() -> None:
     assert gallery.name == "own"
     assert len(gallery.lines) == SHOWN
     for line in gallery.lines:
-        assert [reading.key for reading in line.readings] == ["right", "wrong"]
-        assert [reading.edits for reading in line.readings] == [0, len(line.text)]
+        assert [prediction.key for prediction in line.predictions] == ["right", "wrong"]
+        assert [prediction.edits for prediction in line.predictions] == [0, len(line.text)]
     assert random_lines("own", results, LINES) == gallery
     assert random_lines("own", results[:1], LINES).lines[0].picture == gallery.lines[0].picture
 
 
-def test_few_lines_are_all_shown() -> None:
+def test_if_there_are_few_lines_all_are_shown() -> None:
     lines = tiny_lines(["a", "b"])
     result = make_result(["a", "b"], ["", "b"])
     assert [line.text for line in worst_lines(result, lines).lines] == ["a", "b"]
@@ -55,12 +55,12 @@ def test_a_line_is_shown_up_to_its_width() -> None:
     assert ((pixels(picture) < 128) == (ink > 127)).all()
 
 
-def test_confused_characters_are_cut_out_where_they_stand() -> None:
+def test_confused_characters_are_cut_out_of_their_lines() -> None:
     texts = ["abc", "c", "xcx"]
     lines = tiny_lines(texts)
     first, second = frequent_confusions(make_result(texts, ["abC", "C", "xcX"]), lines)
-    assert (first.said, first.read, first.count, len(first.pictures)) == ("c", "C", 2, 2)
-    assert (second.said, second.read, second.count) == ("x", "X", 1)
+    assert (first.true, first.predicted, first.count, len(first.pictures)) == ("c", "C", 2, 2)
+    assert (second.true, second.predicted, second.count) == ("x", "X", 1)
     assert [picture.alt for picture in first.pictures] == ["c in “abc”, read as C", "c in “c”, read as C"]
     widths = [picture.width for picture in (*first.pictures, *second.pictures)]
     assert widths == [28 + 2 * MARGIN, 28 + MARGIN, 28 + 2 * MARGIN]

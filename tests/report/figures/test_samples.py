@@ -10,7 +10,7 @@ from tests.tiny import tiny_characters, tiny_lines
 ATTRIBUTES = {"train": 10000}
 
 
-def test_lines_are_described_by_what_they_are() -> None:
+def test_statistics_of_lines() -> None:
     texts = ["a", "abcdefghijkl", "b", "xyz", "lmnopqrstuvw", "c"]
     found = describe_lines("own", tiny_lines(texts, max_length=16), ATTRIBUTES)
     assert (found.name, found.train, found.test, found.characters, found.longest) == ("own", 10000, 6, 30, 12)

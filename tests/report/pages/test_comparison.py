@@ -51,8 +51,8 @@ EXPERIMENTS = {
 DATA = {"own": "own characters", "other": "other characters"}
 
 
-# One reading in four is wrong throughout; capital letters alone make up half of its edits.
-TEXTS, READINGS = ["ab"] * 100, [*["ab"] * 75, *["Ac"] * 25]
+# One prediction in four is wrong throughout; capital letters alone make up half of its edits.
+TEXTS, PREDICTIONS = ["ab"] * 100, [*["ab"] * 75, *["Ac"] * 25]
 CER = {"test_cer_low": 0.165, "test_cer_high": 0.335}
 
 
@@ -60,24 +60,24 @@ CER = {"test_cer_low": 0.165, "test_cer_high": 0.335}
 def table() -> pd.DataFrame:
     other = {**MEASURED, "lines": 500}
     results = [
-        make(key, metrics, {42: READINGS}, precision)
+        make(key, metrics, {42: PREDICTIONS}, precision)
         for key, metrics, precision in zip(EXPERIMENTS, (MEASURED, other), ("bf16", "fp32"), strict=True)
     ]
-    return comparison_table(results, resample_rates(TEXTS, {key: [READINGS] for key in EXPERIMENTS}), DATA)
+    return comparison_table(results, resample_rates(TEXTS, {key: [PREDICTIONS] for key in EXPERIMENTS}), DATA)
 
 
-def make(key: str, metrics: Mapping[str, object], readings: Mapping[int, list[str]], precision: str) -> Result:
+def make(key: str, metrics: Mapping[str, object], predictions: Mapping[int, list[str]], precision: str) -> Result:
     timings = [
-        Timing({str(seed): value + seed - 42 for seed in readings}, precision, MACHINE) for value in (60, 1234.5)
+        Timing({str(seed): value + seed - 42 for seed in predictions}, precision, MACHINE) for value in (60, 1234.5)
     ]
-    return Result(key, EXPERIMENTS[key], metrics, pd.DataFrame(), TEXTS, readings, *timings)
+    return Result(key, EXPERIMENTS[key], metrics, pd.DataFrame(), TEXTS, predictions, *timings)
 
 
 def page(table: pd.DataFrame, **sources: object) -> str:
     return comparison_page(table, {**SOURCES, **sources}, MACHINE)
 
 
-def test_a_row_says_what_was_measured_with_what(table: pd.DataFrame) -> None:
+def test_a_row_has_all_measurements(table: pd.DataFrame) -> None:
     row = table.iloc[0].to_dict()
     assert math.isnan(row.pop("test_cer_std"))
     assert {name: row.pop(name) for name in CER} == pytest.approx(CER, abs=0.02)
@@ -102,7 +102,7 @@ def test_a_row_says_what_was_measured_with_what(table: pd.DataFrame) -> None:
     assert table["lecture"].tolist() == ["", "a little better"]
 
 
-def test_rows_of_the_page_are_read_by_people(table: pd.DataFrame) -> None:
+def test_rows_of_the_page_are_formatted(table: pd.DataFrame) -> None:
     lines = page(table).splitlines()
     start = lines.index(
         "| experiment | model | loss | lines | parameters | CER | CER (lab) | WER | exact lines | accuracy (lab) "
@@ -118,7 +118,7 @@ def test_rows_of_the_page_are_read_by_people(table: pd.DataFrame) -> None:
     ]
 
 
-def test_the_page_says_what_it_was_made_from(table: pd.DataFrame) -> None:
+def test_the_page_names_its_sources(table: pd.DataFrame) -> None:
     text = page(table)
     for line in (
         "**Data: own characters. Text: own text.**",
@@ -135,9 +135,9 @@ def test_the_page_says_what_it_was_made_from(table: pd.DataFrame) -> None:
     assert "Characters: sha256 `none: drawn by code`." in page(table, data_sha256="")
 
 
-def test_single_changes_have_a_table_where_there_are_any(table: pd.DataFrame) -> None:
-    assert "What one setting is worth" not in page(table)
-    before, after = (make(key, MEASURED, {42: READINGS}, "fp32") for key in EXPERIMENTS)
+def test_single_changes_have_a_table_if_there_are_any(table: pd.DataFrame) -> None:
+    assert "The effect of single settings" not in page(table)
+    before, after = (make(key, MEASURED, {42: PREDICTIONS}, "fp32") for key in EXPERIMENTS)
     difference = Estimate(-0.012345, -0.02, 0.001)
     change = SingleChange("own", before, after, "training.one_cycle", ("off", "on"), difference)
     lines = comparison_page(table, SOURCES, MACHINE, [change]).splitlines()
@@ -147,7 +147,7 @@ def test_single_changes_have_a_table_where_there_are_any(table: pd.DataFrame) ->
     )
 
 
-def test_a_page_with_a_gap_is_an_error(table: pd.DataFrame) -> None:
+def test_a_missing_value_is_an_error(table: pd.DataFrame) -> None:
     with pytest.raises(UndefinedError, match="'corpus' is undefined"):
         comparison_page(table, {key: value for key, value in SOURCES.items() if key != "corpus"}, MACHINE)
 
@@ -161,9 +161,9 @@ def test_the_summary_is_short(table: pd.DataFrame) -> None:
 
 def test_several_seeds_are_shown_as_mean_and_deviation() -> None:
     metrics = {**MEASURED, "test_cer_std": 0.0123, "seeds": 2, "by_seed": {}}
-    one = make("mine", metrics, {42: READINGS, 45: TEXTS}, "fp32")
-    two = make("lstm_ctc_variable", MEASURED, {42: READINGS}, "fp32")
-    rates = resample_rates(TEXTS, {one.key: [READINGS, TEXTS], two.key: [READINGS]})
+    one = make("mine", metrics, {42: PREDICTIONS, 45: TEXTS}, "fp32")
+    two = make("lstm_ctc_variable", MEASURED, {42: PREDICTIONS}, "fp32")
+    rates = resample_rates(TEXTS, {one.key: [PREDICTIONS, TEXTS], two.key: [PREDICTIONS]})
     table = comparison_table([one, two], rates, DATA)
     assert list(table.columns).count("test_cer_std") == 1
     row = table.iloc[0]
@@ -193,6 +193,6 @@ def test_the_table_is_written_with_six_digits(table: pd.DataFrame, tmp_path: Pat
     )
 
 
-def test_the_lecture_reports_of_shipped_experiments_alone() -> None:
+def test_the_lecture_has_results_only_for_experiments_of_params_yaml() -> None:
     shipped = read_params(ROOT / "params.yaml")["experiments"]
     assert [key for key in shipped if key in RESULTS] == list(RESULTS)

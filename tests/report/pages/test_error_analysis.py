@@ -1,7 +1,7 @@
 import pytest
 
-from pipeline.report.figures.charts import style_of
-from pipeline.report.pages.error_analysis import CHARACTERS, Errors, find_errors
+from pipeline.report.figures.charts import make_style
+from pipeline.report.pages.error_analysis import SHOWN_CHARACTERS, Errors, find_errors
 from tests.report.results import make_result
 from tests.tiny import tiny_lines
 
@@ -9,21 +9,21 @@ TEXTS = ["oo", "a", "abcd fg", "."]
 DATA = {"own": tiny_lines(TEXTS), "other": tiny_lines(["longer", *TEXTS], overlap=0.3)}
 
 
-def errors(readings: list[str]) -> Errors:
-    best = make_result(TEXTS, readings, "best")
+def errors(predictions: list[str]) -> Errors:
+    best = make_result(TEXTS, predictions, "best")
     other = make_result(DATA["other"].texts, [""] * 5, "other", lines="other")
-    styles = {"best": style_of(0, "ce"), "other": style_of(1, "ce")}
+    styles = {"best": make_style(0, "ce"), "other": make_style(1, "ce")}
     return find_errors([other, best], best, DATA, styles)
 
 
-def test_edits_are_counted_for_every_experiment() -> None:
+def test_edits_are_counted_for_each_experiment() -> None:
     found = errors(["O0", "a", "abcd fg", ""])
     assert list(found.counts) == ["other", "best"]
     assert found.counts["best"].total == 3
     assert found.counts["other"].deleted == 6 + 2 + 1 + 7 + 1
 
 
-def test_the_numbers_of_a_chart_have_every_bin_in_order() -> None:
+def test_a_breakdown_has_all_bins_in_order() -> None:
     found = errors(["O0", "a", "abcd fg", ""])
     assert found.lengths.labels == [str(n) for n in range(1, 8)]
     assert found.lengths.bins["best"][0].rate == 0.5
@@ -33,16 +33,16 @@ def test_the_numbers_of_a_chart_have_every_bin_in_order() -> None:
     assert pixels[0] == 0 < pixels[-1] <= 8
 
 
-def test_the_best_is_looked_at_closer() -> None:
+def test_the_best_experiment_is_analysed_in_detail() -> None:
     found = errors(["O0", "a", "abcd fg", ""])
     assert [(one.character, one.misread) for one in found.characters] == [("o", 2), (".", 1)]
-    assert [(one.said, one.read, one.count) for one in found.confusions] == [("o", "0", 1), ("o", "O", 1)]
+    assert [(one.true, one.predicted, one.count) for one in found.confusions] == [("o", "0", 1), ("o", "O", 1)]
     assert [one.pictures[0].alt for one in found.confusions] == ["o in “oo”, read as 0", "o in “oo”, read as O"]
-    assert CHARACTERS > 2
+    assert SHOWN_CHARACTERS > 2
 
 
-@pytest.mark.parametrize("readings", [TEXTS, ["", "", "", ""]])
-def test_all_right_and_nothing_read(readings: list[str]) -> None:
-    found = errors(readings)
+@pytest.mark.parametrize("predictions", [TEXTS, ["", "", "", ""]])
+def test_all_correct_and_all_empty_predictions(predictions: list[str]) -> None:
+    found = errors(predictions)
     assert found.confusions == []
-    assert bool(found.characters) == (readings != TEXTS)
+    assert bool(found.characters) == (predictions != TEXTS)

@@ -20,7 +20,7 @@ from tests.tiny import tiny_lines, tiny_settings, tiny_training
 
 NASTY = "<b>&\"'</b>"
 TEXTS = ["AB&", "NA", '"1"', "hi B", "A", "oo lll"] * 2
-READINGS = [NASTY, "NA", "", "hi b", "AA", "o l"] * 2
+PREDICTIONS = [NASTY, "NA", "", "hi b", "AA", "o l"] * 2
 HITS = {
     name: np.full(12, n) for name, n in {"hits": 3.0, "positions": 4.0, "text_hits": 1.0, "text_positions": 2.0}.items()
 }
@@ -33,7 +33,7 @@ SOURCES = {
     "corpus_source": "builtin",
     "corpus_sha256": "cd" * 32,
 }
-SECTIONS = ["data", "experiments", "differences", "curves", "errors", "gallery", "ctc", "words"]
+SECTIONS = ["data", "experiments", "differences", "curves", "errors", "gallery", "ctc", "worked-examples"]
 
 
 def render(results: Sequence[Result], **sources: object) -> str:
@@ -63,7 +63,7 @@ def html(folder: Path) -> str:
     """A page of four experiments on two data sets of lines."""
     results = [
         replace(
-            make_result(TEXTS, READINGS, "first", "ctc", history={**HISTORY, "val_blank_share": [1, 0.5]}), hits=HITS
+            make_result(TEXTS, PREDICTIONS, "first", "ctc", history={**HISTORY, "val_blank_share": [1, 0.5]}), hits=HITS
         ),
         make_result(TEXTS, [*TEXTS[:-1], ""], "third", "ce"),
         make_result(TEXTS, [""] * 12, "simple_ce_aligned", "ce"),
@@ -88,7 +88,7 @@ def words(element: Element) -> str:
     return " ".join(element.text.split())
 
 
-def test_the_page_has_its_sections_and_leads_to_them(page: Element) -> None:
+def test_the_page_has_its_sections_and_links_to_them(page: Element) -> None:
     assert [one.attributes["id"] for one in page.all("section")] == SECTIONS
     (contents,) = page.all("nav")
     assert [link.attributes["href"] for link in contents.all("a")] == [f"#{name}" for name in SECTIONS]
@@ -101,7 +101,7 @@ def descendants(element: Element) -> list[Element]:
     return [one for child in element.children for one in (child, *descendants(child))]
 
 
-def test_nothing_is_asked_of_the_network(html: str, page: Element) -> None:
+def test_the_page_requests_nothing_from_the_network(html: str, page: Element) -> None:
     for element in descendants(page):
         for name in ("src", "href", "xlink:href", "srcset", "data", "action", "poster"):
             assert element.attributes.get(name, "#").startswith(("#", "data:")), element
@@ -120,7 +120,7 @@ def test_nothing_is_asked_of_the_network(html: str, page: Element) -> None:
         assert re.findall(r'href="(?!#)', base64.b64decode(chart).decode()) == []
 
 
-def test_texts_are_shown_as_they_are(html: str, page: Element) -> None:
+def test_texts_are_escaped(html: str, page: Element) -> None:
     assert page.all("b") == []
     assert NASTY not in html
     assert f"own {NASTY} characters" in words(section(page, "data"))
@@ -131,7 +131,7 @@ def test_texts_are_shown_as_they_are(html: str, page: Element) -> None:
     assert "hi B" in read
 
 
-def test_every_picture_has_words_and_a_size(page: Element) -> None:
+def test_every_picture_has_a_description_and_a_size(page: Element) -> None:
     images = page.all("img")
     assert len(images) > 20
     for image in images:
@@ -143,7 +143,7 @@ def test_every_picture_has_words_and_a_size(page: Element) -> None:
         assert cell.attributes["scope"] in ("col", "row")
 
 
-def test_headers_sort_and_every_cell_beneath_has_a_value(page: Element) -> None:
+def test_sortable_columns_have_a_value_in_every_cell(page: Element) -> None:
     tables = [table for table in page.all("table") if "sortable" in table.attributes.get("class", "").split()]
     assert len(tables) == 3
     for table in tables:
@@ -182,7 +182,7 @@ def test_the_table_has_all_experiments_with_intervals(page: Element) -> None:
     assert [row.attributes.get("class") for row in rows] == [None, None, None, "best"]
 
 
-def test_differences_are_those_of_one_data_set(page: Element) -> None:
+def test_differences_are_within_one_data_set(page: Element) -> None:
     table, _ = section(page, "differences").all("table")
     rows = [[words(child) for child in row.children] for row in table.all("tbody")[0].all("tr")]
     assert [row[0] for row in rows] == ["first", "third", "simple_ce_aligned"]
@@ -191,7 +191,7 @@ def test_differences_are_those_of_one_data_set(page: Element) -> None:
     assert rows[2][2].startswith("▲ +")
 
 
-def test_what_one_setting_is_worth_is_told_of_those_that_differ_in_one(page: Element) -> None:
+def test_single_changes_are_experiments_that_differ_in_one_setting(page: Element) -> None:
     _, table = section(page, "differences").all("table")
     rows = [[words(child) for child in row.children] for row in table.all("tbody")[0].all("tr")]
     # "third" and "simple_ce_aligned" have the same settings, "second" has other lines
@@ -203,7 +203,7 @@ def test_what_one_setting_is_worth_is_told_of_those_that_differ_in_one(page: Ele
     assert {row[7] for row in rows} == {"1.5 min"}
 
 
-def test_readings_carry_their_edits(page: Element) -> None:
+def test_predictions_show_their_edits(page: Element) -> None:
     gallery = section(page, "gallery")
     details = gallery.all("details")
     assert [words(one.all("summary")[0]).split()[0] for one in details] == [
@@ -229,7 +229,7 @@ def test_ctc_is_shown_for_its_experiments(page: Element) -> None:
 
 
 def test_the_worked_examples_are_on_the_page(page: Element) -> None:
-    examples = section(page, "words")
+    examples = section(page, "worked-examples")
     (table, *paths_) = examples.all("table")
     cells = [[cell.text for cell in row.all("td")] for row in table.all("tbody")[0].all("tr")]
     assert len(cells) == 8
@@ -238,7 +238,7 @@ def test_the_worked_examples_are_on_the_page(page: Element) -> None:
     assert ["hello" in words(examples), "helo" in words(examples), len(paths_)] == [True, True, 2]
 
 
-def test_the_page_says_what_it_was_made_from(page: Element) -> None:
+def test_the_page_names_its_sources(page: Element) -> None:
     for part in ("ab" * 32, "cd" * 32, "emnist.source: archive", "corpus.source: builtin", "up to 7 epochs", "10,000"):
         assert part in words(section(page, "data"))
     (footer,) = page.all("footer")
@@ -248,21 +248,21 @@ def test_the_page_says_what_it_was_made_from(page: Element) -> None:
 
 def test_the_same_input_gives_the_same_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    first, again = (render([make_result(TEXTS, READINGS, "first", "ctc")]) for _ in range(2))
+    first, again = (render([make_result(TEXTS, PREDICTIONS, "first", "ctc")]) for _ in range(2))
     assert first == again
     assert render([make_result(TEXTS, TEXTS, "first", "ctc")]) != first
 
 
 @pytest.mark.parametrize(
-    ("texts", "readings"),
+    ("texts", "predictions"),
     [(["a"], [""]), (["a"], ["a"]), ([" "], ["x"]), (["a", "b", "."], ["", "", ""]), (["."], ["b" * 30])],
 )
 @pytest.mark.parametrize("loss", ["ce", "ctc"])
-def test_little_data_makes_a_page(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, texts: list[str], readings: list[str], loss: str
+def test_very_little_data_is_enough_for_a_page(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, texts: list[str], predictions: list[str], loss: str
 ) -> None:
     monkeypatch.chdir(folder)
-    page = Page(render([make_result(texts, readings, "first", loss)], data_source="glyphs", data_sha256="")).root
+    page = Page(render([make_result(texts, predictions, "first", loss)], data_source="glyphs", data_sha256="")).root
     assert [one.attributes["id"] for one in page.all("section")] == SECTIONS
     assert "1 experiment on lines" in words(page)
     assert ("No experiment uses CTC." in words(page)) == (loss == "ce")
@@ -271,12 +271,12 @@ def test_little_data_makes_a_page(
     assert "none: drawn by code" in words(page)
 
 
-def test_a_page_with_a_gap_is_an_error() -> None:
+def test_a_missing_value_is_an_error() -> None:
     with pytest.raises(UndefinedError):
         environment().get_template("index.html.j2").render()
 
 
-def test_numbers_are_read_by_people() -> None:
+def test_formats_of_numbers() -> None:
     rates = resample_rates(["a", "bcd"], {"mine": [["a", ""]]})["mine"]
     assert percent(0.0824, 2) == "8.24\N{NO-BREAK SPACE}%"
     assert percent(1.5) == "150.0\N{NO-BREAK SPACE}%"
