@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import pytest
-from mlflow.exceptions import MlflowException
 from PIL import Image
 
 from pipeline.tracking.run import Run
@@ -80,6 +79,8 @@ def test_tracking_is_silent(store: Store, capfd: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_run_without_best_effort_raises(store: Store, root: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from mlflow.exceptions import MlflowException
+
     with start_run("key", {}, {}) as started:
         pass
     run = Run(store, started.id)
