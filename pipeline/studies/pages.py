@@ -7,6 +7,6 @@ TEMPLATES = Environment(
 )
 
 
-def render_template(name: str, **fields: object) -> str:
+def render_template(name: str, /, **fields: object) -> str:
     """Fill in `templates/<name>.md.j2`."""
     return TEMPLATES.get_template(f"{name}.md.j2").render(**fields)

@@ -116,7 +116,7 @@ def test_each_seed_is_decoded_as_if_it_were_alone(trained: Project) -> None:
     trained.run("compare_decodings")
     page = Path("reports/decoding.md").read_text()
     assert f" | {100 * fmean(rates):.2f} ± {100 * stdev(rates):.2f} % (2 seeds; " in page
-    assert "± is the standard deviation between the models of several seeds" in page
+    assert "± is the standard deviation over the models of several seeds" in page
     assert json.loads(Path("reports/decoding.json").read_text())["beam"]["cer"] == round(fmean(rates), 4)
 
 

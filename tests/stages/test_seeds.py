@@ -197,7 +197,7 @@ def test_the_reports_show_mean_and_deviation(ready: Project) -> None:
     page = Path("reports/index.html").read_text()
     assert f"{mean} ± {deviation}\N{NO-BREAK SPACE}%<br>" in page
     assert ", 3 seeds</small>" in page
-    assert page.count("all in this section is of the first one") == 3
+    assert page.count("this section shows the model of the first seed") == 3
     assert "seed 42." in page  # of the section `training`; this experiment has its own
 
 

@@ -10,7 +10,7 @@ from jinja2 import StrictUndefined, Template
 from pipeline.report.analysis.bootstrap import Estimate
 
 
-def render_markdown(name: str, **values: Any) -> str:
+def render_markdown(name: str, /, **values: Any) -> str:
     """Fill in a template from `templates/`; a missing value is an error."""
     template = (resources.files("pipeline.report") / "templates" / name).read_text(encoding="utf-8")
     page: str = Template(template, undefined=StrictUndefined, keep_trailing_newline=True).render(**values)
