@@ -4,44 +4,56 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.kernels.conv_relu import RectifiedConvs, rectified_convs
+from pipeline.kernels import conv_relu as module
 
 
-def make(dtype: torch.dtype = torch.float32) -> tuple[RectifiedConvs, nn.Sequential, Tensor]:
+class Fused(nn.Sequential):
+    """Convolutions, computed by the kernel."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return module.conv_relu(images, list(self))
+
+
+def make(dtype: torch.dtype = torch.float32) -> tuple[Fused, nn.Sequential, Tensor]:
     """Four convolutions, the same with PyTorch's own modules, and images for them."""
     torch.manual_seed(0)
-    ours = RectifiedConvs(
+    ours = Fused(
         nn.Conv2d(1, 4, 3, padding=1),
         nn.Conv2d(4, 4, 3, 2, padding=1),
         nn.Conv2d(4, 8, 3, padding=1),
         nn.Conv2d(8, 6, (3, 2), (3, 1)),
     ).to(dtype=dtype, memory_format=torch.channels_last)
-    theirs = copy.deepcopy(nn.Sequential(*(nn.ReLU() if isinstance(layer, nn.ReLU) else layer for layer in ours)))
+    theirs = nn.Sequential(*(layer for conv in copy.deepcopy(ours) for layer in (conv, nn.ReLU())))
     return ours, theirs, torch.randn(5, 1, 9, 20).to(dtype)
 
 
-def learn(network: nn.Module, images: Tensor) -> tuple[Tensor, list[Tensor | None]]:
-    """What the network makes of images, and the gradients of images and parameters."""
+def backward(network: nn.Module, images: Tensor) -> tuple[Tensor, list[Tensor | None]]:
+    """The network's output, and the gradients of images and parameters."""
     images = images.clone().requires_grad_()
-    found = network(images)
-    slope = torch.linspace(-1, 2, found.numel(), dtype=found.dtype).view_as(found)
-    (found * slope).sum().backward()
-    return found.detach(), [images.grad, *(parameter.grad for parameter in network.parameters())]
+    output = network(images)
+    slope = torch.linspace(-1, 2, output.numel(), dtype=output.dtype).view_as(output)
+    (output * slope).sum().backward()
+    return output.detach(), [images.grad, *(parameter.grad for parameter in network.parameters())]
+
+
+def test_it_applies_on_a_cpu_alone() -> None:
+    assert module.applies(torch.zeros(1))
+    assert not module.applies(torch.zeros(1, device="meta"))
 
 
 @pytest.mark.parametrize(("dtype", "error"), [(torch.float64, 1e-12), (torch.float32, 1e-4)])
-def test_results_and_gradients_are_pytorchs(dtype: torch.dtype, error: float) -> None:
+def test_outputs_and_gradients_are_pytorchs(dtype: torch.dtype, error: float) -> None:
     ours, theirs, images = make(dtype)
-    torch.testing.assert_close(learn(ours, images), learn(theirs, images), rtol=0, atol=error)
+    torch.testing.assert_close(backward(ours, images), backward(theirs, images), rtol=0, atol=error)
 
 
 def test_bf16_by_autocast_is_pytorchs_too() -> None:
     ours, theirs, images = make()
     with torch.autocast("cpu", torch.bfloat16):
-        (mine, of_mine), (reference, of_reference) = learn(ours, images), learn(theirs, images)
-    assert mine.dtype == reference.dtype == torch.bfloat16
-    assert torch.equal(mine, reference)
-    for gradient, expected in zip(of_mine, of_reference, strict=True):
+        (output, gradients), (reference, expected_gradients) = backward(ours, images), backward(theirs, images)
+    assert output.dtype == reference.dtype == torch.bfloat16
+    assert torch.equal(output, reference)
+    for gradient, expected in zip(gradients, expected_gradients, strict=True):
         assert gradient is not None
         assert expected is not None
         assert gradient.dtype == torch.float32
@@ -49,16 +61,16 @@ def test_bf16_by_autocast_is_pytorchs_too() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_reading_is_what_learning_sees(dtype: torch.dtype) -> None:
+def test_inference_computes_what_training_does(dtype: torch.dtype) -> None:
     ours, _, images = make(dtype)
-    learned, _ = learn(ours, images)
+    trained, _ = backward(ours, images)
     with torch.inference_mode():
-        read = ours(images)
-    assert torch.equal(read, learned)
-    assert not read.requires_grad
+        inferred = ours(images)
+    assert torch.equal(inferred, trained)
+    assert not inferred.requires_grad
 
 
-def test_reading_keeps_no_layer() -> None:
+def test_inference_keeps_no_activation() -> None:
     ours, _, images = make()
     calls: list[int] = []
 
@@ -76,37 +88,37 @@ def test_reading_keeps_no_layer() -> None:
 
 def test_frozen_parameters_have_no_gradient_and_the_others_their_own() -> None:
     ours, theirs, images = make(torch.float64)
-    for network in (ours, theirs):
-        for layer in (network[0], network[6]):
+    for first, second, last in ((ours[0], ours[1], ours[3]), (theirs[0], theirs[2], theirs[6])):
+        for layer in (first, last):
             layer.requires_grad_(False)
-        network[2].bias.requires_grad_(False)
-    torch.testing.assert_close(learn(ours, images), learn(theirs, images), rtol=0, atol=1e-12)
+        second.bias.requires_grad_(False)
+    torch.testing.assert_close(backward(ours, images), backward(theirs, images), rtol=0, atol=1e-12)
     assert ours[0].weight.grad is None
-    assert ours[2].weight.grad is not None
-    assert ours[2].bias.grad is None
+    assert ours[1].weight.grad is not None
+    assert ours[1].bias.grad is None
 
 
-def test_the_gradient_that_comes_in_is_left_as_it_is() -> None:
+def test_the_incoming_gradient_is_not_changed() -> None:
     ours, _, images = make()
-    found = ours(images)
-    shared = torch.ones_like(found)
-    found.backward(shared)
-    assert torch.equal(shared, torch.ones_like(found))
+    output = ours(images)
+    shared = torch.ones_like(output)
+    output.backward(shared)
+    assert torch.equal(shared, torch.ones_like(output))
 
 
 def test_without_onednn_the_numbers_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, _, images = make()
-    fused = learn(ours, images)
+    fused = backward(ours, images)
     for parameter in ours.parameters():
         parameter.grad = None
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    torch.testing.assert_close(learn(ours, images), fused, rtol=0, atol=1e-4)
+    torch.testing.assert_close(backward(ours, images), fused, rtol=0, atol=1e-4)
 
 
-def test_some_of_a_models_layers_can_be_run() -> None:
+def test_some_of_a_models_convolutions_can_be_computed() -> None:
     ours, theirs, images = make(torch.float64)
-    found = rectified_convs(images, [ours[0], ours[2]])
-    torch.testing.assert_close(found, theirs[:4](images), rtol=0, atol=1e-12)
+    output = module.conv_relu(images, [ours[0], ours[1]])
+    torch.testing.assert_close(output, theirs[:4](images), rtol=0, atol=1e-12)
 
 
 def test_a_batch_may_be_empty() -> None:

@@ -25,7 +25,7 @@ def saved(path: Path, name: str = "line_cnn", **changes: object) -> Path:
 
 
 def change(path: Path, **changes: object) -> None:
-    """Write a checkpoint anew with some of its entries replaced, or without those that are None."""
+    """Rewrite a checkpoint with some entries replaced, and without those that are None."""
     content = {**torch.load(path, weights_only=True), **changes}
     torch.save({key: value for key, value in content.items() if value is not None}, path)
 
@@ -52,13 +52,13 @@ class Malicious:
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize(("loss", "wrap"), [("ce", False), ("ctc", True)])
 @torch.no_grad()
-def test_a_checkpoint_gives_the_reader_back(name: str, loss: str, wrap: bool, tmp_path: Path) -> None:
+def test_a_checkpoint_gives_the_recognizer_back(name: str, loss: str, wrap: bool, tmp_path: Path) -> None:
     settings = tiny_settings(name, loss, max_length=9, wrap=wrap)
     recognizer = build(settings)
     save_checkpoint(tmp_path / "model.pt", settings, recognizer)
     torch.manual_seed(1)
-    found, loaded = load_checkpoint(tmp_path / "model.pt")
-    assert found == settings
+    loaded_settings, loaded = load_checkpoint(tmp_path / "model.pt")
+    assert loaded_settings == settings
     assert type(loaded.objective) is type(recognizer.objective)
     assert (loaded.objective.max_length, loaded.objective.wrap) == (9, wrap)
     assert not any(part.training for part in loaded.model.modules())

@@ -2,33 +2,35 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.common.geometry import Windows
-from pipeline.models.line_cnn import LineCNN
 from pipeline.models.line_cnn_lstm import LineCNNLSTM
+from pipeline.settings.models import LineCNNLSTMSettings
 from tests.models.layers.test_bidirectional_lstm import run_direction
 from tests.tiny import noise_images
 
 
-def make() -> LineCNNLSTM:
+def build(classes: int, **sizes: int) -> LineCNNLSTM:
     torch.manual_seed(0)
-    line_cnn = LineCNN(7, Windows(24, 16, margin=16, downsampling=8), conv_dim=2, fc_dim=6)
-    return LineCNNLSTM(7, line_cnn, lstm_dim=5).double().eval()
+    settings = LineCNNLSTMSettings(name="line_cnn_lstm", window_width=24, window_stride=16, **sizes)
+    return LineCNNLSTM(classes, settings)
+
+
+def make() -> LineCNNLSTM:
+    return build(7, conv_dim=2, fc_dim=6, lstm_dim=5).double().eval()
 
 
 def by_hand(model: LineCNNLSTM, logits: Tensor) -> Tensor:
-    """(C, S) of the (C, S) that the LineCNN gives: both directions summed, then the linear layer."""
+    """The LineCNN's logits (C, S) to logits (C, S): both directions summed, then the linear layer."""
     ahead = run_direction(model.lstm.forwards[0], logits.T)
     behind = run_direction(model.lstm.backwards[0], logits.T.flip(0)).flip(0)
     return model.fc(ahead + behind).T
 
 
 def test_it_has_the_lectures_parameters() -> None:
-    line_cnn = LineCNN(83, Windows(24, 16, margin=16, downsampling=8))
-    model = LineCNNLSTM(83, line_cnn)
+    model = build(83)
     # Each direction has 4 gates of 512 with 83 inputs, 512 states and two biases; the last layer 512 to 83.
     assert sum(p.numel() for p in model.parameters()) == 1_200_499 + 2 * 2048 * (83 + 512 + 2) + 513 * 83
     assert sum(p.numel() for p in model.parameters()) == 3_688_390
-    assert model.windows is line_cnn.windows
+    assert model.windows == model.line_cnn.windows
 
 
 @pytest.mark.parametrize(("image_width", "steps"), [(896, 55), (100, 6), (24, 1)])
@@ -57,7 +59,7 @@ def test_directions_end_with_each_line() -> None:
 
 
 @torch.no_grad()
-def test_a_padded_image_would_be_read_otherwise() -> None:
+def test_a_padded_image_would_change_the_logits() -> None:
     model, images = make(), noise_images([100])
     plain = model(images)
     padded = model(nn.functional.pad(images, (0, 400)))[..., : plain.shape[-1]]

@@ -1,19 +1,41 @@
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from pipeline.common.geometry import Windows
-from pipeline.models.line_cnn_simple import LineCNNSimple, paper_once
+from pipeline.kernels import window_cnn
+from pipeline.models.line_cnn_simple import LineCNNSimple
+from pipeline.settings.models import LineCNNSimpleSettings
 from tests.tiny import noise_images
 
+Select = Callable[[str], None]
+BRANCHES = ["plain", "kernel", "kernel of a GPU"]
 
-def make(width: int = 28, stride: int = 20, classes: int = 7) -> LineCNNSimple:
+
+@pytest.fixture
+def select(monkeypatch: pytest.MonkeyPatch) -> Select:
+    """Choose which branch computes hidden units, on a CPU and in any dtype."""
+
+    def choose(branch: str) -> None:
+        monkeypatch.setattr(window_cnn, "applies", lambda windows: branch != "plain")
+        if branch == "kernel of a GPU":
+            monkeypatch.setattr(window_cnn, "hidden", window_cnn.all_at_once)
+
+    return choose
+
+
+def make(width: int = 28, stride: int = 20, classes: int = 7, **sizes: int) -> LineCNNSimple:
     torch.manual_seed(0)
-    return LineCNNSimple(classes, Windows(width, stride), conv_dim=3, fc_dim=5).double().eval()
+    settings = LineCNNSimpleSettings(
+        name="line_cnn_simple",
+        window_width=width,
+        window_stride=stride,
+        limit_output_length=False,
+        **{"conv_dim": 3, "fc_dim": 5, **sizes},
+    )
+    return LineCNNSimple(classes, settings).double().eval()
 
 
 def one_by_one(model: LineCNNSimple, images: Tensor, steps: int) -> Tensor:
@@ -30,7 +52,7 @@ def one_by_one(model: LineCNNSimple, images: Tensor, steps: int) -> Tensor:
 
 
 def test_it_has_the_lectures_parameters() -> None:
-    model = LineCNNSimple(83, Windows(28, 28))
+    model = make(28, 28, classes=83, conv_dim=64, fc_dim=128)
     # Convolutions 1-64 and 64-64, linear 64 * 14 * 14 to 128, linear 128 to 83, each with its biases.
     assert [p.numel() for p in model.parameters()] == [576, 64, 36_864, 64, 1_605_632, 128, 10_624, 83]
     assert sum(p.numel() for p in model.parameters()) == 1_654_035
@@ -47,21 +69,15 @@ def test_steps_follow_from_windows_and_image(width: int, stride: int, image_widt
     assert model.windows.steps(image_width) == steps == math.floor((image_width - width) / stride) + 1
 
 
+@pytest.mark.parametrize("branch", BRANCHES)
+@pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(("width", "stride"), [(28, 28), (28, 20), (28, 9), (15, 7), (6, 11)])
-def test_it_is_the_cnn_on_each_window(width: int, stride: int) -> None:
-    model = make(width, stride)
-    images = noise_images([200, 60, 131])
+def test_it_is_the_cnn_on_each_window(width: int, stride: int, training: bool, branch: str, select: Select) -> None:
+    select(branch)
+    model, images = make(width, stride).train(training), noise_images([200, 60, 131])
+    model.dropout.p = 0.0
     steps = model.windows.steps(200)
     torch.testing.assert_close(model(images), one_by_one(model, images, steps), rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_computing_every_window_as_a_gpu_does_is_the_same(training: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, images = make().train(training), noise_images([200, 60, 131])
-    model.dropout.p = 0.0
-    counted = model(images)
-    monkeypatch.setattr("pipeline.models.line_cnn_simple.tells_paper", lambda windows: False)
-    torch.testing.assert_close(model(images), counted, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("steps", [1, 5, 9, 40])
@@ -73,8 +89,12 @@ def test_lengths_say_how_many_windows(steps: int) -> None:
     torch.testing.assert_close(logits, one_by_one(model, images, steps), rtol=0, atol=1e-12)
 
 
-def test_gradients_are_those_of_the_plain_path() -> None:
-    model, plain = make(), make()
+@pytest.mark.parametrize("branch", BRANCHES)
+@pytest.mark.parametrize("training", [True, False])
+def test_gradients_are_those_of_the_cnn_on_each_window(training: bool, branch: str, select: Select) -> None:
+    select(branch)
+    model, plain = make().train(training), make()
+    model.dropout.p = 0.0
     images, weights = noise_images([150, 40, 150]), torch.randn(3, 7, 12).double()
     (model(images, [12] * 3) * weights).sum().backward()
     (one_by_one(plain, images, 12) * weights).sum().backward()
@@ -84,15 +104,23 @@ def test_gradients_are_those_of_the_plain_path() -> None:
         torch.testing.assert_close(shared.grad, own.grad, rtol=1e-9, atol=1e-9, msg=name)
 
 
-def test_blank_paper_is_convolved_once() -> None:
-    model = make(28, 28)
+def test_blank_windows_are_convolved_once(select: Select, monkeypatch: pytest.MonkeyPatch) -> None:
+    select("kernel")
     convolved: list[int] = []
-    model.conv1.register_forward_hook(lambda _module, inputs, _output: convolved.append(len(inputs[0])))
-    model(noise_images([56] * 4), [10] * 4)
-    assert convolved == [9]  # two windows with ink in each of the four lines, and blank paper
+    features = window_cnn.window_features
+
+    def count(windows: Tensor, *convs: nn.Conv2d) -> Tensor:
+        convolved.append(len(windows))
+        return features(windows, *convs)
+
+    monkeypatch.setattr(window_cnn, "window_features", count)
+    make(28, 28)(noise_images([56] * 4), [10] * 4)
+    assert convolved == [9]  # two windows with ink in each of the four lines, and a blank one
 
 
-def test_dropout_is_drawn_for_equal_windows_anew() -> None:
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_equal_windows_have_different_dropout(branch: str, select: Select) -> None:
+    select(branch)
     model = make(28, 28).train()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -105,31 +133,18 @@ def test_dropout_is_drawn_for_equal_windows_anew() -> None:
     torch.testing.assert_close(steps, steps[:1].expand(10, -1), rtol=rounding, atol=0)
 
 
-@given(st.lists(st.booleans(), max_size=40), st.integers(0, 2**31), st.sampled_from([1, 28]))
-def test_windows_with_ink_are_kept_and_blank_ones_are_one(inked: list[bool], seed: int, width: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    windows = torch.zeros(len(inked), 28, width)
-    for number in torch.tensor(inked, dtype=torch.bool).nonzero().flatten():
-        row, column = (int(torch.randint(size, (), generator=generator)) for size in (28, width))
-        windows[number, row, column] = 1 / 255  # one pixel of the faintest grey is ink
-    distinct, which = paper_once(windows)
-    assert torch.equal(distinct[which], windows)
-    assert len(distinct) == sum(inked) + 1
-    assert not distinct[-1].any()
-
-
 @pytest.mark.parametrize("bf16", [False, True])
 @pytest.mark.parametrize("widths", [[150, 40, 150], [28] * 3, [1]])
-def test_a_training_step_on_a_cpu_has_the_gradients_of_the_plain_path(
+def test_a_training_step_on_a_cpu_has_the_gradients_of_the_cnn_on_each_window(
     widths: list[int], bf16: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A few windows at a time, in fp32 or bf16; without dropout, whose masks would differ.
+    """The kernel in the dtypes that it is for; without dropout, whose masks would differ.
 
-    In bf16 pixels of a pool that differ little change places, so the convolutions' gradients go elsewhere.
+    In bf16, pixels of a pool that differ little change places, so the convolutions' gradients go elsewhere.
     """
     monkeypatch.setattr("pipeline.kernels.window_cnn.CHUNK", 4)
     monkeypatch.setattr("pipeline.kernels.dropout_linear.CHUNK", 6)
-    monkeypatch.setattr("pipeline.kernels.dropout_linear.RASTER", 3)
+    monkeypatch.setattr("pipeline.kernels.dropout_linear.MULTIPLE", 3)
     model, plain = make().float().train(), make().float()
     model.dropout.p = 0.0
     images, slope = noise_images(widths).float(), torch.randn(len(widths), 7, 12)

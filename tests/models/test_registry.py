@@ -5,6 +5,7 @@ from torch import nn
 from pipeline.models.line_cnn import LineCNN
 from pipeline.models.line_cnn_lstm import LineCNNLSTM
 from pipeline.models.line_cnn_simple import LineCNNSimple
+from pipeline.models.registry import MODELS as REGISTERED
 from pipeline.models.registry import build_model
 from pipeline.settings.models import LineCNNLSTMSettings, LineCNNSettings, LineCNNSimpleSettings
 from tests.tiny import MODELS, RESNETS, noise_images, tiny_model
@@ -31,6 +32,10 @@ def test_the_lectures_models(settings: type, kind: type[nn.Module], parameters: 
     assert model(torch.zeros(1, 1, 28, 896)).shape == (1, 83, {LineCNNSimple: 44}.get(kind, 55))
 
 
+def test_every_model_is_registered_and_tested() -> None:
+    assert sorted(REGISTERED) == sorted(MODELS)
+
+
 def test_every_size_arrives() -> None:
     simple = build("line_cnn_simple", conv_dim=3, fc_dim=5, window_width=30)
     assert (simple.conv2.out_channels, simple.fc1.in_features, simple.fc1.out_features) == (3, 3 * 14 * 15, 5)
@@ -54,7 +59,7 @@ def test_weights_come_from_pytorchs_generator(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("objective", ["each line its own steps", "all lines the same steps"])
 @torch.no_grad()
-def test_a_line_alone_reads_as_in_a_batch(name: str, objective: str) -> None:
+def test_a_line_has_the_same_logits_alone_as_in_a_batch(name: str, objective: str) -> None:
     model, widths = build(name), [130, 28, 57, 200, 83]
     lengths = [model.windows.line_steps(width) for width in widths]
     if objective == "all lines the same steps":
@@ -69,7 +74,7 @@ def test_a_line_alone_reads_as_in_a_batch(name: str, objective: str) -> None:
 
 @pytest.mark.parametrize("name", ["line_cnn", "line_cnn_lstm", *RESNETS])
 @torch.no_grad()
-def test_without_lengths_a_line_would_read_otherwise_in_a_batch(name: str) -> None:
+def test_without_lengths_a_line_would_have_other_logits_in_a_batch(name: str) -> None:
     model, widths = build(name), [96, 200]
     images = noise_images(widths)
     alone = model(images[:1, ..., :96])
@@ -79,7 +84,7 @@ def test_without_lengths_a_line_would_read_otherwise_in_a_batch(name: str) -> No
 
 @pytest.mark.parametrize("name", MODELS)
 @torch.no_grad()
-def test_an_image_cut_at_its_ink_reads_as_on_endless_paper(name: str) -> None:
+def test_an_image_cut_at_its_ink_has_the_same_logits_as_with_endless_background(name: str) -> None:
     model, images = build(name), noise_images([150, 60])
     for lengths in ([19, 8], [40, 40], [3, 1]):
         cut = model(images, lengths)
@@ -89,7 +94,7 @@ def test_an_image_cut_at_its_ink_reads_as_on_endless_paper(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_steps_past_a_lines_length_do_not_touch_the_others(name: str) -> None:
+def test_steps_past_a_lines_length_do_not_change_other_steps(name: str) -> None:
     model = build(name)
     images = noise_images([150, 60]).requires_grad_()
     logits = model(images, [19, 8])

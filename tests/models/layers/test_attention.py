@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from pipeline.models.layers.attention import key_padding_mask, placed, sinusoids
+from pipeline.models.layers.attention import add_positional_encoding, key_padding_mask, sinusoids
 
 
 def test_positions_are_sines_and_cosines() -> None:
@@ -18,16 +18,16 @@ def test_positions_are_sines_and_cosines() -> None:
 
 def test_positions_are_added_to_each_line() -> None:
     features = torch.rand(2, 4, 6).double()
-    torch.testing.assert_close(placed(features) - features, sinusoids(4, 6).double().expand(2, 4, 6))
+    torch.testing.assert_close(add_positional_encoding(features) - features, sinusoids(4, 6).double().expand(2, 4, 6))
 
 
-def test_steps_beyond_a_line() -> None:
+def test_steps_past_a_line_are_masked() -> None:
     features = torch.zeros(3, 4, 2)
-    found = key_padding_mask([1, 4, 3], features)
-    assert found is not None
-    assert found.tolist() == [[False, True, True, True], [False] * 4, [False, False, False, True]]
+    mask = key_padding_mask([1, 4, 3], features)
+    assert mask is not None
+    assert mask.tolist() == [[False, True, True, True], [False] * 4, [False, False, False, True]]
 
 
 @pytest.mark.parametrize("lengths", [None, [4, 4, 4], [4, 5, 6]])
-def test_where_no_step_is_beyond_nothing_is_masked(lengths: list[int] | None) -> None:
+def test_without_such_steps_there_is_no_mask(lengths: list[int] | None) -> None:
     assert key_padding_mask(lengths, torch.zeros(3, 4, 2)) is None

@@ -65,9 +65,9 @@ def test_a_block_is_its_parts_beside_shortcuts() -> None:
 
 
 @torch.no_grad()
-def test_steps_beyond_a_line_change_nothing_before() -> None:
+def test_steps_past_a_line_change_nothing_before() -> None:
     block = randomized(ConformerBlock(4, 2, 3, 0.0))
     x = torch.randn(1, 5, 4).double()
-    beyond = torch.tensor([[False, False, False, True, True]])
-    torch.testing.assert_close(block(x, beyond)[:, :3], block(x[:, :3], None))
+    mask = torch.tensor([[False, False, False, True, True]])
+    torch.testing.assert_close(block(x, mask)[:, :3], block(x[:, :3], None))
     assert float((block(x, None)[:, :3] - block(x[:, :3], None)).abs().max()) > 1e-3

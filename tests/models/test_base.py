@@ -1,4 +1,4 @@
-"""Logits that later layers read on from, which have a share of the loss in training."""
+"""Intermediate logits, whose loss is a part of the loss in training."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def images() -> torch.Tensor:
 
 @pytest.mark.parametrize("name", MODELS)
 @torch.no_grad()
-def test_a_model_without_them_has_its_own_logits_alone(name: str) -> None:
+def test_a_model_without_them_has_only_its_own_logits(name: str) -> None:
     model = build(name)
     (only,) = model.logits_by_depth(images(), LENGTHS)
     assert torch.equal(only, model(images(), LENGTHS))
@@ -31,7 +31,7 @@ def test_a_model_without_them_has_its_own_logits_alone(name: str) -> None:
 
 @pytest.mark.parametrize("name", DEEP)
 @torch.no_grad()
-def test_its_own_logits_come_last_and_stay_what_they_were(name: str) -> None:
+def test_its_own_logits_come_last_and_do_not_change(name: str) -> None:
     model, without = build(name, intermediate=True), build(name)
     without.load_state_dict(model.state_dict(), strict=False)
     inner, own = model.logits_by_depth(images(), LENGTHS)
@@ -42,7 +42,7 @@ def test_its_own_logits_come_last_and_stay_what_they_were(name: str) -> None:
 
 
 @torch.no_grad()
-def test_the_lecture_s_lstm_reads_the_line_cnns_logits() -> None:
+def test_those_of_the_lectures_lstm_are_the_line_cnns() -> None:
     model = build("line_cnn_lstm", intermediate=True)
     assert torch.equal(model.logits_by_depth(images(), LENGTHS)[0], model.line_cnn(images(), LENGTHS))
     assert model.state_dict().keys() == build("line_cnn_lstm").state_dict().keys()
@@ -50,7 +50,7 @@ def test_the_lecture_s_lstm_reads_the_line_cnns_logits() -> None:
 
 @pytest.mark.parametrize("name", RESNETS)
 @torch.no_grad()
-def test_features_of_a_resnet_get_a_layer_of_their_own(name: str) -> None:
+def test_the_features_of_a_resnet_get_their_own_layer(name: str) -> None:
     model = build(name, intermediate=True)
     inner = model.logits_by_depth(images(), LENGTHS)[0]
     features = model.line_resnet(images(), LENGTHS)
@@ -60,8 +60,8 @@ def test_features_of_a_resnet_get_a_layer_of_their_own(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DEEP)
-def test_its_loss_teaches_what_lies_below_alone(name: str) -> None:
+def test_their_loss_trains_only_the_layers_before_them(name: str) -> None:
     model = build(name, intermediate=True)
     model.logits_by_depth(images(), LENGTHS)[0].square().sum().backward()
-    taught = {key.partition(".")[0] for key, value in model.named_parameters() if value.grad is not None}
-    assert taught == ({"line_cnn"} if name == "line_cnn_lstm" else {"line_resnet", "intermediate"})
+    trained = {key.partition(".")[0] for key, value in model.named_parameters() if value.grad is not None}
+    assert trained == ({"line_cnn"} if name == "line_cnn_lstm" else {"line_resnet", "intermediate"})
