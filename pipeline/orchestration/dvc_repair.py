@@ -28,27 +28,28 @@ def repair(folder: Path) -> str:
     root = next((parent for parent in (folder, *folder.parents) if (parent / ".dvc").is_dir()), None)
     if root is None:
         return ""
-    (root / DVC_LOCK).parent.mkdir(exist_ok=True)
     try:
-        lock = LockFile(str(root / DVC_LOCK))
-    except LockError:
+        (root / DVC_LOCK).parent.mkdir(exist_ok=True)
+        with closing(LockFile(str(root / DVC_LOCK))):
+            return _repair(root)
+    except (LockError, OSError):  # another DVC runs, or the project cannot be written: DVC itself says so
         return ""
-    with closing(lock):
-        return _repair(root)
 
 
 def _repair(root: Path) -> str:
     if _is_broken(root / RWLOCK, json.loads):
         (root / RWLOCK).unlink(missing_ok=True)
-    if not _is_broken(root / LOCK_FILE, _validate_lock_file):
-        if (root / LOCK_FILE).exists():
-            shutil.copyfile(root / LOCK_FILE, root / COPY)
+    lock_file, copy = root / LOCK_FILE, root / COPY
+    if not lock_file.exists() or (copy.exists() and lock_file.read_bytes() == copy.read_bytes()):
         return ""
-    (root / LOCK_FILE).replace(root / BROKEN)
+    if not _is_broken(lock_file, _validate_lock_file):
+        shutil.copyfile(lock_file, copy)
+        return ""
+    lock_file.replace(root / BROKEN)
     moved = f"emnist-lines: {LOCK_FILE} was half-written and is now {BROKEN}"
-    if not (root / COPY).exists():
+    if not copy.exists():
         return f"{moved}; DVC's cache of runs restores what it knew"
-    shutil.copyfile(root / COPY, root / LOCK_FILE)
+    shutil.copyfile(copy, lock_file)
     return f"{moved}; went back to the {LOCK_FILE} of the command before"
 
 

@@ -126,3 +126,18 @@ def test_nothing_is_repaired_while_another_dvc_holds_the_lock(root: Path) -> Non
     assert (root / LOCK_FILE).read_bytes() == b""
     other.close()
     assert "went back" in repair(root)
+
+
+def test_a_project_that_cannot_be_written_is_left_to_dvc(tmp_path: Path) -> None:
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / RWLOCK).parent.write_text("a file where DVC wants a folder")
+    (tmp_path / LOCK_FILE).write_bytes(STAGES[:23])
+    assert repair(tmp_path) == ""
+    assert (tmp_path / LOCK_FILE).read_bytes() == STAGES[:23]
+
+
+def test_a_lock_file_that_was_valid_before_is_not_parsed_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / LOCK_FILE).write_bytes(STAGES)
+    repair(root)
+    monkeypatch.setattr("pipeline.orchestration.dvc_repair._validate_lock_file", lambda content: 1 / 0)
+    assert repair(root) == ""
