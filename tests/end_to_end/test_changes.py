@@ -42,8 +42,8 @@ def test_a_second_run_does_nothing(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     ("path", "stages"),
     [
-        ("pipeline/report/pages/lecture.py", {"compare"}),
-        ("pipeline/report/templates/comparison.md.j2", {"compare"}),
+        ("pipeline/report/pages/lecture.py", {"compare", "compare_decodings"}),
+        ("pipeline/report/templates/comparison.md.j2", {"compare", "compare_decodings"}),
         (  # training on streaming lines synthesizes too
             "pipeline/data/synthesis/renderer.py",
             {f"{stage}@{name}" for stage, names in (("synthesize", LINES), ("train", KEYS)) for name in names},
@@ -54,7 +54,7 @@ def test_a_second_run_does_nothing(workspace: Workspace) -> None:
         (
             "pipeline/settings/experiment.py",
             {
-                *("check", "compare", *(f"decode@{key}" for key in DECODINGS)),
+                *("check", "compare", "compare_decodings", *(f"decode@{key}" for key in DECODINGS)),
                 *(f"{stage}@{key}" for stage in ("train", "evaluate") for key in KEYS),
             },
         ),
