@@ -15,9 +15,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tqdm import tqdm
-
 from benchmarks.inputs import EXPERIMENTS, Inputs
+from pipeline.common.progress import progress_bar
 from pipeline.runtime.memory import peak_memory
 
 SHORTEST_ROUND = 0.5
@@ -78,7 +77,7 @@ def compare(
             for number in range(warmups[name]):
                 _round(here, number)
         measured: dict[str, list[tuple[int, float]]] = {name: [] for name in workers}
-        for number in tqdm(range(rounds), desc=what, unit="round", disable=None):
+        for number in progress_bar(range(rounds), desc=what, unit="round"):
             for name, (_, connection) in workers.items():
                 measured[name].append(_round(connection, warmups[name] + number))
         return {name: _timing(measured[name], _end(connection)) for name, (_, connection) in workers.items()}

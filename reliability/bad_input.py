@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 from ruamel.yaml import YAML
-from tqdm import tqdm
 
 from pipeline.command_line import run_module
 from pipeline.common.errors import InputError, exit_on_input_error
+from pipeline.common.progress import progress_bar
 from pipeline.inference.batches import load_recognizer, predict_images
 from reliability.bad_files import file_cases
 from reliability.bad_settings import change_params, settings_cases
@@ -47,7 +47,7 @@ def measure(folder: Path, sources: Sources, seconds: float, every: int = 1) -> l
     cases = [*settings_cases(workspace.root), *file_cases(workspace.root)]
     tallies: dict[str, Tally] = {}
     with _inside(workspace):
-        for number, case in enumerate(tqdm(cases[::every], desc="bad input", unit="case", disable=None)):
+        for number, case in enumerate(progress_bar(cases[::every], desc="bad input", unit="case")):
             tally = tallies.setdefault(case.kind, Tally(f"bad input: {case.kind}"))
             failures = try_case(workspace, case)
             if number % SAMPLE == 0 and not failures:

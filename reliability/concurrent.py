@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from tqdm import tqdm
-
+from pipeline.common.progress import progress_bar
 from reliability.results import Row, Tally
 from reliability.workspaces import (
     DVC,
@@ -52,7 +51,7 @@ def measure(folder: Path, sources: Sources, seconds: float) -> list[Row]:
     )
     end, number = time.monotonic() + seconds, 0
     try:
-        with tqdm(desc="concurrent", unit="round", disable=None) as bar:
+        with progress_bar(desc="concurrent", unit="round") as bar:
             while not number or time.monotonic() < end:
                 runs.add(*_at_once(workspace, 10 + len(AT_ONCE) * number), tried=len(AT_ONCE))
                 stages.add(*_same_stages(workspace, expected), tried=2 * len(SAME))

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from tqdm import tqdm
-
+from pipeline.common.progress import progress_bar
 from reliability.results import Row, Tally
 from reliability.workspaces import (
     DVC,
@@ -146,7 +145,7 @@ def measure(folder: Path, sources: Sources, seconds: float, seed: int = 0) -> li
     faults += [(full, lambda stage=stage: harness.fill_disk(stage)) for stage in STAGES]
     end = time.monotonic() + seconds
     turn = 0
-    with tqdm(desc="kill", unit="fault", disable=None) as bar:
+    with progress_bar(desc="kill", unit="fault") as bar:
         while turn == 0 or time.monotonic() < end:
             tally, fault = faults[turn % len(faults)]
             tried, failures = fault()

@@ -4,8 +4,8 @@ import time
 from pathlib import Path
 
 from ruamel.yaml import YAML
-from tqdm import tqdm
 
+from pipeline.common.progress import progress_bar
 from pipeline.runtime.memory import peak_memory
 from reliability.results import Row
 from reliability.workspaces import (
@@ -31,7 +31,7 @@ def measure(folder: Path, sources: Sources, seconds: float, count: int = COUNT) 
     _enlarge(workspace, count)
     rows = []
     stages = ("check", "download", "corpus", f"synthesize {LINES}", f"train {EXPERIMENT}", f"evaluate {EXPERIMENT}")
-    for stage in tqdm(stages, desc="memory", unit="stage", disable=None):
+    for stage in progress_bar(stages, desc="memory", unit="stage"):
         status, peak = measure_peak(workspace, stage, seconds)
         if " " not in stage and status == 0:
             continue

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from tqdm import tqdm
 
+from pipeline.common.progress import progress_bar
 from pipeline.orchestration.workspace import make_workspace
 from reliability.results import Row, Tally
 from reliability.workspaces import DVC, OUTPUTS, PROJECT, Sources, Workspace, find_difference, make_small_workspace
@@ -30,7 +30,7 @@ def measure(folder: Path, sources: Sources, seconds: float, seed: int = 0) -> li
     variants = list(VARIANTS)
     random.Random(seed).shuffle(variants)
     end, turn = time.monotonic() + seconds, 0
-    with tqdm(desc="repeat", unit="run", disable=None) as bar:
+    with progress_bar(desc="repeat", unit="run") as bar:
         while turn < 2 or time.monotonic() < end:
             if turn % 2:
                 _count(same, lambda: find_difference(expected, _outputs_from_nothing(workspace)))

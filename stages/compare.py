@@ -4,10 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from pipeline.common import paths
 from pipeline.common.files import write_text
+from pipeline.common.progress import progress_bar
 from pipeline.data.storage.line_store import read_attributes, read_lines
 from pipeline.data.storage.lines import Lines
 from pipeline.plots.predictions import draw_predictions
@@ -72,7 +71,7 @@ def measure_rates(results: Sequence[Result], data: Mapping[str, Lines]) -> dict[
         InputError: predictions do not belong to the lines of the data set.
     """
     rates: dict[str, Rates] = {}
-    for name, lines in tqdm(data.items(), desc="compare: resampling", unit="data set", disable=None):
+    for name, lines in progress_bar(data.items(), desc="compare: resampling", unit="data set"):
         results_here = [result for result in results if result.experiment.lines == name]
         for result in results_here:
             result.require_texts(lines.texts, paths.lines(name))

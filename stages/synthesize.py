@@ -5,10 +5,10 @@ import math
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from pipeline.common import paths
 from pipeline.common.files import atomic_path
+from pipeline.common.progress import progress_bar
 from pipeline.common.splits import SPLITS
 from pipeline.data.storage.characters import describe_source, read_characters
 from pipeline.data.storage.corpus import describe_corpus, read_corpus
@@ -37,7 +37,7 @@ def main(name: str) -> None:
             count, rng = getattr(settings, part), np.random.default_rng(stream)
             blocks = synthesize(read_corpus(CORPUS, part), read_characters(CHARACTERS, part), settings, count, rng)
             total = math.ceil(count / BLOCK)
-            bar = tqdm(blocks, desc=f"{name} {part}", total=total, unit="block", disable=None)
+            bar = progress_bar(blocks, desc=f"{name} {part}", total=total, unit="block")
             writer.write(part, bar, count, settings.max_length, wrap=settings.with_start_end_tokens)
     counts = ", ".join(f"{getattr(settings, part):,} {part}" for part in SPLITS)
     print(f"synthesize: {name}: {counts} lines")

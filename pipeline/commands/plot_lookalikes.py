@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from pipeline.common import vocabulary
 from pipeline.common.errors import InputError
+from pipeline.common.progress import progress_bar
 from pipeline.data.storage.line_store import read_lines
 from pipeline.data.storage.lines import Lines
 from pipeline.decoding.forced_alignment import align_steps, window_centers
@@ -79,7 +79,7 @@ def strongest_letters(recognizer: Recognizer, lines: Lines) -> list[AttendedLett
     strongest: dict[str, AttendedLetter] = {}
     recognizer.model.eval()
     pairs = zip(lines.images, lines.texts, lines.widths.tolist(), strict=True)
-    for image, text, width in tqdm(pairs, total=len(lines), desc="comparing", unit="line", disable=None):
+    for image, text, width in progress_bar(pairs, total=len(lines), desc="comparing", unit="line"):
         for letter in attended_letters(recognizer, image[:, :width], text):
             name = text[letter.position].casefold()
             if name not in strongest or letter.strength > strongest[name].strength:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.common.progress import progress_bar
 from pipeline.decoding.beam_search import beam_search
 from pipeline.decoding.hypotheses import SearchSettings
 from pipeline.decoding.language_model.cache import LanguageModelCache
@@ -33,12 +34,15 @@ def search_lines(
     keep = min(keep or settings.width, settings.width)
     texts: list[list[str]] = [[]] * len(posteriors)
     scores = np.full((len(posteriors), keep), -np.inf)
-    for lines, log_probabilities, lengths in posteriors.batches():
-        found = beam_search(log_probabilities, lengths, settings, lm)
-        scores[lines] = found.scores(settings.lm_weight)[:, :keep].numpy()
-        for position, line in enumerate(lines):
-            count = max(1, int(np.isfinite(scores[line]).sum()))
-            texts[line] = [found.text(position, rank) for rank in range(count)]
+    # leave=None: below another bar, this one goes when it is done.
+    with progress_bar(desc="searching", total=len(posteriors), unit="line", leave=None) as bar:
+        for lines, log_probabilities, lengths in posteriors.batches():
+            found = beam_search(log_probabilities, lengths, settings, lm)
+            scores[lines] = found.scores(settings.lm_weight)[:, :keep].numpy()
+            for position, line in enumerate(lines):
+                count = max(1, int(np.isfinite(scores[line]).sum()))
+                texts[line] = [found.text(position, rank) for rank in range(count)]
+            bar.update(len(lines))
     return Candidates(texts, scores)
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from pipeline.common.errors import InputError
 from pipeline.common.geometry import CELL
+from pipeline.common.progress import progress_bar
 from pipeline.data.loading.batches import Batch, WidthBatches, line_loader
 from pipeline.data.storage.lines import Lines
 from pipeline.models.checkpoint import load_checkpoint
@@ -50,7 +50,7 @@ def for_each_batch(
     loader = line_loader(lines, batches)
     memory = MemoryTrimmer()
     with compute.autocast():
-        for indices, batch in zip(batches, tqdm(loader, desc="reading", unit="batch", disable=None), strict=True):
+        for indices, batch in zip(batches, progress_bar(loader, desc="reading", unit="batch"), strict=True):
             use(indices, batch.to(torch.device(compute.device)))
             memory.trim_above_limit()
 

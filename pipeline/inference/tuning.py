@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from tqdm import tqdm
-
+from pipeline.common.progress import progress_bar
 from pipeline.decoding.candidates import search_predictions
 from pipeline.decoding.hypotheses import SearchSettings
 from pipeline.decoding.language_model.cache import LanguageModelCache
@@ -37,7 +36,7 @@ def grid_search(
         product(settings.intermediate_shares, settings.lm_weights, settings.length_bonuses, settings.prior_weights)
     )
     trials = []
-    for intermediate_weight, *weights in tqdm(grid, desc="tuning", unit="choice", disable=None):
+    for intermediate_weight, *weights in progress_bar(grid, desc="tuning", unit="choice"):
         search = SearchSettings(settings.width, settings.candidates, *weights)
         predictions = search_predictions(interpolated[intermediate_weight], search, lm)
         trials.append(Trial(search, intermediate_weight, character_error_rate(predictions, texts)))

@@ -14,6 +14,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import project_root
+from pipeline.common.progress import in_terminal
 from pipeline.data.loading.datamodule import LinesDataModule
 from pipeline.data.loading.streaming import StreamingLines
 from pipeline.data.storage.lines import Lines
@@ -22,6 +23,7 @@ from pipeline.models.recognizer import Recognizer
 from pipeline.settings.experiment import TrainingSettings
 from pipeline.training.callbacks import History, LimitMemory, OnEpoch, RandomState, StopEarly, StopOnNonFinite
 from pipeline.training.ctc_checks import require_fitting
+from pipeline.training.epoch_log import EpochLog
 from pipeline.training.lit_module import LitRecognizer
 from pipeline.training.resume import TrainingProgress
 from pipeline.training.sample_predictions import OnPredictions, SamplePredictions
@@ -70,6 +72,8 @@ def train(
     data = LinesDataModule(train_lines, validation_lines, training.batch_size, seed, by_width=by_width)
     history = History(on_epoch)
     callbacks: list[pl.Callback] = [StopOnNonFinite(progress), LimitMemory(), RandomState(), history]
+    if not in_terminal():
+        callbacks.append(EpochLog(len(train_lines)))
     if on_predictions:
         callbacks.insert(0, SamplePredictions(validation_lines, training.max_epochs, on_predictions))
     with tempfile.TemporaryDirectory(prefix="emnist-lines-") as temporary:

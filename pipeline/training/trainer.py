@@ -1,7 +1,6 @@
 """Lightning's trainer, set up from the settings."""
 
 import logging
-import sys
 import warnings
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch
 from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.callbacks import ModelCheckpoint, TQDMProgressBar
 
+from pipeline.common.progress import in_terminal
 from pipeline.runtime.hardware import choose_precision, uses_gpu
 from pipeline.settings.experiment import TrainingSettings
 from pipeline.training.local_sgd import AverageWeights, LocalSGDStrategy
@@ -27,7 +27,7 @@ def make_trainer(training: TrainingSettings, folder: Path, callbacks: list[pl.Ca
     if training.local_steps > 1 and (training.trainer.devices, training.trainer.num_nodes) != (1, 1):
         options["strategy"] = LocalSGDStrategy()
         callbacks.insert(0, AverageWeights(training.local_steps))
-    if in_terminal := sys.stderr.isatty():
+    if with_bar := in_terminal():
         # Lightning's default bar draws from a second thread. On two cores every training step waits for it.
         callbacks.append(TQDMProgressBar())
     if on_gpu := uses_gpu(training.trainer.accelerator):
@@ -41,7 +41,7 @@ def make_trainer(training: TrainingSettings, folder: Path, callbacks: list[pl.Ca
         default_root_dir=folder,
         logger=False,
         enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
-        enable_progress_bar=in_terminal,
+        enable_progress_bar=with_bar,
         enable_model_summary=False,
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,

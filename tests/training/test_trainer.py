@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def test_on_a_gpu_new_memory_is_not_filled(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_terminal_sees_a_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer_module.sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     trainer = make_trainer(tiny_training(), tmp_path, [])
     assert isinstance(trainer.progress_bar_callback, pl.callbacks.TQDMProgressBar)
 

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from tqdm import tqdm
 from urllib3.util import Retry
 
 from pipeline.common.errors import InputError
+from pipeline.common.progress import progress_bar
 
 BLOCK = 64 * 1024
 TIMEOUT = (10, 60)
@@ -113,9 +113,7 @@ def _receive(response: requests.Response, part: Path, total: int | None) -> None
     """Append the body to `part`, which must then have `total` bytes; None if the total is unknown."""
     here = part.stat().st_size if part.is_file() else 0
     name = Path(urlsplit(response.url).path).name or urlsplit(response.url).netloc
-    # `disable=None` shows the bar only on terminals.
-    bar = tqdm(desc=name, total=total, initial=here, unit="B", unit_scale=True, disable=None)
-    with part.open("ab") as file, bar:
+    with part.open("ab") as file, progress_bar(desc=name, total=total, initial=here, unit="B", unit_scale=True) as bar:
         try:
             for block in response.raw.stream(BLOCK, decode_content=False):
                 bar.update(file.write(block))
