@@ -54,7 +54,9 @@ def test_a_second_run_does_nothing(workspace: Workspace) -> None:
         (
             "pipeline/settings/experiment.py",
             {
-                *("check", "compare", "compare_decodings", *(f"decode@{key}" for key in DECODINGS)),
+                *("check", "corpus", "language_model", "compare", "compare_decodings"),
+                *(f"synthesize@{name}" for name in LINES),
+                *(f"decode@{key}" for key in DECODINGS),
                 *(f"{stage}@{key}" for stage in ("train", "evaluate") for key in KEYS),
             },
         ),
