@@ -9,6 +9,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.geometry import CELL, densest_width
 from pipeline.settings.base import PARAMS_FILE, Settings, validate
 from pipeline.settings.decoding import DecodingSettings, LanguageModelSettings
+from pipeline.settings.effects import experiment_effects, shared_effects, source_problems
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, merge_training
 from pipeline.settings.lines import LinesSettings
 from pipeline.settings.messages import unknown_key
@@ -44,19 +45,33 @@ def check_project(params: Mapping[str, Any]) -> ProjectSettings:
         InputError: one line names every faulty key.
     """
     project = validate(ProjectSettings, params)
-    problems = [problem for key in project.experiments for problem in _experiment_problems(key, project, params)]
+    problems = [*source_problems("emnist", project.emnist), *source_problems("corpus", project.corpus)]
+    problems += [problem for key in project.experiments for problem in _experiment_problems(key, project)]
     problems += [problem for key in project.decoding for problem in decoding_problems(key, project)]
+    # The shared block is judged by what it becomes in the experiments, so they must be valid first.
+    problems = problems or list(
+        shared_effects([(settings, experiment_training(key, project)) for key, settings in project.experiments.items()])
+    )
     if problems:
         raise InputError(f"{PARAMS_FILE}: {'; '.join(problems)}")
     return project
 
 
-def _experiment_problems(key: str, project: ProjectSettings, params: Mapping[str, Any]) -> Iterator[str]:
+def experiment_training(key: str, project: ProjectSettings) -> TrainingSettings:
+    """Merge the shared training settings with the experiment's own.
+
+    Raises:
+        InputError: they are not valid.
+    """
+    merged = merge_training(project.experiments[key], project.training.model_dump())
+    return validate(TrainingSettings, merged, prefix=("experiments", key, "training"))
+
+
+def _experiment_problems(key: str, project: ProjectSettings) -> Iterator[str]:
     experiment = project.experiments[key]
     path = f"experiments.{key}"
     try:
-        merged = merge_training(experiment, params["training"])
-        validate(TrainingSettings, merged, prefix=("experiments", key, "training"))
+        yield from experiment_effects(path, experiment, experiment_training(key, project))
     except InputError as error:
         yield str(error).removeprefix(f"{PARAMS_FILE}: ")
     lines = project.lines.get(experiment.lines)
