@@ -1,4 +1,4 @@
-"""A web server on the loopback that answers each path by a script."""
+"""A local web server with scripted answers for each path."""
 
 import re
 import sys
@@ -28,19 +28,19 @@ class Request(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Keep quiet."""
+        """Print nothing."""
 
 
 @dataclass
 class Web:
-    """`answers` by path, used up one by one but for the last; `log` holds (path, Range, If-Range)."""
+    """`answers` of each path are used in order, and the last one repeats; `log` holds (path, Range, If-Range)."""
 
     address: str
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     log: list[tuple[str, str | None, str | None]] = field(default_factory=list)
 
     def serve(self, path: str, *answers: Answer) -> str:
-        """Answer `path` by these in turn; return its address."""
+        """Give these answers for `path`, in order; return its address."""
         self.answers[path] = list(answers)
         return self.address + path
 
@@ -49,7 +49,7 @@ class _Server(ThreadingHTTPServer):
     web: Web
 
     def handle_error(self, request: object, client_address: object) -> None:
-        if not isinstance(sys.exception(), ConnectionError):  # a client may hang up
+        if not isinstance(sys.exception(), ConnectionError):  # a client may close the connection
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
@@ -71,16 +71,16 @@ def status(code: int, body: bytes = b"", **headers: str) -> Answer:
 
 
 def whole(content: bytes, **headers: str) -> Answer:
-    """All of it, whatever range is asked for."""
+    """The whole content, for any requested range."""
     return status(200, content, **headers)
 
 
 def resumable(content: bytes, *, etag: str | None = None, breaks_after: int | None = None) -> Answer:
-    """What is asked for, by Range and If-Range; at most `breaks_after` bytes of it, then a hang-up."""
+    """The requested range; the connection breaks after `breaks_after` bytes."""
 
     def answer(request: Request) -> None:
-        asked = re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))
-        start = int(asked[1]) if asked and request.headers.get("If-Range") in (None, etag) else 0
+        requested = re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))
+        start = int(requested[1]) if requested and request.headers.get("If-Range") in (None, etag) else 0
         headers = {"ETag": etag} if etag else {}
         if start >= len(content):
             return request.reply(416)

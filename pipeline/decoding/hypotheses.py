@@ -22,11 +22,7 @@ class SearchSettings:
     @property
     def weights(self) -> dict[str, float]:
         """The tuned values, by their names in the metrics."""
-        return {
-            "lm_weight": self.lm_weight,
-            "length_bonus": self.length_bonus,
-            "prior_weight": self.prior_weight,
-        }
+        return {name: getattr(self, name) for name in ("lm_weight", "length_bonus", "prior_weight")}
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.common.geometry import Windows
+from pipeline.decoding import confidence
 from pipeline.decoding.candidates import Candidates, search_lines
-from pipeline.decoding.confidence import (
-    Agreement,
-    calibration_error,
-    character_agreement,
-    fit_temperature,
-    line_agreement,
-    reliability_bins,
-    unedited,
-)
 from pipeline.decoding.forced_alignment import align_lines, window_centers
 from pipeline.decoding.language_model.cache import LanguageModelCache
 from pipeline.decoding.language_model.model import LanguageModel
@@ -32,7 +24,7 @@ from pipeline.settings.decoding import DecodingSettings
 UNCALIBRATED = 1.0
 SHARED = ("experiment", "lines")
 """Metrics that are the same for all seeds."""
-AGREEMENTS = {"lines": line_agreement, "characters": character_agreement}
+AGREEMENTS = {"lines": confidence.line_agreement, "characters": confidence.character_agreement}
 """What has a confidence."""
 
 
@@ -92,17 +84,14 @@ def decode(
 def join_metrics(by_seed: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     """The mean rates over seeds, and under `by_seed` everything that was chosen and measured for each."""
     first = next(iter(by_seed.values()))
-    own = {
-        seed: {name: value for name, value in metrics.items() if name not in SHARED}
-        for seed, metrics in by_seed.items()
-    }
+    own = {seed: {name: metrics[name] for name in metrics if name not in SHARED} for seed, metrics in by_seed.items()}
     return {**{name: first[name] for name in SHARED}, **mean_rates(by_seed), BY_SEED: own}
 
 
 def fit_temperatures(candidates: Candidates, texts: Sequence[str]) -> dict[str, float]:
     """One temperature for lines and one for characters."""
     return {
-        kind: fit_temperature(agreement(candidates), find_correct(candidates, texts, kind))
+        kind: confidence.fit_temperature(agreement(candidates), find_correct(candidates, texts, kind))
         for kind, agreement in AGREEMENTS.items()
     }
 
@@ -112,18 +101,19 @@ def find_correct(candidates: Candidates, texts: Sequence[str], kind: str) -> NDA
     pairs = list(zip(candidates.best, texts, strict=True))
     if kind == "lines":
         return np.array([prediction == text for prediction, text in pairs])
-    return np.concatenate([np.zeros(0, dtype=bool), *(unedited(prediction, text) for prediction, text in pairs)])
+    characters = [confidence.unedited(prediction, text) for prediction, text in pairs]
+    return np.concatenate([np.zeros(0, dtype=bool), *characters])
 
 
 def measure_calibration(candidates: Candidates, texts: Sequence[str], kind: str, temperature: float) -> dict[str, Any]:
     """The expected calibration error and the reliability bins, before and after calibration."""
     agreement, correct = AGREEMENTS[kind](candidates), find_correct(candidates, texts, kind)
-    before = reliability_bins(agreement.confidence(UNCALIBRATED), correct)
-    after = reliability_bins(agreement.confidence(temperature), correct)
+    before = confidence.reliability_bins(agreement.confidence(UNCALIBRATED), correct)
+    after = confidence.reliability_bins(agreement.confidence(temperature), correct)
     return {
         "temperature": round(temperature, 4),
-        "error_before": calibration_error(before),
-        "error": calibration_error(after),
+        "error_before": confidence.calibration_error(before),
+        "error": confidence.calibration_error(after),
         "bins_before": [asdict(group) for group in before],
         "bins": [asdict(group) for group in after],
     }
@@ -140,7 +130,8 @@ def predictions_table(
 
     The last two have one number for each character of the prediction, separated by spaces.
     """
-    confidences = split_by_line(character_agreement(candidates), temperatures["characters"], candidates.best)
+    characters = confidence.character_agreement(candidates).confidence(temperatures["characters"])
+    confidences = split_by_line(characters, candidates.best)
     columns = [window_centers(steps, windows) for steps in align_lines(test.posteriors, candidates.best)]
     return pd.DataFrame(
         {
@@ -149,14 +140,14 @@ def predictions_table(
             "greedy": greedy,
             "prediction": candidates.best,
             "edits": edit_distances(candidates.best, test.texts),
-            "confidence": line_agreement(candidates).confidence(temperatures["lines"]).round(4),
+            "confidence": confidence.line_agreement(candidates).confidence(temperatures["lines"]).round(4),
             "confidences": [" ".join(f"{value:.3f}" for value in values) for values in confidences],
             "columns": [" ".join(map(str, values)) for values in columns],
         }
     )
 
 
-def split_by_line(characters: Agreement, temperature: float, predictions: Sequence[str]) -> list[NDArray[np.float64]]:
-    """The confidence of each character, for each line."""
+def split_by_line(values: NDArray[np.float64], predictions: Sequence[str]) -> list[NDArray[np.float64]]:
+    """Split the values of all characters into those of each line."""
     ends = np.cumsum([len(prediction) for prediction in predictions])
-    return np.split(characters.confidence(temperature), ends[:-1])
+    return np.split(values, ends[:-1])

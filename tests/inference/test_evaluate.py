@@ -22,7 +22,7 @@ class FakeRecognizer:
             int(width): PREDICTIONS[text] for width, text in zip(lines.widths, lines.texts, strict=True)
         }
 
-    def read(self, images: Tensor, widths: list[int]) -> tuple[list[str], Tensor]:
+    def predict(self, images: Tensor, widths: list[int]) -> tuple[list[str], Tensor]:
         assert images.shape == (len(widths), 28, max(widths))
         texts = [self.predictions[width] for width in widths]
         return texts, self.objective.encode(texts)

@@ -38,34 +38,31 @@ def report_page(
     """
     best = min(results, key=lambda result: rates[result.key]["cer"].value)
     styles = {result.key: make_style(number, result.experiment.loss) for number, result in enumerate(results)}
-    page: str = (
-        environment()
-        .get_template("index.html.j2")
-        .render(
-            results=results,
-            rates=rates,
-            best=best,
-            styles=styles,
-            sources=next(iter(attributes.values())),
-            sheet=character_sheet(data),
-            line_data=[describe_lines(name, lines, attributes[name]) for name, lines in data.items()],
-            lecture=RESULTS,
-            matrices=compare_pairs(results, rates),
-            changes=find_single_changes(results, rates, training),
-            curves=draw_curves(results, styles),
-            trainings=[(row, ran_on(result, training)) for result in results for row in summarize(result)],
-            several=any(len(result.seeds) > 1 for result in results),
-            errors=find_errors(results, best, data, styles),
-            worst=[worst_lines(result, data[result.experiment.lines]) for result in results],
-            random=[random_lines(name, results, lines) for name, lines in data.items()],
-            ctc=trace_ctc_experiments(results, data),
-            example=edit_table(),
-            collapses=[collapse_example(path) for path in PATHS],
-            training=training,
-            machine=machine,
-            level=LEVEL,
-            resamples=RESAMPLES,
-        )
+    template = environment().get_template("index.html.j2")
+    page: str = template.render(
+        results=results,
+        rates=rates,
+        best=best,
+        styles=styles,
+        sources=next(iter(attributes.values())),
+        sheet=character_sheet(data),
+        line_data=[describe_lines(name, lines, attributes[name]) for name, lines in data.items()],
+        lecture=RESULTS,
+        matrices=compare_pairs(results, rates),
+        changes=find_single_changes(results, rates, training),
+        curves=draw_curves(results, styles),
+        trainings=[(row, ran_on(result, training)) for result in results for row in summarize(result)],
+        several=any(len(result.seeds) > 1 for result in results),
+        errors=find_errors(results, best, data, styles),
+        worst=[worst_lines(result, data[result.experiment.lines]) for result in results],
+        random=[random_lines(name, results, lines) for name, lines in data.items()],
+        ctc=trace_ctc_experiments(results, data),
+        example=edit_table(),
+        collapses=[collapse_example(path) for path in PATHS],
+        training=training,
+        machine=machine,
+        level=LEVEL,
+        resamples=RESAMPLES,
     )
     return page
 
@@ -102,11 +99,8 @@ def list_settings(block: Mapping[str, Any]) -> list[str]:
     """Settings such as `trainer.devices 2`; keys of nested blocks are joined with dots."""
     found = []
     for key, value in block.items():
-        found += (
-            [f"{key}.{setting}" for setting in list_settings(value)]
-            if isinstance(value, Mapping)
-            else [f"{key} {value}"]
-        )
+        nested = isinstance(value, Mapping)
+        found += [f"{key}.{setting}" for setting in list_settings(value)] if nested else [f"{key} {value}"]
     return found
 
 
