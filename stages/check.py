@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from pipeline.common.errors import InputError
 from pipeline.common.files import write_text
-from pipeline.settings.base import read_params
+from pipeline.settings.base import PARAMS_FILE, read_params
+from pipeline.settings.lightning import trainer_problems
 from pipeline.settings.project import check_project
 
 OUTPUT = Path("data/settings.ok")
@@ -15,6 +17,8 @@ FOLDERS = (Path("decodings"), Path("decoding_timings"))
 def main() -> None:
     """Validate params.yaml, make the folders, and write the output."""
     project = check_project(read_params())
+    if problems := "; ".join(trainer_problems(project)):
+        raise InputError(f"{PARAMS_FILE}: {problems}")
     for folder in FOLDERS:
         folder.mkdir(exist_ok=True)
     write_text(OUTPUT, "params.yaml is valid\n")

@@ -37,7 +37,7 @@ class TrainerSettings(Settings):
     """Number of machines."""
     strategy: str
     """How several devices train together, such as `auto` or `ddp`."""
-    precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed", "bf16-true"]
+    precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed"]
     """Number format; `auto` is bf16-mixed if the hardware has bf16 (and a CPU is no slower with it), else 32-true."""
     gradient_clip_val: Annotated[float, Field(gt=0)] | None
     """Maximum gradient norm, or null for no clipping."""
