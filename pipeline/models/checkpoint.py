@@ -1,4 +1,4 @@
-"""Checkpoints: weights with all that is needed to read with them, and nothing that runs when loaded."""
+"""Checkpoints: weights, and the settings that a recognizer is rebuilt from; loading runs no code from the file."""
 
 import zipfile
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ FORMAT = "emnist-lines-checkpoint/1"
 
 @dataclass(frozen=True)
 class RecognizerSettings:
-    """What a recognizer is built from."""
+    """All that a recognizer is built from, except its weights."""
 
     model: ModelSettings
     loss: Loss
@@ -31,7 +31,7 @@ class RecognizerSettings:
     wrap: bool
 
     def build(self) -> Recognizer:
-        """A recognizer with fresh weights from PyTorch's generator."""
+        """Build a recognizer with fresh weights from PyTorch's generator."""
         return Recognizer(build_model(self.model), build_objective(self.loss, self.max_length, wrap=self.wrap))
 
 
@@ -44,7 +44,7 @@ def save_checkpoint(path: Path, settings: RecognizerSettings, recognizer: Recogn
         "loss": settings.loss,
         "max_length": settings.max_length,
         "wrap": settings.wrap,
-        # `contiguous()` would keep the strides of the layout that the weights were trained in where a side is 1.
+        # `contiguous()` would keep channels-last strides where a side is 1, and the bytes would differ.
         "weights": {
             name: tensor.cpu().clone(memory_format=torch.contiguous_format)
             for name, tensor in recognizer.model.state_dict().items()
@@ -58,7 +58,7 @@ def load_checkpoint(path: Path) -> tuple[RecognizerSettings, Recognizer]:
     """Rebuild a recognizer, on the CPU and in evaluation mode.
 
     Raises:
-        InputError: no checkpoint of this project, or one with another vocabulary, or with weights that do not fit.
+        InputError: not a checkpoint of this project, or its vocabulary or weights do not fit.
     """
     content = _read(path)
     vocabulary = content.get("vocabulary")
@@ -68,7 +68,7 @@ def load_checkpoint(path: Path) -> tuple[RecognizerSettings, Recognizer]:
         settings = TypeAdapter(RecognizerSettings).validate_python(
             {name: content[name] for name in ("model", "loss", "max_length", "wrap")}
         )
-        with torch.device("meta"):  # before memory is asked for, as the settings may say anything
+        with torch.device("meta"):  # before memory is allocated, as the settings may ask for any sizes
             settings.build().model.load_state_dict(content["weights"], assign=True)
         recognizer = settings.build()
         recognizer.model.load_state_dict(content["weights"])
@@ -103,7 +103,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _require_whole(path: Path) -> None:
-    """Compare every member with its checksum, which `torch.load` does not."""
+    """Compare each member of the archive with its checksum, as `torch.load` does not."""
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
     if damaged:
