@@ -6,6 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 TORCH := $(shell grep -o 'torch==[0-9.]*' pyproject.toml | head -n 1)
 # The list of runs. MLflow's front page shows its features for language models instead.
 RUNS := http://127.0.0.1:5000/\#/experiments/1/runs?workflowType=machine_learning
+STORE = $(or $(MLFLOW_TRACKING_URI),$(addprefix sqlite:///,$(firstword $(wildcard mlflow.db build/demo/mlflow.db))))
 # An absolute path, because stages run `python` in other folders.
 export PATH := $(abspath $(BIN)):$(PATH)
 unexport PYTHONPATH
@@ -49,9 +50,10 @@ format: setup  ## Format the code and fix what ruff can fix.
 	ruff format .
 	ruff check --fix .
 
-ui: setup  ## Show the project's runs in MLflow, or the demo's runs if the project has none.
-	@echo "Open $(RUNS)"
-	@cd $$(test -f mlflow.db && echo . || echo build/demo) && MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --host 127.0.0.1 --workers 1
+ui: setup  ## Show the project's runs in MLflow, or the demo's if the project has none, or those in MLFLOW_TRACKING_URI.
+	@test -n "$(STORE)" || { echo "ui: there are no runs yet; make some with: make demo, or dvc repro"; exit 1; }
+	@case "$(STORE)" in http*) echo "Open $(STORE)";; *) echo "Open $(RUNS)"; \
+		MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri "$(STORE)" --host 127.0.0.1 --workers 1;; esac
 
 sync: setup  ## Rebuild missing MLflow runs from DVC's outputs.
 	$(BIN)/python -m pipeline sync
