@@ -20,7 +20,7 @@ Row = tuple[str, str, float]
 """Name, unit and value of a measurement."""
 SYNTHESIS = (
     "import time; import numpy as np; from benchmarks.inputs import Inputs; "
-    "from pipeline.data.synthesis.synthesize import synthesize; from pipeline.runtime.memory import peak_memory; "
+    "from pipeline.data.synthesis.synthesize import synthesize; from benchmarks.memory import peak_memory; "
     "i = Inputs(); c, w = i.characters, i.words; s = time.perf_counter(); "
     "n = sum(map(len, synthesize(w, c, i.line_settings('variable'), {count}, np.random.default_rng(0)))); "
     "print(n / (time.perf_counter() - s), peak_memory() / 2**20)"

@@ -16,8 +16,8 @@ from types import ModuleType
 from typing import Any
 
 from benchmarks.inputs import EXPERIMENTS, Inputs
+from benchmarks.memory import peak_memory
 from pipeline.common.progress import progress_bar
-from pipeline.runtime.memory import peak_memory
 
 SHORTEST_ROUND = 0.5
 """Seconds. Shorter work is repeated in a round, because the first run after another implementation's turn is slow."""

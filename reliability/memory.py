@@ -5,8 +5,8 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from benchmarks.memory import peak_memory
 from pipeline.common.progress import progress_bar
-from pipeline.runtime.memory import peak_memory
 from reliability.results import Row
 from reliability.workspaces import (
     EXPERIMENT,

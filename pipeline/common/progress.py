@@ -2,11 +2,10 @@
 
 import sys
 from collections.abc import Iterable
-from typing import Any, NoReturn, TypeVar, overload
+from typing import Any
 
 from tqdm import tqdm
 
-T = TypeVar("T")
 SECONDS = 30.0
 """Time between two lines in a log. Shorter work prints none."""
 
@@ -29,11 +28,7 @@ class _Log:
             log(line)
 
 
-@overload
-def progress_bar(iterable: Iterable[T], **options: Any) -> "tqdm[T]": ...
-@overload
-def progress_bar(iterable: None = None, **options: Any) -> "tqdm[NoReturn]": ...
-def progress_bar(iterable: Any = None, **options: Any) -> Any:
+def progress_bar(iterable: Iterable[Any] | None = None, **options: Any) -> "tqdm[Any]":
     """Make a bar with the options of tqdm. Outside of a terminal it prints a line every `SECONDS` instead."""
     if not in_terminal():
         # No bar, and no movements of the cursor for a bar within another one.

@@ -3,7 +3,6 @@
 import ctypes
 import os
 import platform
-import re
 import sys
 from pathlib import Path
 
@@ -82,19 +81,6 @@ def resident_memory() -> int:
     """Bytes of memory that this process holds (Linux)."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def peak_memory(pid: int | str = "self") -> int:
-    """Most bytes of memory that a process has held since its program began (Linux); 0 if it has ended.
-
-    `getrusage` and `wait4` would also count the parent's memory from before the program began.
-    """
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    peak = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
-    return int(peak[1]) * 1024 if peak else 0
 
 
 def _glibc() -> ctypes.CDLL | None:

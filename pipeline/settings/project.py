@@ -9,7 +9,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.geometry import CELL, densest_width
 from pipeline.settings.base import PARAMS_FILE, Settings, validate
 from pipeline.settings.decoding import DecodingSettings, LanguageModelSettings
-from pipeline.settings.effects import experiment_effects, shared_effects, source_problems
+from pipeline.settings.effects import experiment_effects, source_problems
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, merge_training
 from pipeline.settings.lines import LinesSettings
 from pipeline.settings.messages import unknown_key
@@ -48,10 +48,6 @@ def check_project(params: Mapping[str, Any]) -> ProjectSettings:
     problems = [*source_problems("emnist", project.emnist), *source_problems("corpus", project.corpus)]
     problems += [problem for key in project.experiments for problem in _experiment_problems(key, project)]
     problems += [problem for key in project.decoding for problem in decoding_problems(key, project)]
-    # The shared block is judged by what it becomes in the experiments, so they must be valid first.
-    problems = problems or list(
-        shared_effects([(settings, experiment_training(key, project)) for key, settings in project.experiments.items()])
-    )
     if problems:
         raise InputError(f"{PARAMS_FILE}: {'; '.join(problems)}")
     return project

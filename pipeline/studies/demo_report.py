@@ -14,8 +14,7 @@ from scipy import stats
 
 from pipeline.common import paths
 from pipeline.common.errors import InputError
-from pipeline.report.pages.markdown import markdown_table
-from pipeline.studies.pages import render_template
+from pipeline.report.pages.markdown import markdown_table, render_markdown
 
 TABLE = Path("reports/studies/demo/expected.csv")
 PAGE = TABLE.with_suffix(".md")
@@ -66,8 +65,8 @@ def expected_page(table: pd.DataFrame) -> str:
         }
     )
     first = table.iloc[0]
-    return render_template(
-        "demo",
+    return render_markdown(
+        "studies/templates/demo.md.j2",
         data=first["data"][:1].upper() + first["data"][1:],
         table=markdown_table(shown).replace("%", " %"),
         seeds=first["seeds"],

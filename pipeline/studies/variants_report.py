@@ -14,9 +14,9 @@ from pipeline.report.analysis.rates import measured_rates
 from pipeline.report.analysis.results import Result, read_result
 from pipeline.report.figures.curves import ran_on
 from pipeline.report.pages.comparison import write_table
+from pipeline.report.pages.markdown import render_markdown
 from pipeline.settings.base import read_section
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
-from pipeline.studies.pages import render_template
 
 
 def read_variants(keys: Iterable[str]) -> list[Result]:
@@ -40,8 +40,8 @@ def render_page(name: str, results: Sequence[Result], **fields: object) -> str:
     """Fill in a page with `fields`, and with the sources of the data and the machine of the trainings."""
     first, shared = results[0], read_section(TrainingSettings, "training")
     attributes = read_attributes(paths.lines(first.experiment.lines))
-    return render_template(
-        name,
+    return render_markdown(
+        f"studies/templates/{name}.md.j2",
         data=attributes["data"],
         text=attributes["corpus"],
         tested=f"{len(first.texts):,}",

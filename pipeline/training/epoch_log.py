@@ -34,8 +34,9 @@ class EpochLog(Checkpoint):
             return
         done, epochs = trainer.current_epoch + 1, trainer.max_epochs or 0
         left = timedelta(seconds=round((time.perf_counter() - self._start) * (epochs - done)))
+        outlook = f", about {left} left" if done < epochs else ""
         log(
             f"epoch {done} of {epochs}: training loss {values['train_loss']:.4f}, "
             f"validation loss {values['val_loss']:.4f}, validation CER {values['val_cer']:.2%}, "
-            f"{self.lines / (self._trained - self._start):.0f} lines/s, about {left} left"
+            f"{self.lines / (self._trained - self._start):.0f} lines/s{outlook}"
         )

@@ -1,7 +1,6 @@
 import ctypes
 import mmap
 import platform
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,8 +10,7 @@ import pytest
 import torch
 
 from pipeline.runtime import memory
-from pipeline.runtime.memory import MemoryTrimmer, memory_share, peak_memory, resident_memory, usable_memory
-from tests.imports import ROOT
+from pipeline.runtime.memory import MemoryTrimmer, memory_share, resident_memory, usable_memory
 
 
 @pytest.mark.parametrize(("above", "trims"), [(-1, 0), (0, 0), (1, 1)])
@@ -86,23 +84,3 @@ def test_resident_memory_grows_by_what_is_touched() -> None:
     with mmap.mmap(-1, 2**27) as block:  # pages of its own, which no earlier test has freed
         block.write(b"1" * len(block))
         assert resident_memory() - before >= 0.9 * len(block)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_peak_memory_is_what_a_process_held_at_most_and_not_its_parent() -> None:
-    def peak(held: int) -> int:
-        code = f"from pipeline.runtime.memory import peak_memory; len(b'x' * int({held})); print(peak_memory())"
-        return int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=ROOT).stdout)
-
-    size = 2**28
-    bare = peak(0)
-    with mmap.mmap(-1, size) as block:
-        block.write(b"1" * len(block))
-        assert peak(0) < bare + size / 2
-    assert bare + size / 2 < peak(size) <= bare + 1.1 * size
-
-
-def test_peak_memory_of_a_process_that_is_no_more_is_none() -> None:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    assert peak_memory(process.pid) == 0

@@ -20,19 +20,6 @@ from tests.settings.test_project import changed, refusal
             "corpus.archive: has no effect with source brown; set corpus.source to archive, or corpus.archive to null",
         ),
         (
-            {"training/weight_decay": 0.1},
-            "training.weight_decay: has no effect without optimizer: adamw; set that, or weight_decay to 0.0",
-        ),
-        (
-            {"training/warm_up": 0.1},
-            "training.warm_up: has no effect without one_cycle: true; set that, or warm_up to 0.3",
-        ),
-        (
-            {"training/local_steps": 8},
-            "training.local_steps: has no effect without trainer.devices or trainer.num_nodes above 1; "
-            "set that, or local_steps to 1",
-        ),
-        (
             {"experiments/cnn_ctc_matched/training": {"weight_decay": 0.1}},
             "experiments.cnn_ctc_matched.training.weight_decay: has no effect without optimizer: adamw; "
             "set that, or weight_decay to 0.0",
@@ -62,10 +49,9 @@ def test_a_setting_without_effect_is_refused(edits: dict[str, object], message: 
     "edits",
     [
         {"emnist/source": "archive", "emnist/archive": "my.zip", "emnist/sha256": "0" * 64},
-        {"training/weight_decay": 0.1, "training/optimizer": "adamw"},
-        {"training/weight_decay": 0.1, "experiments/cnn_ctc_matched/training": {"optimizer": "adamw"}},
-        {"training/warm_up": 0.1, "experiments/cnn_ctc_matched/training": {"one_cycle": True}},
-        {"training/local_steps": 8, "experiments/cnn_ctc_matched/training": {"trainer": {"num_nodes": 2}}},
+        # The shared block may serve experiments that a study leaves out.
+        {"training/weight_decay": 0.1},
+        {"experiments/cnn_ctc_matched/training": {"weight_decay": 0.1, "optimizer": "adamw"}},
         {"experiments/cnn_ctc_matched/training": {"weight_decay": 0.0, "warm_up": 0.3, "local_steps": 1}},
         {"experiments/resnet_lookalikes_ctc_variable/training/intermediate_weight": 0.5},
         {"training/intermediate_weight": 0.5},

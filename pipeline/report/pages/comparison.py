@@ -71,7 +71,7 @@ def comparison_page(
         }
     )
     return render_markdown(
-        "comparison.md.j2",
+        "report/templates/comparison.md.j2",
         table=markdown_table(shown),
         changes=markdown_table(changes_table(changes)) if changes else "",
         tested=" and ".join(f"{count:,}" for count in table["test_lines"].unique()),

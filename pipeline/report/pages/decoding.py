@@ -97,7 +97,7 @@ def decoding_page(decodings: Sequence[Decoding]) -> str:
         "after": [f"{decoding.calibration(kind, 'error'):.2%}" for decoding, kind in rows],
     }
     return render_markdown(
-        "decoding.md.j2",
+        "report/templates/decoding.md.j2",
         rates=markdown_table(pd.DataFrame(rates)),
         calibration=markdown_table(pd.DataFrame(calibration)),
         several=any(len(decoding.by_seed) > 1 for decoding in decodings),

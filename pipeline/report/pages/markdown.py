@@ -11,8 +11,8 @@ from pipeline.report.analysis.bootstrap import Estimate
 
 
 def render_markdown(name: str, /, **values: Any) -> str:
-    """Fill in a template from `templates/`; a missing value is an error."""
-    template = (resources.files("pipeline.report") / "templates" / name).read_text(encoding="utf-8")
+    """Fill in a template, such as `report/templates/decoding.md.j2`; a missing value is an error."""
+    template = (resources.files("pipeline") / name).read_text(encoding="utf-8")
     page: str = Template(template, undefined=StrictUndefined, keep_trailing_newline=True).render(**values)
     return page
 
