@@ -24,7 +24,7 @@ REPORTS = Path("reports")
 def main() -> None:
     """Sync every trained experiment of `params.yaml`."""
     experiments = check_project(read_params()).experiments
-    sync(evaluation for key in experiments for evaluation in trainings_of(key))
+    sync(evaluation for key in experiments for evaluation in read_trainings(key))
     seeds = {key: read_experiment(key)[1].seeds for key in experiments}
     needed = [paths.checkpoint(key, seed) for key in experiments for seed in seeds[key]]
     needed += [REPORTS / "comparison.csv", *(paths.metrics(key) for key in experiments)]
@@ -32,7 +32,7 @@ def main() -> None:
         sync_comparison(read_comparison(experiments, seeds, REPORTS))
 
 
-def trainings_of(key: str) -> Iterator[Evaluation]:
+def read_trainings(key: str) -> Iterator[Evaluation]:
     """What the trainings of one experiment left, those of the settings that are there."""
     experiment, training = read_experiment(key)
     for seed in training.seeds:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline.commands.sync import trainings_of
+from pipeline.commands.sync import read_trainings
 from pipeline.metrics.error_rates import edit_distances
 from pipeline.settings.experiment import read_experiment
 from pipeline.tracking.evaluations import sync
@@ -172,7 +172,7 @@ def test_metrics_are_means_over_the_models(ready: Project, new_runs: Callable[[]
         assert "test_cer_std" not in run.data.metrics
     for run in store.client.search_runs([store.experiment_id], "tags.experiment_key = 'own'"):
         store.client.delete_run(run.info.run_id)  # those of other tests too, whose models are the same
-    assert sync(trainings_of("own")) == {"made": 3}
+    assert sync(read_trainings("own")) == {"made": 3}
     rebuilt = store.client.search_runs([store.experiment_id], max_results=3)
     assert sorted(run.info.run_name for run in rebuilt) == sorted(run.info.run_name for run in runs)
     kept = {run.data.tags["seed"]: run.data for run in runs}
