@@ -22,7 +22,7 @@ def test_trainings_side_by_side_also_have_a_time_together(monkeypatch: pytest.Mo
     }
 
 
-def test_read_trainings_different_days_have_no_time_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trainings_of_different_days_have_no_time_together(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = minutes_by_name(monkeypatch, {"one": (0, 120, 130), "other": (90_000, 90_060, 90_070)})
     assert rows == {"all 2 trainings": 3.0, "training of one": 2.0, "training of other": 1.0}
 
