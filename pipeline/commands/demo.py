@@ -19,8 +19,6 @@ from pipeline.studies.demo_report import PAGE, TABLE, expected_page, expected_ta
 
 PROFILE, SEEDS_PROFILE = Path("profiles/demo.yaml"), Path("profiles/demo_seeds.yaml")
 WORKSPACE, SEEDS_WORKSPACE = Path("build/demo"), Path("build/demo_seeds")
-RUNS = "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
-"""Past MLflow's front page, which is about language models."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +42,6 @@ def main(update_expected: bool) -> None:
     repro(WORKSPACE)
     reports = WORKSPACE / "reports"
     print(f"\nComparison:  {reports / 'index.html'} (to look at), {reports / 'comparison.md'} (table)")
-    print(f"Every run:   make ui, then open {RUNS}\n")
+    print("Every run:   make ui, and open the address that it prints\n")
     run = read_table(reports / "comparison.csv", "make demo")
     print("\n".join(verdicts(run, read_table(TABLE, "make demo-report"))))

@@ -26,8 +26,8 @@ def conv_relu(images: Tensor, convs: Sequence[nn.Conv2d]) -> Tensor:
     Module hooks are not called. NaN becomes 0 in the forward pass.
     """
     images = images.to(compute_dtype(images))
-    parameters = [parameter for conv in convs for parameter in conv.parameters()]
     if torch.is_grad_enabled():
+        parameters = [parameter for conv in convs for parameter in conv.parameters()]
         output: Tensor = _ConvReLU.apply(convs, images, *parameters)  # type: ignore[no-untyped-call]
         return output
     for conv in convs:

@@ -59,7 +59,7 @@ def quiet_lightning() -> None:
     warnings.filterwarnings("ignore", message="Your `IterableDataset` has `__len__` defined.*")
     # The folder of an interrupted training holds its checkpoint.
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
-    # Some losses have gradients that a GPU sums in any order (README, "GPU").
+    # Some losses have gradients that a GPU sums in any order (docs/gpu.md).
     warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
     # Lightning itself uses a deprecated part of PyTorch.
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
