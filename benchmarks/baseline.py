@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.inputs import BATCH, READ, Inputs
-from pipeline.common import vocabulary
+from pipeline.common.vocabulary import BLANK, EMNIST, EMNIST_CHARACTERS, PADDING
 
 CELL = 28
 Run = Callable[[int], int]
@@ -26,7 +26,7 @@ class Simple(nn.Module):
         self.cnn = nn.Sequential(
             *(nn.Conv2d(1, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1), nn.ReLU()),
             *(nn.MaxPool2d(2), nn.Dropout(0.25), nn.Flatten()),
-            *(nn.Linear(64 * 14 * (width // 2), 128), nn.ReLU(), nn.Linear(128, vocabulary.NUM_CLASSES)),
+            *(nn.Linear(64 * 14 * (width // 2), 128), nn.ReLU(), nn.Linear(128, EMNIST.num_classes)),
         )
 
     def forward(self, images: Tensor) -> Tensor:
@@ -55,9 +55,7 @@ class Convolutional(nn.Module):
             layers += [nn.Conv2d(before, after, 3, step, padding=1), nn.ReLU()]
         window = nn.Conv2d(128, 512, (CELL // 8, width // 8), (CELL // 8, stride // 8))
         self.convs = nn.Sequential(*layers, window, nn.ReLU())
-        self.head = nn.Sequential(
-            nn.Linear(512, 512), nn.ReLU(), nn.Dropout(0.2), nn.Linear(512, vocabulary.NUM_CLASSES)
-        )
+        self.head = nn.Sequential(nn.Linear(512, 512), nn.ReLU(), nn.Dropout(0.2), nn.Linear(512, EMNIST.num_classes))
 
     def forward(self, images: Tensor) -> Tensor:
         features = self.convs(images).squeeze(2).transpose(1, 2)
@@ -70,8 +68,8 @@ class Recurrent(nn.Module):
     def __init__(self, width: int, stride: int) -> None:
         super().__init__()
         self.convs = Convolutional(width, stride)
-        self.lstm = nn.LSTM(vocabulary.NUM_CLASSES, 512, bidirectional=True)
-        self.head = nn.Linear(512, vocabulary.NUM_CLASSES)
+        self.lstm = nn.LSTM(EMNIST.num_classes, 512, bidirectional=True)
+        self.head = nn.Linear(512, EMNIST.num_classes)
 
     def forward(self, images: Tensor) -> Tensor:
         states, _ = self.lstm(self.convs(images).permute(2, 0, 1))
@@ -95,9 +93,9 @@ def compute_loss(loss: str, logits: Tensor, labels: Tensor) -> Tensor:
     if loss == "ce":
         return nn.functional.cross_entropy(logits, labels)
     steps = torch.full((len(logits),), logits.shape[-1])
-    lengths = (labels != vocabulary.PADDING).sum(1)
+    lengths = (labels != PADDING).sum(1)
     log_probabilities = logits.log_softmax(1).permute(2, 0, 1)
-    return nn.functional.ctc_loss(log_probabilities, labels, steps, lengths, vocabulary.BLANK, zero_infinity=True)
+    return nn.functional.ctc_loss(log_probabilities, labels, steps, lengths, BLANK, zero_infinity=True)
 
 
 def train(inputs: Inputs, key: str) -> Run:
@@ -125,7 +123,7 @@ def synthesis(inputs: Inputs) -> Run:
     characters, words = inputs.characters, inputs.words
     by_character: dict[str, list[np.ndarray]] = {}
     for image, label in zip(characters.images, characters.labels, strict=True):
-        by_character.setdefault(vocabulary.EMNIST_CHARACTERS[label], []).append(image)
+        by_character.setdefault(EMNIST_CHARACTERS[label], []).append(image)
 
     def text() -> str:
         while True:
@@ -163,8 +161,8 @@ def edit_distance(a: list[int], b: list[int]) -> int:
 def error_rate(logits: Tensor, labels: Tensor) -> float:
     edits = characters = 0
     for path, target in zip(logits.argmax(1), labels, strict=True):
-        predicted = [label for label, _ in itertools.groupby(path.tolist()) if label != vocabulary.BLANK]
-        expected = [label for label in target.tolist() if label != vocabulary.PADDING]
+        predicted = [label for label, _ in itertools.groupby(path.tolist()) if label != BLANK]
+        expected = [label for label in target.tolist() if label != PADDING]
         edits += edit_distance(predicted, expected)
         characters += len(expected)
     return edits / characters

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.common import vocabulary
+from pipeline.common.vocabulary import BLANK, EMNIST, PADDING
 from pipeline.data.storage.characters import Characters, read_characters
 from pipeline.data.storage.corpus import read_corpus
 from pipeline.data.storage.line_store import read_lines
@@ -61,7 +61,7 @@ class Inputs:
 
     def labels(self, lines: Lines) -> NDArray[np.uint8]:
         """Class indices (N, T), padded with `<P>`."""
-        return vocabulary.encode_padded(lines.texts, lines.starts.shape[1])
+        return EMNIST.encode_padded(lines.texts, lines.starts.shape[1])
 
     def ctc_logits(self, lines: Lines, steps: int) -> Tensor:
         """Make logits (N, C, S) whose best classes are nearly right: one step in ten is noise.
@@ -69,11 +69,11 @@ class Inputs:
         The classes of a step are adjacent in memory, as in the output of the models.
         """
         rng = np.random.default_rng(self.seed)
-        best = np.full((len(lines), steps), vocabulary.BLANK)
+        best = np.full((len(lines), steps), BLANK)
         labels = self.labels(lines)
         for column in range(min(labels.shape[1], steps // 2)):
-            best[:, 2 * column] = np.where(labels[:, column] == vocabulary.PADDING, vocabulary.BLANK, labels[:, column])
+            best[:, 2 * column] = np.where(labels[:, column] == PADDING, BLANK, labels[:, column])
         noise = rng.random(best.shape) < 0.1
-        best[noise] = rng.integers(vocabulary.NUM_CLASSES, size=int(noise.sum()))
-        logits = torch.from_numpy(rng.random((len(lines), steps, vocabulary.NUM_CLASSES), dtype=np.float32))
+        best[noise] = rng.integers(EMNIST.num_classes, size=int(noise.sum()))
+        logits = torch.from_numpy(rng.random((len(lines), steps, EMNIST.num_classes), dtype=np.float32))
         return logits.scatter_(2, torch.from_numpy(best)[..., None], 5.0).to(self.device).transpose(1, 2)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from benchmarks.inputs import BATCH, READ, Inputs
 from benchmarks.peak import wait_for
-from pipeline.common import vocabulary
+from pipeline.common.vocabulary import EMNIST
 from pipeline.data.loading.batches import Batch, WidthBatches, line_loader
 from pipeline.data.synthesis.synthesize import synthesize
 from pipeline.inference.evaluate import compute_rates
@@ -36,7 +36,7 @@ def make_recognizer(inputs: Inputs, key: str) -> Recognizer:
     lines = inputs.line_settings(experiment.lines)
     torch.manual_seed(inputs.seed)
     recognizer = RecognizerSettings(
-        experiment.model, experiment.loss, lines.max_length, lines.with_start_end_tokens
+        experiment.model, experiment.loss, EMNIST, lines.max_length, lines.with_start_end_tokens
     ).build()
     recognizer.model.to(inputs.device, memory_format=torch.channels_last)
     return recognizer
@@ -128,7 +128,7 @@ def _decode_and(compare: Callable[[Recognizer, list[str], list[str], Tensor], ob
 
     def run(_round: int) -> int:
         rows = recognizer.objective.decode(logits, lengths)
-        compare(recognizer, vocabulary.decode_rows(rows.numpy()), lines.texts, rows)
+        compare(recognizer, EMNIST.decode_rows(rows.numpy()), lines.texts, rows)
         return len(lines)
 
     return run

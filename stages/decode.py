@@ -4,7 +4,7 @@ import argparse
 import json
 from collections.abc import Mapping
 
-from pipeline.common import paths, vocabulary
+from pipeline.common import paths
 from pipeline.common.files import write_text
 from pipeline.data.storage.line_store import read_lines
 from pipeline.data.storage.lines import Lines
@@ -34,8 +34,9 @@ def main(key: str) -> None:
     settings = read_section(DecodingSettings, "decoding", key)
     prepare_cpu()
     experiment, training = read_experiment(settings.experiment)
-    model = read_language_model(paths.LANGUAGE_MODEL)
     recognizers = {seed: load_checkpoint(paths.checkpoint(settings.experiment, seed))[1] for seed in training.seeds}
+    vocabulary = recognizers[training.seeds[0]].objective.vocabulary
+    model = read_language_model(paths.LANGUAGE_MODEL, vocabulary)
     lines = {part: read_lines(paths.lines(experiment.lines), part) for part in PARTS}
     compute = choose_compute_config(training.trainer.precision, training.trainer.accelerator)
     results = {}
@@ -68,7 +69,7 @@ def decode_lines(
         parts.append(LabeledPosteriors(posteriors, lines[part].texts))
     validation, test = parts
     path = recognizer.objective.decode(test.posteriors.log_probabilities, test.posteriors.lengths)
-    greedy = vocabulary.decode_rows(path.numpy())
+    greedy = recognizer.objective.texts(path)
     return decode(validation, test, greedy, settings, model, recognizer.model.windows)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.common import paths
 from pipeline.common.files import file_md5, project_root
 from pipeline.data.loading.streaming import StreamingLines
-from pipeline.data.storage.line_store import read_attributes, read_lines
+from pipeline.data.storage.line_store import read_attributes, read_lines, read_vocabulary
 from pipeline.models.checkpoint import RecognizerSettings
 from pipeline.runtime.hardware import prepare_cpu
 from pipeline.settings.experiment import read_experiment
@@ -33,7 +33,11 @@ def main(key: str, load: str | None) -> None:
     lines = paths.lines(experiment.lines)
     attributes = read_attributes(lines)
     recognizer_settings = RecognizerSettings(
-        experiment.model, experiment.loss, attributes["max_length"], attributes["with_start_end_tokens"]
+        experiment.model,
+        experiment.loss,
+        read_vocabulary(lines),
+        attributes["max_length"],
+        attributes["with_start_end_tokens"],
     )
     streaming = training.endless
     source = StreamingLines.from_files(*SOURCES, attributes, streaming) if streaming else read_lines(lines, "train")

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from pydantic import TypeAdapter
 
-from pipeline.common.vocabulary import EMNIST_CHARACTERS
+from pipeline.common.vocabulary import EMNIST, EMNIST_CHARACTERS
 from pipeline.data.storage.characters import Characters
 from pipeline.data.storage.lines import Lines
 from pipeline.data.synthesis.renderer import LineRenderer
@@ -64,7 +64,7 @@ def tiny_settings(
     name: str, loss: str = "ctc", max_length: int = 8, wrap: bool = False, **changes: object
 ) -> RecognizerSettings:
     """Settings of a small recognizer."""
-    return RecognizerSettings(tiny_model(name, **changes), loss, max_length, wrap)
+    return RecognizerSettings(tiny_model(name, **changes), loss, EMNIST, max_length, wrap)
 
 
 def tiny_training(trainer: dict[str, object] | None = None, **changes: object) -> TrainingSettings:

@@ -16,7 +16,6 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from pipeline.common import vocabulary
 from pipeline.common.errors import InputError
 from pipeline.common.progress import progress_bar
 from pipeline.data.storage.line_store import read_lines
@@ -63,10 +62,10 @@ def attended_letters(recognizer: Recognizer, image: NDArray[np.uint8], text: str
     lengths = recognizer.objective.lengths(model.windows, [image.shape[1]])
     looks = model.line_resnet(to_pixels(torch.from_numpy(image[None].copy())), lengths)
     logits = model.head(looks, lengths)
-    if vocabulary.decode_rows(recognizer.objective.decode(logits, lengths).numpy()) != [text]:
+    if recognizer.objective.texts(recognizer.objective.decode(logits, lengths)) != [text]:
         return
     weights = model.lookalikes.weights(looks, None)[0]
-    (steps,) = align_steps(logits.log_softmax(1), lengths, [text])
+    (steps,) = align_steps(logits.log_softmax(1), lengths, [text], recognizer.objective.vocabulary)
     columns = window_centers(range(lengths[0]), model.windows)
     for position, step in enumerate(steps):
         if text[position].isalpha() and text[position - 1 : position] in ("", " "):

@@ -18,15 +18,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pipeline.common.vocabulary import BLANK, SPECIAL_TOKENS
+from pipeline.common.vocabulary import BLANK, FIRST
 from pipeline.decoding.beam_state import NEG_INF, NO_PARENT, Beam, extend_hash, initial_beam, unused_hashes
 from pipeline.decoding.hypotheses import Hypotheses, SearchSettings
 from pipeline.decoding.language_model.cache import LanguageModelCache
-from pipeline.decoding.language_model.model import EMPTY_CONTEXT, END_SYMBOL
-from pipeline.decoding.language_model.ngrams import NUM_SYMBOLS
-
-FIRST = len(SPECIAL_TOKENS)
-"""Class of the first character: the search never writes `<S>`, `<E>` or `<P>`."""
+from pipeline.decoding.language_model.model import EMPTY_CONTEXT
 
 
 def beam_search(
@@ -37,8 +33,9 @@ def beam_search(
     Without `lm` there is no language model and no prior.
     """
     steps = _pad_with_blanks(log_probabilities.double(), lengths)
-    beam, origins, written = initial_beam(len(steps), settings.width), [], []
-    rewards = _character_rewards(settings, lm)
+    start_context = EMPTY_CONTEXT if lm is None else lm.model.start_context
+    beam, origins, written = initial_beam(len(steps), settings.width, start_context), [], []
+    rewards = _character_rewards(steps.shape[1] - FIRST, settings, lm)
     for step in range(steps.shape[2]):
         beam, origin, classes = _advance(beam, steps[:, :, step], settings, lm, rewards)
         origins.append(origin)
@@ -60,10 +57,10 @@ def _pad_with_blanks(steps: Tensor, lengths: Sequence[int]) -> Tensor:
     return steps
 
 
-def _character_rewards(settings: SearchSettings, lm: LanguageModelCache | None) -> Tensor:
-    """(NUM_SYMBOLS,) length bonus and prior of each character."""
+def _character_rewards(characters: int, settings: SearchSettings, lm: LanguageModelCache | None) -> Tensor:
+    """(characters,) length bonus and prior of each character."""
     if lm is None:
-        return torch.full((NUM_SYMBOLS,), settings.length_bonus, dtype=torch.float64)
+        return torch.full((characters,), settings.length_bonus, dtype=torch.float64)
     table, row = lm.look_up(torch.tensor(EMPTY_CONTEXT))
     return settings.length_bonus - settings.prior_weight * table[row]
 
@@ -72,6 +69,7 @@ def _advance(
     beam: Beam, step: Tensor, settings: SearchSettings, lm: LanguageModelCache | None, rewards: Tensor
 ) -> tuple[Beam, Tensor, Tensor]:
     """The beam after a step (B, C), and for each hypothesis the slot it comes from and the class it wrote, (B, K)."""
+    # The search never writes `<S>`, `<E>` or `<P>`.
     likely, classes = step[:, FIRST:].topk(min(settings.candidates, step.shape[1] - FIRST))
     classes = classes + FIRST
     blank, non_blank, extended = _alignment_scores(beam, step, likely, classes)
@@ -141,7 +139,7 @@ def _end_log_probabilities(beam: Beam, lm: LanguageModelCache | None) -> Tensor:
     if lm is None:
         return torch.zeros((), dtype=torch.float64)
     table, rows = lm.look_up(beam.context)
-    return table[rows, END_SYMBOL]
+    return table[rows, lm.model.symbols.boundary]
 
 
 def _trace_back(origins: Sequence[Tensor], written: Sequence[Tensor]) -> Tensor:

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from pipeline.common.vocabulary import BLANK
-from pipeline.decoding.language_model.model import START_CONTEXT
 
 NEG_INF = -torch.inf
 HASH_MULTIPLIER = 6364136223846793005
@@ -47,8 +46,8 @@ class Beam:
         return torch.logaddexp(self.blank, self.non_blank)
 
 
-def initial_beam(lines: int, width: int) -> Beam:
-    """The empty text in the first slot of each line; the other slots are unused."""
+def initial_beam(lines: int, width: int, start_context: int) -> Beam:
+    """The empty text in the first slot of each line, at the language model's context; the other slots are unused."""
     impossible = torch.full((lines, width), NEG_INF, dtype=torch.float64)
     blank = impossible.clone()
     blank[:, 0] = 0
@@ -59,7 +58,7 @@ def initial_beam(lines: int, width: int) -> Beam:
         last=zeros + BLANK,
         prefix=torch.where(blank == 0, EMPTY_TEXT_HASH, unused_hashes(width)),
         parent=zeros + NO_PARENT,
-        context=zeros + START_CONTEXT,
+        context=zeros + start_context,
         lm=torch.zeros_like(impossible),
         rewards=torch.zeros_like(impossible),
     )

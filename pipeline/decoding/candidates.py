@@ -41,7 +41,7 @@ def search_lines(
             scores[lines] = found.scores(settings.lm_weight)[:, :keep].numpy()
             for position, line in enumerate(lines):
                 count = max(1, int(np.isfinite(scores[line]).sum()))
-                texts[line] = [found.text(position, rank) for rank in range(count)]
+                texts[line] = [found.text(position, rank, posteriors.vocabulary) for rank in range(count)]
             bar.update(len(lines))
     return Candidates(texts, scores)
 

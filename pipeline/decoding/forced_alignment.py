@@ -6,19 +6,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.common import vocabulary
 from pipeline.common.geometry import Windows
-from pipeline.common.vocabulary import BLANK
+from pipeline.common.vocabulary import BLANK, Vocabulary
 from pipeline.decoding.posteriors import Posteriors
 
 
-def align_steps(log_probabilities: Tensor, lengths: Sequence[int], texts: Sequence[str]) -> list[list[int]]:
+def align_steps(
+    log_probabilities: Tensor, lengths: Sequence[int], texts: Sequence[str], vocabulary: Vocabulary
+) -> list[list[int]]:
     """The step of each character of each text, for log-probabilities (B, C, S) with `lengths` valid steps.
 
     If several steps in a row write a character, it is the one with the highest probability. A text that no alignment
     fits has no steps.
     """
-    states, counts = _state_classes(texts)
+    states, counts = _state_classes(texts, vocabulary)
     emissions = log_probabilities.double().gather(1, states[..., None].expand(-1, -1, log_probabilities.shape[2]))
     moves, final = _viterbi(emissions, states, lengths)
     aligned = []
@@ -33,7 +34,7 @@ def align_lines(posteriors: Posteriors, texts: Sequence[str]) -> list[list[int]]
     """`align_steps` for many lines."""
     aligned: list[list[int]] = [[]] * len(posteriors)
     for lines, log_probabilities, lengths in posteriors.batches():
-        batch = align_steps(log_probabilities, lengths, [texts[line] for line in lines])
+        batch = align_steps(log_probabilities, lengths, [texts[line] for line in lines], posteriors.vocabulary)
         for line, steps in zip(lines, batch, strict=True):
             aligned[line] = steps
     return aligned
@@ -44,7 +45,7 @@ def window_centers(steps: Sequence[int], windows: Windows) -> list[int]:
     return [step * windows.stride + windows.width // 2 for step in steps]
 
 
-def _state_classes(texts: Sequence[str]) -> tuple[Tensor, list[int]]:
+def _state_classes(texts: Sequence[str], vocabulary: Vocabulary) -> tuple[Tensor, list[int]]:
     """(B, states) class of each alignment state: a blank, then each character and a blank; and the text lengths."""
     counts = [len(text) for text in texts]
     states = torch.full((len(texts), 2 * max(counts, default=0) + 1), BLANK, dtype=torch.int64)

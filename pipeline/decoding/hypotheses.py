@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pipeline.common.vocabulary import decode
+from pipeline.common.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,6 @@ class Hypotheses:
         """(B, K) scores by which the hypotheses are ranked."""
         return self.ctc + lm_weight * self.lm + self.rewards
 
-    def text(self, line: int, rank: int) -> str:
+    def text(self, line: int, rank: int, vocabulary: Vocabulary) -> str:
         """The text of one hypothesis."""
-        return decode(self.classes[line, rank].tolist())
+        return vocabulary.decode(self.classes[line, rank].tolist())

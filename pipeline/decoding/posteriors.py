@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.common.vocabulary import Vocabulary
+
 BATCH_SIZE = 128
 
 
@@ -16,6 +18,8 @@ class Posteriors:
 
     log_probabilities: Tensor
     lengths: list[int]
+    vocabulary: Vocabulary
+    """Names the C classes."""
     intermediate: Tensor | None = None
     """The same from the model's intermediate logits, if requested. They carry less implicit language model."""
 
@@ -28,12 +32,12 @@ class Posteriors:
         `weight` is that of the intermediate ones, 0 to 1.
         """
         if not weight:
-            return Posteriors(self.log_probabilities, self.lengths)
+            return Posteriors(self.log_probabilities, self.lengths, self.vocabulary)
         assert self.intermediate is not None
         mixed = (1 - weight) * self.log_probabilities + weight * self.intermediate
         # The steps after a line are all -inf, where log_softmax gives nan.
         normalized = mixed.log_softmax(1).nan_to_num(nan=-torch.inf, neginf=-torch.inf)
-        return Posteriors(normalized, self.lengths)
+        return Posteriors(normalized, self.lengths, self.vocabulary)
 
     def batches(self) -> Iterator[tuple[list[int], Tensor, list[int]]]:
         """Yield lines of similar length: their indices, log-probabilities (B, C, S), and lengths."""

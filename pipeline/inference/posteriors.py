@@ -31,4 +31,4 @@ def compute_posteriors(
             result[indices, :, : max(lengths)] = logits.float().log_softmax(1).cpu()[:, :, : max(lengths)]
 
     for_each_batch(recognizer, lines, store, batch_size=batch_size, compute=compute)
-    return Posteriors(results[-1], steps, results[0] if intermediate else None)
+    return Posteriors(results[-1], steps, recognizer.objective.vocabulary, results[0] if intermediate else None)

@@ -10,7 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline.common.errors import InputError, reraise_shortage
 from pipeline.common.files import atomic_path
-from pipeline.common.vocabulary import TOKENS
+from pipeline.common.vocabulary import Vocabulary, parse_tokens
 from pipeline.models.recognizer import Recognizer
 from pipeline.models.registry import build_model
 from pipeline.objectives.registry import build_objective
@@ -27,19 +27,21 @@ class RecognizerSettings:
 
     model: ModelSettings
     loss: Loss
-    max_length: Annotated[int, Field(ge=1, le=255)]
+    vocabulary: Vocabulary
+    max_length: Annotated[int, Field(ge=1, le=4096)]
     wrap: bool
 
     def build(self) -> Recognizer:
         """Build a recognizer with fresh weights from PyTorch's generator."""
-        return Recognizer(build_model(self.model), build_objective(self.loss, self.max_length, wrap=self.wrap))
+        objective = build_objective(self.loss, self.vocabulary, self.max_length, wrap=self.wrap)
+        return Recognizer(build_model(self.model, self.vocabulary.num_classes), objective)
 
 
 def save_checkpoint(path: Path, settings: RecognizerSettings, recognizer: Recognizer) -> None:
     """Write the recognizer's weights and settings; the same weights give the same bytes."""
     content = {
         "format": FORMAT,
-        "vocabulary": list(TOKENS),
+        "vocabulary": list(settings.vocabulary.tokens),
         "model": settings.model.model_dump(),
         "loss": settings.loss,
         "max_length": settings.max_length,
@@ -61,12 +63,13 @@ def load_checkpoint(path: Path) -> tuple[RecognizerSettings, Recognizer]:
         InputError: not a checkpoint of this project, or its vocabulary or weights do not fit.
     """
     content = _read(path)
-    vocabulary = content.get("vocabulary")
-    if not isinstance(vocabulary, list) or vocabulary != list(TOKENS):
-        raise InputError(f"{path}: its vocabulary is not this version's; train it again")
+    try:
+        vocabulary = parse_tokens(content.get("vocabulary"))
+    except ValueError:
+        raise InputError(f"{path}: its vocabulary is damaged or of another version; train it again") from None
     try:
         settings = TypeAdapter(RecognizerSettings).validate_python(
-            {name: content[name] for name in ("model", "loss", "max_length", "wrap")}
+            {"vocabulary": vocabulary, **{name: content[name] for name in ("model", "loss", "max_length", "wrap")}}
         )
         with torch.device("meta"):  # before memory is allocated, as the settings may ask for any sizes
             settings.build().model.load_state_dict(content["weights"], assign=True)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.common import vocabulary
 from pipeline.kernels.memory_format import channels_last
 from pipeline.models.base import LineModel
 from pipeline.objectives.base import Objective
@@ -36,7 +35,7 @@ class Recognizer:
     def predict(self, images: Tensor, widths: Sequence[int]) -> tuple[list[str], Tensor]:
         """Predict the texts of a batch of lines, and their class indices (B, T)."""
         rows = self.objective.decode(*self.logits(images, widths))
-        return vocabulary.decode_rows(rows.numpy()), rows
+        return self.objective.texts(rows), rows
 
 
 def to_pixels(images: Tensor) -> Tensor:

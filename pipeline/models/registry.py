@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.common.vocabulary import NUM_CLASSES
 from pipeline.models.base import LineModel
 from pipeline.models.line_cnn import LineCNN
 from pipeline.models.line_cnn_lstm import LineCNNLSTM
 from pipeline.models.line_cnn_simple import LineCNNSimple
+from pipeline.models.line_ppocr import LinePPOCR
 from pipeline.models.line_resnet_conformer import LineResNetConformer
 from pipeline.models.line_resnet_lookalikes import LineResNetLookalikes
 from pipeline.models.line_resnet_lstm import LineResNetLSTM
@@ -22,9 +22,10 @@ MODELS: dict[str, Callable[[int, Any], LineModel]] = {
     "line_resnet_transformer": LineResNetTransformer,
     "line_resnet_conformer": LineResNetConformer,
     "line_resnet_lookalikes": LineResNetLookalikes,
+    "line_ppocr": LinePPOCR,
 }
 
 
-def build_model(settings: ModelSettings) -> LineModel:
+def build_model(settings: ModelSettings, num_classes: int) -> LineModel:
     """Build the model with fresh weights from PyTorch's generator."""
-    return MODELS[settings.name](NUM_CLASSES, settings)
+    return MODELS[settings.name](num_classes, settings)

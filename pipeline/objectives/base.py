@@ -6,28 +6,31 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pipeline.common import vocabulary
 from pipeline.common.geometry import Windows
+from pipeline.common.vocabulary import Vocabulary
 from pipeline.decoding.greedy import valid_steps
 
 
 class Objective(ABC):
     """Computes a loss from texts and logits, and texts from logits. Only objectives turn `str` into class indices.
 
-    `max_length` is T, the length of encoded targets. With `wrap`, targets begin with `<S>` and end with `<E>`.
+    The classes are those of `vocabulary`. `max_length` is T, the length of encoded targets. With `wrap`, targets begin
+    with `<S>` and end with `<E>`.
     `lengths` below are B numbers: how many of the S steps count for each line.
     """
 
     cut_to_lines: bool
     """Whether the background right of a line is left out of the loss, so that batches hold lines of similar width."""
 
-    def __init__(self, max_length: int, *, wrap: bool = False) -> None:
+    def __init__(self, vocabulary: Vocabulary, max_length: int, *, wrap: bool = False) -> None:
+        self.vocabulary = vocabulary
         self.max_length = max_length
         self.wrap = wrap
 
     def encode(self, texts: Sequence[str]) -> Tensor:
-        """Targets (B, T) int64, padded with `<P>`."""
-        return torch.from_numpy(vocabulary.encode_padded(texts, self.max_length, wrap=self.wrap)).long()
+        """Targets (B, T) int64, padded with `<P>`; `UNKNOWN` for characters that the vocabulary lacks."""
+        rows = self.vocabulary.encode_padded(texts, self.max_length, wrap=self.wrap, allow_unknown=True)
+        return torch.from_numpy(rows)
 
     @abstractmethod
     def lengths(self, windows: Windows, widths: Sequence[int]) -> list[int]:
@@ -51,6 +54,10 @@ class Objective(ABC):
     @abstractmethod
     def decode(self, logits: Tensor, lengths: Sequence[int]) -> Tensor:
         """Predicted class indices (B, T) int64 on the CPU, padded with `<P>`."""
+
+    def texts(self, classes: Tensor) -> list[str]:
+        """The texts of class indices (B, T)."""
+        return self.vocabulary.decode_rows(classes.numpy())
 
     def statistics(self, logits: Tensor, lengths: Sequence[int]) -> dict[str, Tensor]:
         """Further scalars to log, by name. None by default."""

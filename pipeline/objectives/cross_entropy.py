@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from pipeline.common.geometry import Windows
+from pipeline.common.vocabulary import UNKNOWN
 from pipeline.decoding.greedy import best_path
 from pipeline.objectives.base import Objective
 
@@ -20,10 +21,11 @@ class CrossEntropy(Objective):
         return [self.max_length] * len(widths)
 
     def loss(self, logits: Tensor, lengths: Sequence[int], texts: Sequence[str]) -> Tensor:
-        """Mean over all B x T positions."""
+        """Mean over all B x T positions but those of unknown characters."""
         # (B * T, C), not (B, C, T): for the second, a GPU's sum is not deterministic.
         rows = logits.float().transpose(1, 2).flatten(0, 1)
-        return torch.nn.functional.cross_entropy(rows, self.encode(texts).flatten().to(logits.device))
+        targets = self.encode(texts).flatten().to(logits.device)
+        return torch.nn.functional.cross_entropy(rows, targets, ignore_index=UNKNOWN)
 
     def decode(self, logits: Tensor, lengths: Sequence[int]) -> Tensor:
         """The best class of each position, (B, T)."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.common.geometry import Windows
-from pipeline.common.vocabulary import BLANK, PADDING
+from pipeline.common.vocabulary import BLANK, PADDING, UNKNOWN
 from pipeline.decoding.greedy import best_path, collapse
 from pipeline.objectives.base import Objective
 
@@ -25,8 +25,13 @@ class CTC(Objective):
         return [windows.line_steps(width) for width in widths]
 
     def loss(self, logits: Tensor, lengths: Sequence[int], texts: Sequence[str]) -> Tensor:
-        """Mean over lines of the loss per target character. A line too short for its text counts 0."""
+        """Mean over lines of the loss per target character. A line too short for its text counts 0.
+
+        Characters that the vocabulary lacks are left out of the targets.
+        """
         targets = self.encode(texts)
+        if (targets == UNKNOWN).any():
+            targets = self.encode([self.vocabulary.known_part(text) for text in texts])
         return torch.nn.functional.ctc_loss(
             logits.float().log_softmax(1).permute(2, 0, 1),
             targets.to(logits.device),

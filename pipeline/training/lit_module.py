@@ -7,7 +7,6 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from pipeline.common import vocabulary
 from pipeline.data.loading.batches import Batch
 from pipeline.metrics.epoch import EpochMetrics
 from pipeline.models.recognizer import Recognizer
@@ -98,7 +97,7 @@ class LitRecognizer(pl.LightningModule):
         self.log(f"{part}_loss", loss, on_step=False, on_epoch=True, batch_size=size, prog_bar=True, sync_dist=True)
         classes = objective.decode(logits.detach(), lengths)
         metrics = self.train_metrics if part == "train" else self.val_metrics
-        metrics.update(vocabulary.decode_rows(classes.numpy()), batch.texts, classes, objective.encode(batch.texts))
+        metrics.update(objective.texts(classes), batch.texts, classes, objective.encode(batch.texts))
         for name, value in objective.statistics(logits.detach(), lengths).items():
             self.log(f"{part}_{name}", value, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
 

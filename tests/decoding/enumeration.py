@@ -7,9 +7,11 @@ from itertools import groupby, product
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.common.vocabulary import BLANK, CHARACTERS, NUM_CLASSES, SPECIAL_TOKENS, TOKENS, encode
+from pipeline.common.vocabulary import BLANK, EMNIST, SPECIAL_TOKENS
 from pipeline.decoding.language_model.model import discounts
-from pipeline.decoding.language_model.ngrams import NUM_SYMBOLS
+from pipeline.decoding.language_model.ngrams import Symbols
+
+SYMBOLS = Symbols(EMNIST)
 
 LOG_ZERO = -1e9
 """Log-probability of what these tests rule out: finite, as a model's is."""
@@ -18,20 +20,20 @@ LOG_ZERO = -1e9
 def noise_steps(seed: int, steps: int, alphabet: str, sharpness: float = 1.5) -> NDArray[np.float64]:
     """Log-probabilities (C, S) of random steps that write the blank or a character of `alphabet`."""
     rng = np.random.default_rng(seed)
-    logits = np.full((NUM_CLASSES, steps), LOG_ZERO)
-    classes = [BLANK, *encode(alphabet)]
+    logits = np.full((EMNIST.num_classes, steps), LOG_ZERO)
+    classes = [BLANK, *EMNIST.encode(alphabet)]
     logits[classes] = rng.normal(size=(len(classes), steps)) * sharpness
     return np.asarray(logits - np.log(np.exp(logits).sum(0)))
 
 
 def collapse_text(path: tuple[int, ...]) -> str:
     """Repeats collapsed, then blanks dropped."""
-    return "".join(TOKENS[c] for c, _ in groupby(path) if c != BLANK)
+    return "".join(EMNIST.tokens[c] for c, _ in groupby(path) if c != BLANK)
 
 
 def all_paths(steps: NDArray[np.float64], alphabet: str) -> dict[tuple[int, ...], float]:
     """The log-probability of every path."""
-    classes = [BLANK, *map(int, encode(alphabet))]
+    classes = [BLANK, *map(int, EMNIST.encode(alphabet))]
     return {
         path: float(sum(steps[c, s] for s, c in enumerate(path))) for path in product(classes, repeat=steps.shape[1])
     }
@@ -64,7 +66,7 @@ class WittenBell:
 
     def probability(self, character: str, context: str) -> float:
         """p(character | context), the context as long as it may be."""
-        shorter = self.probability(character, context[1:]) if context else 1 / NUM_SYMBOLS
+        shorter = self.probability(character, context[1:]) if context else 1 / SYMBOLS.count
         found = self.followers.get(context)
         if not found:
             return shorter
@@ -89,7 +91,7 @@ class KneserNey(WittenBell):
 
     def probability(self, character: str, context: str, whole: bool = True) -> float:
         """p(character | context), which is the `whole` context or the end of a longer one."""
-        shorter = self.probability(character, context[1:], False) if context else 1 / NUM_SYMBOLS
+        shorter = self.probability(character, context[1:], False) if context else 1 / SYMBOLS.count
         tables = self.followers if whole else self.after
         if not (found := tables.get(context)):
             return shorter
@@ -99,4 +101,4 @@ class KneserNey(WittenBell):
         return float((found[character] - taken[min(found[character], 3)] + set_aside * shorter) / found.total())
 
 
-assert len(SPECIAL_TOKENS) + len(CHARACTERS) == NUM_CLASSES
+assert len(SPECIAL_TOKENS) + len(EMNIST.characters) == EMNIST.num_classes

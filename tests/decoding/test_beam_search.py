@@ -5,19 +5,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pipeline.common.vocabulary import NUM_CLASSES
+from pipeline.common.vocabulary import EMNIST
 from pipeline.decoding.beam_search import beam_search
 from pipeline.decoding.hypotheses import Hypotheses, SearchSettings
 from pipeline.decoding.language_model.cache import LanguageModelCache
 from pipeline.decoding.language_model.model import LanguageModel
-from pipeline.decoding.language_model.ngrams import count_ngrams
+from pipeline.decoding.language_model.ngrams import Symbols, count_ngrams
 from tests.decoding.enumeration import WittenBell, all_texts, greedy_text, noise_steps
+
+SYMBOLS = Symbols(EMNIST)
 
 ALPHABET = "ab "
 EXHAUSTIVE = 400
 """More than there are texts of five steps over three characters."""
 MODEL_TEXT = "abba a bab baa ab abab b"
-MODEL = LanguageModel(count_ngrams(MODEL_TEXT, 4), "witten_bell")
+MODEL = LanguageModel(count_ngrams(MODEL_TEXT, 4, SYMBOLS), "witten_bell", SYMBOLS)
 
 
 def search_one(
@@ -29,7 +31,7 @@ def search_one(
 def found_texts(found: Hypotheses, line: int = 0) -> dict[str, float]:
     """CTC's log-probability by text; no text may be found twice."""
     alive = [k for k, p in enumerate(found.ctc[line].tolist()) if p > -1e6]
-    texts = {found.text(line, k): float(found.ctc[line, k]) for k in alive}
+    texts = {found.text(line, k, EMNIST): float(found.ctc[line, k]) for k in alive}
     assert len(texts) == len(alive)
     return texts
 
@@ -59,7 +61,7 @@ def test_a_wide_beam_ranks_by_the_whole_score(seed: int, weight: float, bonus: f
     }
     search = SearchSettings(EXHAUSTIVE, 3, weight, bonus, prior)
     found = search_one(values, search, LanguageModelCache(MODEL))
-    ranked = [found.text(0, k) for k in range(len(scores))]
+    ranked = [found.text(0, k, EMNIST) for k in range(len(scores))]
     assert ranked == sorted(scores, key=lambda text: -scores[text])
     assert found.scores(weight)[0, : len(scores)].tolist() == pytest.approx(sorted(scores.values(), reverse=True))
     assert found.lm[0, :5].tolist() == pytest.approx([MODEL.score(text) for text in ranked[:5]])
@@ -77,7 +79,7 @@ def test_a_language_model_with_weight_0_changes_nothing(seed: int) -> None:
 def test_certain_steps_give_the_greedy_prediction(seed: int, width: int) -> None:
     values = noise_steps(seed, 12, "abcdefgh ", sharpness=200)
     found = search_one(values, SearchSettings(width, 4))
-    assert found.text(0, 0) == greedy_text(values)
+    assert found.text(0, 0, EMNIST) == greedy_text(values)
 
 
 @settings(max_examples=60, deadline=None)
@@ -86,7 +88,7 @@ def test_the_best_text_is_never_less_likely_than_the_greedy_one(seed: int, steps
     values = noise_steps(seed, steps, "ab", sharpness)
     exact = all_texts(values, "ab")
     found = search_one(values, SearchSettings(EXHAUSTIVE, 2))
-    assert exact[found.text(0, 0)] >= exact[greedy_text(values)] - 1e-9
+    assert exact[found.text(0, 0, EMNIST)] >= exact[greedy_text(values)] - 1e-9
 
 
 @settings(max_examples=60, deadline=None)
@@ -103,7 +105,7 @@ def test_a_narrow_beam_never_overestimates_a_probability(seed: int, width: int, 
 def test_a_line_gives_the_same_result_alone_and_in_a_batch(seeds: list[int], data: st.DataObject) -> None:
     lengths = [data.draw(st.integers(1, 8)) for _ in seeds]
     lines = [noise_steps(seed, length, ALPHABET) for seed, length in zip(seeds, lengths, strict=True)]
-    batch = np.zeros((len(lines), NUM_CLASSES, max(lengths)))
+    batch = np.zeros((len(lines), EMNIST.num_classes, max(lengths)))
     for row, line in zip(batch, lines, strict=True):
         row[:, : line.shape[1]] = line
     search, lm = SearchSettings(5, 3, 0.5, 0.3), LanguageModelCache(MODEL)
@@ -114,16 +116,16 @@ def test_a_line_gives_the_same_result_alone_and_in_a_batch(seeds: list[int], dat
 
 
 def test_a_double_letter_needs_a_blank() -> None:
-    values = np.full((NUM_CLASSES, 3), -1e9)
+    values = np.full((EMNIST.num_classes, 3), -1e9)
     a = noise_steps(0, 1, "a")[:, 0].argsort()[-2:].max()
     values[[a, 0, a], [0, 1, 2]] = 0
-    assert search_one(values, SearchSettings(4, 2)).text(0, 0) == "aa"
+    assert search_one(values, SearchSettings(4, 2)).text(0, 0, EMNIST) == "aa"
     values[[a, 0], [1, 1]] = 0, -1e9
-    assert search_one(values, SearchSettings(4, 2)).text(0, 0) == "a"
+    assert search_one(values, SearchSettings(4, 2)).text(0, 0, EMNIST) == "a"
 
 
 def test_special_tokens_are_never_written() -> None:
-    values = np.full((NUM_CLASSES, 2), -50.0)
+    values = np.full((EMNIST.num_classes, 2), -50.0)
     values[[1, 2, 3]] = -0.1
     values[10, 1] = -1
-    assert set(search_one(values, SearchSettings(3, 79)).text(0, 0)) <= {"6"}
+    assert set(search_one(values, SearchSettings(3, 79)).text(0, 0, EMNIST)) <= {"6"}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pipeline.common.vocabulary import BLANK, PADDING
+from pipeline.common.vocabulary import BLANK, EMNIST, PADDING
 from pipeline.decoding.greedy import best_path, collapse
 from pipeline.models.registry import build_model
 from tests.tiny import tiny_model
@@ -56,7 +56,7 @@ def test_float64_values_that_float32_cannot_distinguish() -> None:
 
 @pytest.mark.parametrize("name", ["line_cnn_simple", "line_cnn", "line_cnn_lstm"])
 def test_models_keep_the_classes_of_a_step_side_by_side_in_memory(name: str) -> None:
-    model = build_model(tiny_model(name, window_width=28, window_stride=20)).eval()
+    model = build_model(tiny_model(name, window_width=28, window_stride=20), EMNIST.num_classes).eval()
     with torch.inference_mode():
         logits = model(torch.zeros(2, 1, 28, 300), [5, 14])
     assert logits.stride(1) == 1

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from pipeline.common.vocabulary import EMNIST
 from pipeline.data.storage.lines import Lines
 from pipeline.inference.evaluate import evaluate, mean_metrics
 from pipeline.objectives.cross_entropy import CrossEntropy
@@ -17,7 +18,7 @@ class FakeRecognizer:
 
     def __init__(self, lines: Lines) -> None:
         self.model = nn.Linear(3, 4)
-        self.objective = CrossEntropy(8)
+        self.objective = CrossEntropy(EMNIST, 8)
         self.predictions = {
             int(width): PREDICTIONS[text] for width, text in zip(lines.widths, lines.texts, strict=True)
         }

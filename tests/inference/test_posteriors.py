@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from pipeline.common.vocabulary import EMNIST
 from pipeline.decoding.posteriors import Posteriors
 from pipeline.inference.posteriors import compute_posteriors
 from tests.tiny import FP32, tiny_lines, tiny_settings
@@ -41,7 +42,7 @@ def test_intermediate_posteriors_come_from_the_intermediate_logits(name: str) ->
 
 def test_interpolation_by_hand() -> None:
     final, inner = torch.tensor([[[0.9, 0.5], [0.1, 0.5]]]), torch.tensor([[[0.2, 0.5], [0.8, 0.5]]])
-    interpolated = Posteriors(final.log(), [2], inner.log()).interpolate(0.5)
+    interpolated = Posteriors(final.log(), [2], EMNIST, inner.log()).interpolate(0.5)
     # sqrt(0.9 * 0.2) = 0.42426 and sqrt(0.1 * 0.8) = 0.28284: 0.6 and 0.4 of their sum.
     torch.testing.assert_close(interpolated.log_probabilities.exp(), torch.tensor([[[0.6, 0.5], [0.4, 0.5]]]))
     assert (interpolated.lengths, interpolated.intermediate) == ([2], None)
@@ -50,10 +51,10 @@ def test_interpolation_by_hand() -> None:
 def test_steps_after_a_line_stay_impossible() -> None:
     values = torch.full((1, 3, 2), -torch.inf)
     values[:, :, 0] = torch.tensor([0.5, 0.25, 0.25]).log()
-    interpolated = Posteriors(values, [1], values).interpolate(0.25).log_probabilities
+    interpolated = Posteriors(values, [1], EMNIST, values).interpolate(0.25).log_probabilities
     torch.testing.assert_close(interpolated, values)
 
 
 def test_with_weight_0_nothing_changes() -> None:
     values = torch.rand(2, 3, 4).log_softmax(1)
-    assert Posteriors(values, [4, 2], torch.rand(2, 3, 4)).interpolate(0.0).log_probabilities is values
+    assert Posteriors(values, [4, 2], EMNIST, torch.rand(2, 3, 4)).interpolate(0.0).log_probabilities is values

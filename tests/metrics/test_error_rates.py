@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.common.vocabulary import decode, encode_padded
+from pipeline.common.vocabulary import EMNIST
 from pipeline.metrics.epoch import EpochMetrics
 from pipeline.metrics.error_rates import (
     character_error_rate,
@@ -28,7 +28,7 @@ def naive_distance(one: object, other: object) -> int:
 
 
 def encode_texts(texts: list[str], length: int = 8) -> torch.Tensor:
-    return torch.from_numpy(encode_padded(texts, length)).long()
+    return torch.from_numpy(EMNIST.encode_padded(texts, length)).long()
 
 
 def rates(predictions: list[str], texts: list[str], batch: int = 1000) -> dict[str, float]:
@@ -124,4 +124,4 @@ def test_rates_keep_their_bounds(pairs: list[tuple[str, str]]) -> None:
 
 
 def test_rows_and_texts_of_these_tests_agree() -> None:
-    assert [decode(row) for row in encode_texts(["ab C", ""]).tolist()] == ["ab C", ""]
+    assert [EMNIST.decode(row) for row in encode_texts(["ab C", ""]).tolist()] == ["ab C", ""]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pipeline.common.vocabulary import NUM_CLASSES
+from pipeline.common.vocabulary import EMNIST
 from pipeline.models.base import LineModel
 from pipeline.models.registry import build_model
 from tests.tiny import MODELS, RESNETS, noise_images, tiny_model
@@ -14,7 +14,7 @@ LENGTHS = [8, 19]
 
 def build(name: str, **changes: object) -> LineModel:
     torch.manual_seed(0)
-    return build_model(tiny_model(name, **changes)).double().eval()
+    return build_model(tiny_model(name, **changes), EMNIST.num_classes).double().eval()
 
 
 def images() -> torch.Tensor:
@@ -35,7 +35,7 @@ def test_its_own_logits_come_last_and_do_not_change(name: str) -> None:
     model, without = build(name, intermediate=True), build(name)
     without.load_state_dict(model.state_dict(), strict=False)
     inner, own = model.logits_by_depth(images(), LENGTHS)
-    assert inner.shape == own.shape == (2, NUM_CLASSES, max(LENGTHS))
+    assert inner.shape == own.shape == (2, EMNIST.num_classes, max(LENGTHS))
     assert torch.equal(own, model(images(), LENGTHS))
     assert torch.equal(own, without(images(), LENGTHS))
     assert not torch.allclose(inner, own)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pipeline.common.errors import InputError
-from pipeline.common.vocabulary import TOKENS
+from pipeline.common.vocabulary import EMNIST
 from pipeline.models import checkpoint as module
 from pipeline.models.checkpoint import RecognizerSettings, load_checkpoint, save_checkpoint
 from tests.archives import outcome
@@ -174,11 +174,14 @@ def test_a_damaged_weight_is_noticed(tmp_path: Path) -> None:
     assert line.endswith("is damaged)")
 
 
-@pytest.mark.parametrize("vocabulary", [[*TOKENS[:-1], "%"], [*TOKENS[:4], *reversed(TOKENS[4:])], None])
-def test_another_vocabulary_is_refused(vocabulary: list[str] | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "vocabulary",
+    [None, list(EMNIST.characters), [*EMNIST.tokens, "a"], [*EMNIST.tokens[:-1], "ab"], [*EMNIST.tokens[:-1], 4]],
+)
+def test_a_damaged_vocabulary_is_refused(vocabulary: list[str] | None, tmp_path: Path) -> None:
     path = saved(tmp_path / "model.pt")
     change(path, vocabulary=vocabulary)
-    assert refusal(path) == "its vocabulary is not this version's; train it again"
+    assert refusal(path) == "its vocabulary is damaged or of another version; train it again"
 
 
 @pytest.mark.parametrize(

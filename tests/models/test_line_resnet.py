@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.common.vocabulary import EMNIST
 from pipeline.models.layers.residual import DepthwiseBlock, ResidualBlock
 from pipeline.models.line_resnet import WIDTH_MULTIPLE, LineResNet
 from pipeline.models.registry import build_model
@@ -89,7 +90,7 @@ def test_images_are_computed_in_few_widths() -> None:
 
 
 def shipped(**changes: object) -> nn.Module:
-    return build_model(LineResNetLSTMSettings(name="line_resnet_lstm", **changes))
+    return build_model(LineResNetLSTMSettings(name="line_resnet_lstm", **changes), EMNIST.num_classes)
 
 
 def test_blocks_are_of_the_kind_that_is_named() -> None:
@@ -114,7 +115,7 @@ def test_the_last_levels_stride_decides_what_merging_joins() -> None:
 def test_the_head_ends_with_each_line() -> None:
     for name in RESNETS:
         torch.manual_seed(0)
-        model = build_model(tiny_model(name)).double().eval()
+        model = build_model(tiny_model(name), EMNIST.num_classes).double().eval()
         images, lengths = noise_images([60, 150]), [8, 19]
         logits = model(images, lengths)
         alone = model(images[:1, ..., :60], [8])
@@ -126,7 +127,7 @@ def test_the_head_ends_with_each_line() -> None:
 @pytest.mark.parametrize("name", RESNETS)
 def test_dropout_acts_in_training_only(name: str) -> None:
     torch.manual_seed(0)
-    model = build_model(tiny_model(name, dropout=0.5)).double().eval()
+    model = build_model(tiny_model(name, dropout=0.5), EMNIST.num_classes).double().eval()
     images = noise_images([120])
     assert torch.equal(model(images), model(images))
     for module in model.modules():

@@ -1,5 +1,6 @@
 from torch import nn
 
+from pipeline.common.vocabulary import EMNIST
 from pipeline.models.layers.conformer import ConformerBlock
 from pipeline.models.line_resnet_conformer import LineResNetConformer
 from pipeline.models.registry import build_model
@@ -7,7 +8,7 @@ from pipeline.settings.models import LineResNetConformerSettings
 
 
 def build(**changes: object) -> LineResNetConformer:
-    model = build_model(LineResNetConformerSettings(name="line_resnet_conformer", **changes))
+    model = build_model(LineResNetConformerSettings(name="line_resnet_conformer", **changes), EMNIST.num_classes)
     assert isinstance(model, LineResNetConformer)
     return model
 

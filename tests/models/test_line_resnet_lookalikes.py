@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.common.vocabulary import EMNIST
 from pipeline.models.line_resnet_lookalikes import CHARACTER, LineResNetLookalikes
 from pipeline.models.registry import build_model
 from pipeline.settings.models import LineResNetLookalikesSettings
@@ -9,7 +10,7 @@ from tests.tiny import noise_images, tiny_model
 
 
 def build(**changes: object) -> LineResNetLookalikes:
-    model = build_model(LineResNetLookalikesSettings(name="line_resnet_lookalikes", **changes))
+    model = build_model(LineResNetLookalikesSettings(name="line_resnet_lookalikes", **changes), EMNIST.num_classes)
     assert isinstance(model, LineResNetLookalikes)
     return model
 
@@ -37,7 +38,7 @@ def test_a_character_s_width_is_excluded(stride: int) -> None:
 @torch.no_grad()
 def test_logits_depend_on_similar_steps() -> None:
     torch.manual_seed(0)
-    model = build_model(tiny_model("line_resnet_lookalikes")).eval()
+    model = build_model(tiny_model("line_resnet_lookalikes"), EMNIST.num_classes).eval()
     assert isinstance(model, LineResNetLookalikes)
     images = noise_images([160]).float()
     before = model(images)

@@ -1,12 +1,13 @@
 from torch import nn
 
+from pipeline.common.vocabulary import EMNIST
 from pipeline.models.line_resnet_lstm import LineResNetLSTM
 from pipeline.models.registry import build_model
 from pipeline.settings.models import LineResNetLSTMSettings
 
 
 def build(**changes: object) -> LineResNetLSTM:
-    model = build_model(LineResNetLSTMSettings(name="line_resnet_lstm", **changes))
+    model = build_model(LineResNetLSTMSettings(name="line_resnet_lstm", **changes), EMNIST.num_classes)
     assert isinstance(model, LineResNetLSTM)
     return model
 

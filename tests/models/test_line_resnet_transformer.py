@@ -1,12 +1,13 @@
 from torch import nn
 
+from pipeline.common.vocabulary import EMNIST
 from pipeline.models.line_resnet_transformer import LineResNetTransformer
 from pipeline.models.registry import build_model
 from pipeline.settings.models import LineResNetTransformerSettings
 
 
 def build(**changes: object) -> LineResNetTransformer:
-    model = build_model(LineResNetTransformerSettings(name="line_resnet_transformer", **changes))
+    model = build_model(LineResNetTransformerSettings(name="line_resnet_transformer", **changes), EMNIST.num_classes)
     assert isinstance(model, LineResNetTransformer)
     return model
 

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.common.vocabulary import EMNIST
 from pipeline.models.line_cnn import LineCNN
 from pipeline.models.line_cnn_lstm import LineCNNLSTM
 from pipeline.models.line_cnn_simple import LineCNNSimple
@@ -13,7 +14,7 @@ from tests.tiny import MODELS, RESNETS, noise_images, tiny_model
 
 def build(name: str, **changes: object) -> nn.Module:
     torch.manual_seed(0)
-    return build_model(tiny_model(name, **changes)).double().eval()
+    return build_model(tiny_model(name, **changes), EMNIST.num_classes).double().eval()
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,9 @@ def build(name: str, **changes: object) -> nn.Module:
 )
 def test_the_lectures_models(settings: type, kind: type[nn.Module], parameters: int) -> None:
     names = {LineCNNSimple: "line_cnn_simple", LineCNN: "line_cnn", LineCNNLSTM: "line_cnn_lstm"}
-    model = build_model(settings(name=names[kind], window_width=28, window_stride=20, limit_output_length=False))
+    model = build_model(
+        settings(name=names[kind], window_width=28, window_stride=20, limit_output_length=False), EMNIST.num_classes
+    )
     assert type(model) is kind
     assert sum(p.numel() for p in model.parameters()) == parameters
     assert model(torch.zeros(1, 1, 28, 896)).shape == (1, 83, {LineCNNSimple: 44}.get(kind, 55))
@@ -50,7 +53,7 @@ def test_every_size_arrives() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_weights_come_from_pytorchs_generator(name: str) -> None:
     first, second = build(name), build(name)
-    third = build_model(tiny_model(name)).double()
+    third = build_model(tiny_model(name), EMNIST.num_classes).double()
     for one, two, three in zip(first.parameters(), second.parameters(), third.parameters(), strict=True):
         assert torch.equal(one, two)
         assert one.ndim < 2 or not torch.equal(one, three)  # scales and biases may begin as constants

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from pipeline.common.vocabulary import CHARACTERS
+from pipeline.common.vocabulary import EMNIST
 from pipeline.plots.predictions import draw_predictions, show_spaces_at_ends
 from tests.report.pictures import read_png
 
@@ -63,7 +63,7 @@ def test_a_long_line_stays_inside(tmp_path: Path) -> None:
 
 
 # Where matplotlib reads a text as a formula or finds no glyph, it raises or warns.
-@pytest.mark.parametrize("text", [CHARACTERS, "$a$", r"$\frac{", "a_b^c", "%d {0}", "NA", "007", " ", ""])
+@pytest.mark.parametrize("text", [EMNIST.characters, "$a$", r"$\frac{", "a_b^c", "%d {0}", "NA", "007", " ", ""])
 def test_any_text_is_written_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     written = []
     write = Figure.text

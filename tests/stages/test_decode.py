@@ -10,7 +10,7 @@ import torch
 
 from pipeline.common import paths
 from pipeline.common.paths import LANGUAGE_MODEL
-from pipeline.common.vocabulary import TOKENS
+from pipeline.common.vocabulary import EMNIST
 from pipeline.decoding.language_model.store import write_language_model
 from pipeline.models.checkpoint import RecognizerSettings, save_checkpoint
 from pipeline.settings.decoding import LanguageModelSettings
@@ -45,7 +45,9 @@ def trained(project: Project) -> Project:
     )
     paths.models("own").mkdir(parents=True)
     write_checkpoint(42)
-    write_language_model(LANGUAGE_MODEL, "AB NA 007 hi", LanguageModelSettings(order=3, smoothing="witten_bell"))
+    write_language_model(
+        LANGUAGE_MODEL, "AB NA 007 hi", EMNIST, LanguageModelSettings(order=3, smoothing="witten_bell")
+    )
     return project
 
 
@@ -55,7 +57,7 @@ def write_checkpoint(seed: int, settings: RecognizerSettings = SETTINGS, weights
     recognizer = settings.build()
     *_, bias = recognizer.model.parameters()
     with torch.no_grad():
-        bias[[TOKENS.index(character) for character in says]] += 100
+        bias[[EMNIST.tokens.index(character) for character in says]] += 100
     save_checkpoint(paths.checkpoint("own", seed), settings, recognizer)
 
 

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 from pipeline.common.paths import LANGUAGE_MODEL
+from pipeline.common.vocabulary import EMNIST
 from pipeline.decoding.language_model.store import read_language_model
 from tests.decoding.enumeration import WittenBell
 from tests.projects import Project
@@ -18,7 +19,7 @@ def test_the_model_counts_the_training_text_alone(project: Project) -> None:
     project.change(language_model={"order": 3, "smoothing": "witten_bell"})
     write_corpus("abra cadabra")
     assert project.run("language_model").startswith("language_model: order 3, witten_bell, of 12 characters: ")
-    model = read_language_model(LANGUAGE_MODEL)
+    model = read_language_model(LANGUAGE_MODEL, EMNIST)
     for line in ("abra", "cab", "xyz"):
         assert abs(model.score(line) - WittenBell("abra cadabra", 3).score(line)) < 1e-9
     first = LANGUAGE_MODEL.read_bytes()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from pipeline.common.geometry import Windows, round_up
+from pipeline.common.vocabulary import EMNIST
 from pipeline.models.recognizer import Recognizer, to_pixels
 from pipeline.models.registry import build_model
 from pipeline.training.cuda_graphs import CAPTURE_AT_OCCURRENCE, GraphedRecognizer, StaticInputs, pad_shape
@@ -72,14 +73,14 @@ def test_padding_does_not_change_logits(name: str, loss: str) -> None:
 
 
 def test_every_shipped_model_has_a_width_multiple() -> None:
-    assert {name: build_model(tiny_model(name)).width_multiple for name in MODELS} == {
+    assert {name: build_model(tiny_model(name), EMNIST.num_classes).width_multiple for name in MODELS} == {
         name: 16 if name in RESNETS else 64 for name in MODELS
     }
 
 
 @pytest.mark.parametrize("name", RESNETS)
 def test_batch_norm_ignores_padding(name: str) -> None:
-    model = build_model(tiny_model(name)).train()
+    model = build_model(tiny_model(name), EMNIST.num_classes).train()
     widths = WIDTHS[0]
     lengths = [model.windows.line_steps(width) for width in widths]
     images = pixels(widths)

@@ -9,9 +9,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.common import vocabulary
 from pipeline.common.errors import InputError
 from pipeline.common.geometry import CELL
+from pipeline.common.vocabulary import EMNIST, Vocabulary, parse_tokens
 from pipeline.data.storage.hdf5 import check_datasets, plain_attributes, read_hdf5
 from pipeline.data.storage.lines import Lines
 from pipeline.data.storage.packed_images import PackedImages
@@ -37,7 +37,7 @@ class LineWriter:
     def __init__(self, file: h5py.File, attributes: Mapping[str, Any]) -> None:
         self.file = file
         file.attrs["format"] = FORMAT
-        file.attrs["vocabulary"] = json.dumps(vocabulary.TOKENS)
+        file.attrs["vocabulary"] = json.dumps(EMNIST.tokens)
         file.attrs.update(attributes)
 
     def write(self, part: str, blocks: Iterable[Lines], count: int, max_length: int, *, wrap: bool) -> None:
@@ -53,7 +53,7 @@ class LineWriter:
         for block in blocks:
             rows = slice(done, done + len(block))
             images[rows], starts[rows], widths[rows] = block.images, block.starts, block.widths
-            labels[rows] = vocabulary.encode_padded(block.texts, max_length, wrap=wrap)
+            labels[rows] = EMNIST.encode_padded(block.texts, max_length, wrap=wrap)
             lengths[rows] = [len(text) for text in block.texts]
             done = rows.stop
 
@@ -71,8 +71,8 @@ def read_lines(path: Path, part: str) -> Lines:
         labels, lengths, widths, starts = (group[name][:] for name in ARRAYS[1:])
         _check_shapes({name: group[name].shape for name in ARRAYS})
         images = _read_images(group["images"], widths, path.parent)
-    known = labels.max(initial=0) < vocabulary.NUM_CLASSES
-    texts = vocabulary.decode_rows(labels) if known else []
+    known = labels.max(initial=0) < EMNIST.num_classes
+    texts = EMNIST.decode_rows(labels) if known else []
     if [len(text) for text in texts] != lengths.tolist():
         raise InputError(f"{path}: labels and lengths of {part!r} disagree; run `dvc repro -f synthesize`")
     return Lines(images, texts, widths, starts)
@@ -109,8 +109,15 @@ def read_attributes(path: Path) -> dict[str, Any]:
     return attributes
 
 
+def read_vocabulary(path: Path) -> Vocabulary:
+    """Read the vocabulary of the training part: the classes of models that are trained on these lines."""
+    with read_hdf5(path, *UNREADABLE) as file:
+        _check_format(path, file)
+        return parse_tokens(json.loads(file.attrs["vocabulary"]))
+
+
 def _check_format(path: Path, file: h5py.File) -> None:
-    expected = {"format": FORMAT, "vocabulary": json.dumps(vocabulary.TOKENS)}
+    expected = {"format": FORMAT, "vocabulary": json.dumps(EMNIST.tokens)}
     stored = {name: file.attrs.get(name) for name in expected}
     if not all(isinstance(value, str) for value in stored.values()) or stored != expected:
         raise InputError(f"{path}: not lines of this version and vocabulary; run `dvc repro -f synthesize`")

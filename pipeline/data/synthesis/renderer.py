@@ -6,9 +6,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.common import vocabulary
 from pipeline.common.errors import InputError
 from pipeline.common.geometry import CELL
+from pipeline.common.vocabulary import EMNIST, EMNIST_CHARACTERS, FIRST
 from pipeline.data.storage.characters import Characters
 from pipeline.data.storage.lines import Lines
 from pipeline.data.synthesis.compose import compose_lines
@@ -37,7 +37,7 @@ class LineRenderer:
         self.augmentation = augmentation
         self.images = characters.images
         self.by_class = np.argsort(characters.labels, kind="stable")
-        self.counts = np.bincount(characters.labels, minlength=len(vocabulary.EMNIST_CHARACTERS))
+        self.counts = np.bincount(characters.labels, minlength=len(EMNIST_CHARACTERS))
         self.first_of_class = np.cumsum(self.counts) - self.counts
 
     def render(self, texts: Sequence[str], rng: np.random.Generator) -> Lines:
@@ -48,7 +48,7 @@ class LineRenderer:
         Raises:
             InputError: a character of the texts has no image.
         """
-        codes = vocabulary.encode_padded(texts, self.settings.max_length)
+        codes = EMNIST.encode_padded(texts, self.settings.max_length)
         self._check_images(codes)
         # For each line and class, a position in `by_class`.
         choices = self.first_of_class + rng.integers(np.maximum(self.counts, 1), size=(len(texts), len(self.counts)))
@@ -63,10 +63,9 @@ class LineRenderer:
             widths=widths.astype(np.uint16),
         )
 
-    def _check_images(self, codes: NDArray[np.uint8]) -> None:
-        first = len(vocabulary.SPECIAL_TOKENS)
-        used = np.bincount(codes.ravel(), minlength=vocabulary.NUM_CLASSES)[first : first + len(self.counts)]
-        missing = [vocabulary.EMNIST_CHARACTERS[label] for label in np.flatnonzero((used > 0) & (self.counts == 0))]
+    def _check_images(self, codes: NDArray[np.int64]) -> None:
+        used = np.bincount(codes.ravel(), minlength=EMNIST.num_classes)[FIRST : FIRST + len(self.counts)]
+        missing = [EMNIST_CHARACTERS[label] for label in np.flatnonzero((used > 0) & (self.counts == 0))]
         if missing:
             raise InputError(f"lines: the characters have no image of {', '.join(map(repr, missing))}")
 
@@ -79,10 +78,10 @@ class LineRenderer:
         return np.concatenate((np.zeros((count, 1), np.int64), np.cumsum(advances, axis=1)), axis=1)
 
     def _select_images(
-        self, codes: NDArray[np.uint8], choices: NDArray[np.int64], rng: np.random.Generator
+        self, codes: NDArray[np.int64], choices: NDArray[np.int64], rng: np.random.Generator
     ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Return images (N, 28, 28), and for each position (B, T) its image's number, or -1 for an empty cell."""
-        labels = codes.astype(np.int64) - len(vocabulary.SPECIAL_TOKENS)
+        labels = codes - FIRST
         has_ink = (labels >= 0) & (labels < len(self.counts))
         lines, _ = np.nonzero(has_ink)
         chosen = choices[lines, labels[has_ink]]

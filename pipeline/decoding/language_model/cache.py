@@ -6,7 +6,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.decoding.language_model.model import LanguageModel
-from pipeline.decoding.language_model.ngrams import NUM_SYMBOLS
 
 LIMIT = 2**17
 """Contexts beyond which the cache is cleared; 80 MB."""
@@ -20,7 +19,7 @@ class LanguageModelCache:
         self._clear()
 
     def look_up(self, contexts: Tensor) -> tuple[Tensor, Tensor]:
-        """A table (M, NUM_SYMBOLS), and its row for each of `contexts`, of any shape; valid until the next call."""
+        """A table (M, symbols), and its row for each of `contexts`, of any shape; valid until the next call."""
         needed, inverse = np.unique(contexts.numpy().ravel(), return_inverse=True)
         missing = needed[~self._is_known(needed)]
         if len(self.contexts) + len(missing) > LIMIT:
@@ -34,7 +33,7 @@ class LanguageModelCache:
     def _clear(self) -> None:
         self.contexts = np.zeros(0, dtype=np.int64)
         self.rows = np.zeros(0, dtype=np.int64)
-        self.table = np.zeros((0, NUM_SYMBOLS))
+        self.table = np.zeros((0, self.model.symbols.count))
 
     def _is_known(self, contexts: NDArray[np.int64]) -> NDArray[np.bool_]:
         positions = np.searchsorted(self.contexts, contexts)
@@ -48,7 +47,7 @@ class LanguageModelCache:
         while capacity < first + len(contexts):
             capacity = max(2 * capacity, 1024)
         if capacity > len(self.table):
-            self.table = np.concatenate((self.table, np.zeros((capacity - len(self.table), NUM_SYMBOLS))))
+            self.table = np.concatenate((self.table, np.zeros((capacity - len(self.table), self.table.shape[1]))))
         self.table[first : first + len(contexts)] = self.model.log_probabilities(contexts)
         positions = np.searchsorted(self.contexts, contexts)
         self.rows = np.insert(self.rows, positions, np.arange(first, first + len(contexts)))

@@ -23,14 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.decoding.language_model.ngrams import (
-    BASE,
     BOUNDARY,
-    NUM_SYMBOLS,
     NgramCounts,
-    context_lengths,
+    Symbols,
     continuation_counts,
-    encode_context,
-    encode_symbols,
 )
 from pipeline.settings.decoding import Smoothing
 
@@ -39,12 +35,8 @@ if TYPE_CHECKING:
 
 Index = TypeVar("Index", NDArray[np.int64], "Tensor")
 
-START_CONTEXT = encode_context(BOUNDARY)
-"""The context of a line's first character."""
-EMPTY_CONTEXT = encode_context("")
+EMPTY_CONTEXT = 0
 """The context of unigram estimates."""
-END_SYMBOL = int(encode_symbols(BOUNDARY)[0])
-"""The symbol that ends a line."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +53,8 @@ class Level:
 class LanguageModel:
     """Probabilities of the next character."""
 
-    def __init__(self, counts: Sequence[NgramCounts], smoothing: Smoothing) -> None:
+    def __init__(self, counts: Sequence[NgramCounts], smoothing: Smoothing, symbols: Symbols) -> None:
+        self.symbols = symbols
         self.smoothing = smoothing
         estimate = witten_bell if smoothing == "witten_bell" else absolute_discounting
         self.levels = [Level(ngrams, *estimate(ngrams)) for ngrams in counts]
@@ -69,32 +62,40 @@ class LanguageModel:
         self.lower_orders = self.levels
         """Kneser-Ney continuation estimates used when backing off."""
         if smoothing == "kneser_ney":
-            self.lower_orders = [Level(ngrams, *estimate(ngrams)) for ngrams in map(continuation_counts, counts[1:])]
+            self.lower_orders = [
+                Level(ngrams, *estimate(ngrams)) for ngrams in (continuation_counts(c, symbols) for c in counts[1:])
+            ]
 
     @property
     def order(self) -> int:
         """The n of the longest n-grams."""
         return len(self.levels)
 
+    @property
+    def start_context(self) -> int:
+        """The context of a line's first character."""
+        return self.symbols.context(BOUNDARY)
+
     def advance(self, contexts: Index, symbols: Index) -> Index:
         """The contexts (N,), an array or a tensor, after one more symbol each."""
-        advanced: Index = (contexts * BASE + symbols + 1) % BASE ** (self.order - 1)
+        base = self.symbols.base
+        advanced: Index = (contexts * base + symbols + 1) % base ** (self.order - 1)
         return advanced
 
     def log_probabilities(self, contexts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(N, NUM_SYMBOLS) for contexts (N,); as probabilities each row sums to 1."""
-        table = np.full((len(contexts), NUM_SYMBOLS), 1 / NUM_SYMBOLS)
-        lengths = np.minimum(context_lengths(contexts), self.order - 1)
+        """(N, symbols) for contexts (N,); as probabilities each row sums to 1."""
+        table = np.full((len(contexts), self.symbols.count), 1 / self.symbols.count)
+        lengths = np.minimum(self.symbols.context_lengths(contexts), self.order - 1)
         for length in range(self.order):
             for levels, chosen in ((self.lower_orders, lengths > length), (self.levels, lengths == length)):
                 if len(rows := np.flatnonzero(chosen)):
-                    _interpolate(table, rows, contexts[rows] % BASE**length, levels[length])
+                    _interpolate(table, rows, contexts[rows] % self.symbols.base**length, levels[length])
         return np.asarray(np.log(table))
 
     def score(self, text: str) -> float:
         """The log-probability of a whole line, including its end."""
-        total, context = 0.0, np.array([START_CONTEXT])
-        for symbol in (*encode_symbols(text), END_SYMBOL):
+        total, context = 0.0, np.array([self.start_context])
+        for symbol in (*self.symbols.encode(text), self.symbols.boundary):
             total += float(self.log_probabilities(context)[0, symbol])
             context = self.advance(context, symbol)
         return total

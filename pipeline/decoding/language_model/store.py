@@ -6,20 +6,22 @@ import h5py
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import atomic_path
-from pipeline.common.vocabulary import CHARACTERS
+from pipeline.common.vocabulary import Vocabulary
 from pipeline.decoding.language_model.model import LanguageModel
-from pipeline.decoding.language_model.ngrams import NgramCounts, count_ngrams
+from pipeline.decoding.language_model.ngrams import NgramCounts, Symbols, count_ngrams
 from pipeline.settings.decoding import LanguageModelSettings
 
 FORMAT = "emnist-lines-language-model/1"
 REMEDY = "run `dvc repro language_model`"
 
 
-def write_language_model(path: Path, text: str, settings: LanguageModelSettings) -> list[NgramCounts]:
+def write_language_model(
+    path: Path, text: str, vocabulary: Vocabulary, settings: LanguageModelSettings
+) -> list[NgramCounts]:
     """Count the n-grams of a text and write them; the same text and settings give the same bytes."""
-    levels = count_ngrams(text, settings.order)
+    levels = count_ngrams(text, settings.order, Symbols(vocabulary))
     with atomic_path(path) as partial, h5py.File(partial, "w") as file:
-        file.attrs.update({"format": FORMAT, "vocabulary": CHARACTERS, **settings.model_dump()})
+        file.attrs.update({"format": FORMAT, "vocabulary": vocabulary.characters, **settings.model_dump()})
         for length, level in enumerate(levels):
             group = file.create_group(str(length))
             for name, values in vars(level).items():
@@ -29,18 +31,18 @@ def write_language_model(path: Path, text: str, settings: LanguageModelSettings)
     return levels
 
 
-def read_language_model(path: Path) -> LanguageModel:
-    """Read a model.
+def read_language_model(path: Path, vocabulary: Vocabulary) -> LanguageModel:
+    """Read a model of the characters of `vocabulary`.
 
     Raises:
         InputError: the file is missing, damaged, or has another vocabulary or format.
     """
     try:
         with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != FORMAT or file.attrs.get("vocabulary") != CHARACTERS:
+            if file.attrs.get("format") != FORMAT or file.attrs.get("vocabulary") != vocabulary.characters:
                 raise InputError(f"{path}: not a language model of this version and vocabulary; {REMEDY}")
             levels = [_read_level(file[str(length)]) for length in range(file.attrs["order"])]
-            return LanguageModel(levels, file.attrs["smoothing"])
+            return LanguageModel(levels, file.attrs["smoothing"], Symbols(vocabulary))
     except (OSError, LookupError, TypeError, RuntimeError) as error:  # h5py raises all of these for damaged files
         raise InputError(f"{path}: cannot be read as a language model ({error}); {REMEDY}") from None
 

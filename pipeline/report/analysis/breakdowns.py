@@ -1,6 +1,6 @@
 """Error rates by properties of a line: its length, the overlap of its characters, and its characters."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.common.geometry import CELL
-from pipeline.common.vocabulary import CHARACTERS, EMNIST_CHARACTERS, encode_padded
+from pipeline.common.vocabulary import EMNIST_CHARACTERS
 from pipeline.data.storage.lines import Lines
 from pipeline.report.analysis.alignment import Segment, misread_mask
 
@@ -72,9 +72,9 @@ def neighbour_overlaps(lines: Lines) -> tuple[NDArray[np.int64], NDArray[np.bool
 
     Spaces and punctuation are not drawn and overlap nothing.
     """
-    codes = encode_padded(lines.texts, lines.starts.shape[1])
-    first = int(encode_padded([EMNIST_CHARACTERS[0]], 1)[0, 0])
-    drawn = (codes >= first) & (codes < first + len(EMNIST_CHARACTERS))
+    drawn = np.zeros(lines.starts.shape, dtype=bool)
+    for row, text in zip(drawn, lines.texts, strict=True):
+        row[: len(text)] = [character in EMNIST_CHARACTERS for character in text]
     overlap = CELL - np.diff(lines.starts.astype(np.int64), axis=1)
     overlap = np.where(drawn[:, 1:] & drawn[:, :-1], overlap, 0).clip(0, CELL)
     overlaps = np.zeros(drawn.shape, dtype=np.int64)
@@ -86,7 +86,7 @@ def neighbour_overlaps(lines: Lines) -> tuple[NDArray[np.int64], NDArray[np.bool
 def errors_by_character(alignments: Sequence[Sequence[Segment]], shown: int = 3) -> list[CharacterErrors]:
     """The errors of each character in the texts, most errors first, each with its `shown` most frequent confusions."""
     counts: Counter[str] = Counter()
-    read_as: dict[str, Counter[str]] = {character: Counter() for character in CHARACTERS}
+    read_as: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for kind, true, predicted in chain.from_iterable(alignments):
         counts.update(true)
         if kind in ("substituted", "deleted"):

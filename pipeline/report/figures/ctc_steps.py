@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.common import paths, vocabulary
-from pipeline.common.vocabulary import BLANK, TOKENS
+from pipeline.common import paths
+from pipeline.common.vocabulary import BLANK, Vocabulary
 from pipeline.data.storage.lines import Lines
 from pipeline.models.checkpoint import load_checkpoint
 from pipeline.models.recognizer import Recognizer
@@ -75,7 +75,7 @@ def trace_line(key: str, recognizer: Recognizer, lines: Lines) -> Steps:
     index = choose_line(lines.texts)
     image = lines.images[index, :, : lines.widths[index]]
     path, prediction = read_steps(recognizer, image)
-    windows = recognizer.model.windows
+    windows, vocabulary = recognizer.model.windows, recognizer.objective.vocabulary
     centers = [step * windows.stride + windows.width / 2 for step in range(len(path))]
     return Steps(
         key,
@@ -84,8 +84,8 @@ def trace_line(key: str, recognizer: Recognizer, lines: Lines) -> Steps:
         line_picture(lines, index),
         windows.width,
         windows.stride,
-        [(center, class_symbol(best)) for center, best in zip(centers, path, strict=True)],
-        group_runs(path, centers),
+        [(center, class_symbol(best, vocabulary)) for center, best in zip(centers, path, strict=True)],
+        group_runs(path, centers, vocabulary),
     )
 
 
@@ -100,22 +100,22 @@ def choose_line(texts: Sequence[str]) -> int:
 def read_steps(recognizer: Recognizer, image: NDArray[np.uint8]) -> tuple[list[int], str]:
     """The best class of each step on a line image (28, W), and the predicted text."""
     logits, lengths = recognizer.logits(torch.from_numpy(image[None].copy()), [image.shape[1]])
-    (row,) = recognizer.objective.decode(logits, lengths).tolist()
-    return logits.argmax(1)[0, : lengths[0]].tolist(), vocabulary.decode(row)
+    (prediction,) = recognizer.objective.texts(recognizer.objective.decode(logits, lengths))
+    return logits.argmax(1)[0, : lengths[0]].tolist(), prediction
 
 
-def group_runs(path: Sequence[int], centers: Sequence[float]) -> list[Run]:
+def group_runs(path: Sequence[int], centers: Sequence[float], vocabulary: Vocabulary) -> list[Run]:
     """Group consecutive equal classes."""
     runs = []
     for best, group in groupby(zip(path, centers, strict=True), key=lambda step: step[0]):
         found = [center for _, center in group]
-        runs.append(Run(class_symbol(best), found[0], found[-1], len(found)))
+        runs.append(Run(class_symbol(best, vocabulary), found[0], found[-1], len(found)))
     return runs
 
 
-def class_symbol(best: int) -> str:
+def class_symbol(best: int, vocabulary: Vocabulary) -> str:
     """The symbol that shows a class."""
-    return BLANK_SYMBOL if best == BLANK else show_spaces(TOKENS[best])
+    return BLANK_SYMBOL if best == BLANK else show_spaces(vocabulary.tokens[best])
 
 
 def _has_double_letter(text: str) -> bool:

@@ -6,8 +6,7 @@ from itertools import groupby
 import torch
 from rapidfuzz.distance import Levenshtein
 
-from pipeline.common import vocabulary
-from pipeline.common.vocabulary import BLANK
+from pipeline.common.vocabulary import BLANK, EMNIST
 from pipeline.decoding.greedy import collapse
 from pipeline.report.analysis.alignment import Segment, align, describe_edits
 from pipeline.report.figures.ctc_steps import BLANK_SYMBOL
@@ -67,7 +66,7 @@ class Collapse:
 
 def collapse_example(path: str) -> Collapse:
     """Decode a path, written with `BLANK_SYMBOL` for the blank."""
-    classes = [BLANK if symbol == BLANK_SYMBOL else int(vocabulary.encode(symbol)[0]) for symbol in path]
+    classes = [BLANK if symbol == BLANK_SYMBOL else int(EMNIST.encode(symbol)[0]) for symbol in path]
     (row,) = collapse(torch.tensor([classes]), len(classes)).tolist()
     runs = [(symbol, len(list(group))) for symbol, group in groupby(path)]
-    return Collapse(path, runs, vocabulary.decode(row))
+    return Collapse(path, runs, EMNIST.decode(row))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.common.errors import InputError
-from pipeline.common.vocabulary import CHARACTERS, decode, encode
+from pipeline.common.vocabulary import EMNIST
 from pipeline.data.storage.characters import SPLITS
 from pipeline.data.storage.corpus import (
     Corpus,
@@ -60,10 +60,10 @@ def test_normalized_text(text: str, normalized: str) -> None:
 @given(st.text())
 def test_normalized_text_is_in_the_vocabulary_and_stays_as_it_is(text: str) -> None:
     normalized = normalize(text)
-    assert set(normalized) <= KEPT <= set(CHARACTERS)
+    assert set(normalized) <= KEPT <= set(EMNIST.characters)
     assert normalized == " ".join(normalized.split())
     assert normalize(normalized) == normalized
-    assert decode(encode(normalized)) == normalized
+    assert EMNIST.decode(EMNIST.encode(normalized)) == normalized
 
 
 @given(st.lists(st.text(string.ascii_letters + string.digits, min_size=1)))

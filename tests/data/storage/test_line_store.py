@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.common.errors import InputError
-from pipeline.common.vocabulary import TOKENS
+from pipeline.common.vocabulary import EMNIST
 from pipeline.data.storage.line_store import FORMAT, LineWriter, read_attributes, read_lines
 from pipeline.data.storage.lines import Lines
 from tests.archives import outcome
@@ -104,7 +104,7 @@ def test_attributes_are_plain_values(tmp_path: Path) -> None:
     write(tmp_path / "lines.h5")
     attributes = read_attributes(tmp_path / "lines.h5")
     assert attributes.pop("format") == FORMAT == "emnist-lines/1"
-    assert json.loads(attributes.pop("vocabulary")) == list(TOKENS)
+    assert json.loads(attributes.pop("vocabulary")) == list(EMNIST.tokens)
     assert attributes == ATTRIBUTES
     for key, value in ATTRIBUTES.items():
         assert type(attributes[key]) is type(value)
@@ -143,7 +143,12 @@ def test_files_that_hold_no_lines_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("attribute", "value"),
-    [("format", None), ("format", "emnist-lines/0"), ("vocabulary", None), ("vocabulary", json.dumps(TOKENS[::-1]))],
+    [
+        ("format", None),
+        ("format", "emnist-lines/0"),
+        ("vocabulary", None),
+        ("vocabulary", json.dumps(EMNIST.tokens[::-1])),
+    ],
 )
 def test_lines_of_another_version_or_vocabulary_are_refused(tmp_path: Path, attribute: str, value: str | None) -> None:
     path = tmp_path / "lines.h5"

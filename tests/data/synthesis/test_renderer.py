@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.common.errors import InputError
-from pipeline.common.vocabulary import CHARACTERS, EMNIST_CHARACTERS, UNDRAWN_CHARACTERS
+from pipeline.common.vocabulary import EMNIST, EMNIST_CHARACTERS, UNDRAWN_CHARACTERS
 from pipeline.data.storage.characters import Characters
 from pipeline.data.storage.lines import Lines
 from pipeline.data.synthesis.renderer import LineRenderer
@@ -38,7 +38,7 @@ GLYPHS = {character: ONE_EACH.images[label] for label, character in enumerate(EM
 
 
 @given(
-    st.lists(st.text(st.sampled_from(CHARACTERS), min_size=1, max_size=4), min_size=1, max_size=3),
+    st.lists(st.text(st.sampled_from(EMNIST.characters), min_size=1, max_size=4), min_size=1, max_size=3),
     st.tuples(st.floats(0, 0.9), st.floats(0, 0.9)).map(sorted),
     st.sampled_from(["line", "character"]),
 )

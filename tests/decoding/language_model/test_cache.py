@@ -2,13 +2,18 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.common.vocabulary import EMNIST
 from pipeline.decoding.language_model import cache
 from pipeline.decoding.language_model.cache import LanguageModelCache
 from pipeline.decoding.language_model.model import LanguageModel
-from pipeline.decoding.language_model.ngrams import count_ngrams, encode_context
+from pipeline.decoding.language_model.ngrams import Symbols, count_ngrams
 
-MODEL = LanguageModel(count_ngrams("one two three four five six seven eight nine ten", 4), "discounting")
-CONTEXTS = [encode_context(text) for text in ("one", "two", "t", " f", "xyz", "one", "", "hre")]
+SYMBOLS = Symbols(EMNIST)
+
+MODEL = LanguageModel(
+    count_ngrams("one two three four five six seven eight nine ten", 4, SYMBOLS), "discounting", SYMBOLS
+)
+CONTEXTS = [SYMBOLS.context(text) for text in ("one", "two", "t", " f", "xyz", "one", "", "hre")]
 
 
 @pytest.mark.parametrize("limit", [3, 6, 1000])

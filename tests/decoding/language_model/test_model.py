@@ -1,18 +1,20 @@
 import numpy as np
 import pytest
 
-from pipeline.common.vocabulary import CHARACTERS
-from pipeline.decoding.language_model.model import EMPTY_CONTEXT, START_CONTEXT, LanguageModel, discounts
-from pipeline.decoding.language_model.ngrams import count_ngrams, encode_context
+from pipeline.common.vocabulary import EMNIST
+from pipeline.decoding.language_model.model import EMPTY_CONTEXT, LanguageModel, discounts
+from pipeline.decoding.language_model.ngrams import BOUNDARY, Symbols, count_ngrams
 from pipeline.settings.decoding import Smoothing
 from tests.decoding.enumeration import KneserNey, WittenBell
+
+SYMBOLS = Symbols(EMNIST)
 
 TEXT = "the cat sat on the mat and the rat ate the cat at the hat stand 007 times"
 SMOOTHINGS: tuple[Smoothing, ...] = ("witten_bell", "discounting", "kneser_ney")
 
 
 def build_model(order: int, smoothing: Smoothing = "witten_bell", text: str = TEXT) -> LanguageModel:
-    return LanguageModel(count_ngrams(text, order), smoothing)
+    return LanguageModel(count_ngrams(text, order, SYMBOLS), smoothing, SYMBOLS)
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 6, 10])
@@ -31,28 +33,29 @@ def test_kneser_ney_by_hand() -> None:
     # " abab cb ": a stands after a space and b, b after a (twice) and c, the space after b (twice), c after a space.
     alone = build_model(2, "kneser_ney", "abab cb").lower_orders[0].ngrams
     found = dict(zip(alone.symbols.tolist(), alone.counts.tolist(), strict=True))
-    assert {CHARACTERS[symbol]: count for symbol, count in found.items()} == {"a": 2, "b": 2, " ": 1, "c": 1}
+    assert {EMNIST.characters[symbol]: count for symbol, count in found.items()} == {"a": 2, "b": 2, " ": 1, "c": 1}
 
 
 def test_unigram_estimates_ignore_what_comes_before() -> None:
     # " aab ": a and the space twice of five, b once
     expected = {c: (n + 3 / 79) / (5 + 3) for c, n in {"a": 2, " ": 2, "b": 1, "z": 0}.items()}
     (found,) = np.exp(build_model(3, text="aab").log_probabilities(np.array([EMPTY_CONTEXT])))
-    assert {c: found[CHARACTERS.index(c)] for c in expected} == pytest.approx(expected)
+    assert {c: found[EMNIST.characters.index(c)] for c in expected} == pytest.approx(expected)
 
 
 def test_witten_bell_by_hand() -> None:
     # " aab ": five characters, three different ones; a follows a once of two times, and there are 2 different after a.
     alone = 79
     single = (2 + 3 / alone) / (5 + 3)
-    (row,) = np.exp(build_model(2, text="aab").log_probabilities(np.array([encode_context("a")])))
-    assert row[CHARACTERS.index("a")] == pytest.approx((1 + 2 * single) / (2 + 2))
+    (row,) = np.exp(build_model(2, text="aab").log_probabilities(np.array([SYMBOLS.context("a")])))
+    assert row[EMNIST.characters.index("a")] == pytest.approx((1 + 2 * single) / (2 + 2))
 
 
 @pytest.mark.parametrize("smoothing", SMOOTHINGS)
 @pytest.mark.parametrize("order", [1, 3, 7])
 def test_probabilities_sum_up_to_one_after_every_context(smoothing: Smoothing, order: int) -> None:
-    contexts = np.array([START_CONTEXT, *map(encode_context, ("", "t", "th", " the c", "zzz", "Q", "the cat sat"))])
+    texts = (BOUNDARY, "", "t", "th", " the c", "zzz", "Q", "the cat sat")
+    contexts = np.array([SYMBOLS.context(text) for text in texts])
     rows = np.exp(build_model(order, smoothing).log_probabilities(contexts))
     assert rows.sum(1) == pytest.approx(np.ones(len(contexts)))
     assert (rows > 0).all()
@@ -84,7 +87,7 @@ def test_lines_begin_and_end_at_word_boundaries(smoothing: Smoothing) -> None:
 @pytest.mark.parametrize("order", [1, 2, 4])
 def test_a_context_drops_characters_beyond_the_order(order: int) -> None:
     model = build_model(order)
-    context = np.array([START_CONTEXT])
+    context = np.array([SYMBOLS.context(BOUNDARY)])
     for character in "the cat":
-        context = model.advance(context, np.array([CHARACTERS.index(character)]))
-    assert context.tolist() == [encode_context("the cat"[len("the cat") - order + 1 :])]
+        context = model.advance(context, np.array([EMNIST.characters.index(character)]))
+    assert context.tolist() == [SYMBOLS.context("the cat"[len("the cat") - order + 1 :])]

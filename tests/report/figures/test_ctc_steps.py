@@ -5,7 +5,7 @@ import torch
 
 from pipeline.common import paths
 from pipeline.common.errors import InputError
-from pipeline.common.vocabulary import encode
+from pipeline.common.vocabulary import EMNIST
 from pipeline.models.checkpoint import save_checkpoint
 from pipeline.report.figures.ctc_steps import (
     Run,
@@ -50,9 +50,9 @@ def test_a_line_of_one_character_has_steps() -> None:
 
 
 def test_runs_are_consecutive_equal_classes() -> None:
-    classes = [int(encode(symbol)[0]) for symbol in "al "]
+    classes = [int(EMNIST.encode(symbol)[0]) for symbol in "al "]
     a, l_, space = classes
-    runs = group_runs([0, 0, a, l_, l_, 0, l_, space], [1, 2, 3, 4, 5, 6, 7, 8])
+    runs = group_runs([0, 0, a, l_, l_, 0, l_, space], [1, 2, 3, 4, 5, 6, 7, 8], EMNIST)
     assert runs == [
         Run("·", 1, 2, 2),
         Run("a", 3, 3, 1),
@@ -66,7 +66,7 @@ def test_runs_are_consecutive_equal_classes() -> None:
 
 
 def test_special_tokens_are_shown_by_name() -> None:
-    assert [class_symbol(number) for number in range(5)] == ["·", "<S>", "<E>", "<P>", "0"]
+    assert [class_symbol(number, EMNIST) for number in range(5)] == ["·", "<S>", "<E>", "<P>", "0"]
 
 
 @pytest.mark.parametrize(
