@@ -54,17 +54,22 @@ def test_each_part_has_its_own_characters_and_text(prepared: Project) -> None:
     drawn: dict[str, set[bytes]] = {}
     for part in SPLITS:
         lines = read_lines(Path("data/lines/aligned.h5"), part)
-        characters = used(read_characters(Path("data/characters.h5"), part))
+        stored = read_characters(Path("data/characters.h5"), part)
+        characters = used(stored)
         documents[part], drawn[part] = set(), set()
-        for image, text, starts in zip(lines.images, lines.texts, lines.starts, strict=True):
+        rows = zip(lines.images, lines.texts, lines.starts, lines.image_numbers.tolist(), strict=True)
+        for image, text, starts, numbers in rows:
             # `a5 ax5` is all of document ca05, so every word tells where it is from.
             documents[part] |= {f"c{word[0]}{int(word.strip('abcdefghx')):02}" for word in text.split()}
-            for character, start in zip(text, starts[: len(text)].tolist(), strict=True):
+            assert set(numbers[len(text) :]) <= {-1}
+            for character, start, number in zip(text, starts.tolist(), numbers, strict=False):
                 cell = np.ascontiguousarray(image[:, start : start + 28])
                 if character == " ":
                     assert not cell.any()
+                    assert number == -1
                 else:
                     assert characters[cell.tobytes()] == character
+                    np.testing.assert_array_equal(cell, stored.images[number])
                     drawn[part].add(cell.tobytes())
         assert len(lines) == SIZES[part]
         assert drawn[part] <= set(characters)
@@ -77,7 +82,7 @@ def test_a_file_describes_its_settings_and_sources(prepared: Project) -> None:
     prepared.change(lines={"variable": {"with_start_end_tokens": True}})
     prepared.run("synthesize", "variable")
     attributes = read_attributes(Path("data/lines/variable.h5"))
-    assert attributes.pop("format") == "emnist-lines/1"
+    assert attributes.pop("format") == "emnist-lines/2"
     assert attributes.pop("vocabulary").startswith('["<B>", "<S>", "<E>", "<P>", "0"')
     assert attributes == {
         "name": "variable",

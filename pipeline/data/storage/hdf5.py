@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.common.errors import InputError, reraise_shortage
 
 MAX_REASON_LENGTH = 300
+INTEGERS = {"u": "unsigned integers", "i": "signed integers"}
 MAX_CHUNK_BYTES = 2**26
 """HDF5 unpacks a chunk as a whole; ours have 1.3 million bytes at 32 characters."""
 
@@ -102,8 +103,8 @@ def plain_attributes(file: h5py.File) -> dict[str, Any]:
     return {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
 
 
-def check_datasets(datasets: Mapping[str, h5py.Dataset]) -> None:
-    """Check that the datasets hold unsigned integers, are all as long, and are really stored in the file.
+def check_datasets(datasets: Mapping[str, h5py.Dataset], kind: Literal["u", "i"] = "u") -> None:
+    """Check that the datasets hold (un)signed integers, are all as long, and are really stored in the file.
 
     A file of a kilobyte may declare 2^31 lines. Only what lies in the file may take memory.
 
@@ -115,8 +116,8 @@ def check_datasets(datasets: Mapping[str, h5py.Dataset]) -> None:
     for name, array in datasets.items():
         if not isinstance(array, h5py.Dataset):
             raise TypeError(f"{name} is no array")
-        if array.dtype.kind != "u" or not array.ndim or array.is_virtual or array.external:
-            raise ValueError(f"{name} is no plain array of unsigned integers")
+        if array.dtype.kind != kind or not array.ndim or array.is_virtual or array.external:
+            raise ValueError(f"{name} is no plain array of {INTEGERS[kind]}")
         if array.chunks is None:
             stored = array.id.get_storage_size() == array.size * array.dtype.itemsize
         else:

@@ -13,10 +13,10 @@ from pipeline.common.errors import InputError
 from pipeline.common.geometry import CELL
 from pipeline.common.vocabulary import EMNIST, Vocabulary, parse_tokens
 from pipeline.data.storage.hdf5 import check_datasets, plain_attributes, read_hdf5
-from pipeline.data.storage.lines import Lines
+from pipeline.data.storage.lines import NO_IMAGE, Lines
 from pipeline.data.storage.packed_images import PackedImages
 
-FORMAT = "emnist-lines/1"
+FORMAT = "emnist-lines/2"
 REQUIRED: dict[str, type] = {
     "max_length": int,
     "with_start_end_tokens": bool,
@@ -26,6 +26,8 @@ REQUIRED: dict[str, type] = {
 }
 """Attributes that later stages need, with their types."""
 ARRAYS = ("images", "labels", "lengths", "widths", "starts")
+NUMBERS = "image_numbers"
+"""The one array with negative numbers."""
 BLOCK = 500
 """Lines read at a time: a multiple of the file's chunks."""
 UNREADABLE = "cannot be read as lines", "run `dvc repro synthesize`"
@@ -47,12 +49,14 @@ class LineWriter:
         images = group.create_dataset("images", size, "u1", chunks=(min(count, 50), *size[1:]), compression="lzf")
         labels = group.create_dataset("labels", (count, max_length), "u1")
         starts = group.create_dataset("starts", (count, max_length), "u2")
+        numbers = group.create_dataset(NUMBERS, (count, max_length), "i4")
         widths = group.create_dataset("widths", (count,), "u2")
         lengths = group.create_dataset("lengths", (count,), "u2")
         done = 0
         for block in blocks:
             rows = slice(done, done + len(block))
             images[rows], starts[rows], widths[rows] = block.images, block.starts, block.widths
+            numbers[rows] = block.image_numbers
             labels[rows] = EMNIST.encode_padded(block.texts, max_length, wrap=wrap)
             lengths[rows] = [len(text) for text in block.texts]
             done = rows.stop
@@ -68,20 +72,23 @@ def read_lines(path: Path, part: str) -> Lines:
         _check_format(path, file)
         group = file[part]
         check_datasets({name: group[name] for name in ARRAYS})
-        labels, lengths, widths, starts = (group[name][:] for name in ARRAYS[1:])
-        _check_shapes({name: group[name].shape for name in ARRAYS})
+        check_datasets({NUMBERS: group[NUMBERS]}, kind="i")
+        _check_shapes({name: group[name].shape for name in (*ARRAYS, NUMBERS)})
+        labels, lengths, widths, starts, numbers = (group[name][:] for name in (*ARRAYS[1:], NUMBERS))
+        if numbers.min() < NO_IMAGE:
+            raise ValueError(f"{NUMBERS} are below {NO_IMAGE}")
         images = _read_images(group["images"], widths, path.parent)
     known = labels.max(initial=0) < EMNIST.num_classes
     texts = EMNIST.decode_rows(labels) if known else []
     if [len(text) for text in texts] != lengths.tolist():
         raise InputError(f"{path}: labels and lengths of {part!r} disagree; run `dvc repro -f synthesize`")
-    return Lines(images, texts, widths, starts)
+    return Lines(images, texts, widths, starts, numbers)
 
 
 def _check_shapes(shapes: Mapping[str, tuple[int, ...]]) -> None:
     count, targets = shapes["labels"]
     expected = {"images": (count, CELL, CELL * targets), "labels": (count, targets), "starts": (count, targets)}
-    expected |= {"lengths": (count,), "widths": (count,)}
+    expected |= {NUMBERS: (count, targets), "lengths": (count,), "widths": (count,)}
     if wrong := [f"{name} {shapes[name]}" for name in expected if shapes[name] != expected[name]]:
         raise ValueError(f"shapes do not fit labels {shapes['labels']}: {', '.join(wrong)}")
 

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from pipeline.data.storage.packed_images import PackedImages
 
+NO_IMAGE = -1
+"""Image number of spaces and punctuation, and of positions after the text."""
+
 
 @dataclass(frozen=True)
 class Lines:
@@ -20,6 +23,8 @@ class Lines:
     """(N,) width of each line in pixels: right edge of its last character's cell. Beyond it the image is background."""
     starts: NDArray[np.uint16]
     """(N, T) left edge of each character's cell in pixels, 0 after the text."""
+    image_numbers: NDArray[np.int32]
+    """(N, T) which image of `Characters` each character is, or `NO_IMAGE`."""
 
     def __len__(self) -> int:
         return len(self.texts)

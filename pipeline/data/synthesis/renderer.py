@@ -10,7 +10,7 @@ from pipeline.common.errors import InputError
 from pipeline.common.geometry import CELL
 from pipeline.common.vocabulary import EMNIST, EMNIST_CHARACTERS, FIRST
 from pipeline.data.storage.characters import Characters
-from pipeline.data.storage.lines import Lines
+from pipeline.data.storage.lines import NO_IMAGE, Lines
 from pipeline.data.synthesis.compose import compose_lines
 from pipeline.settings.lines import LinesSettings
 
@@ -53,7 +53,8 @@ class LineRenderer:
         # For each line and class, a position in `by_class`.
         choices = self.first_of_class + rng.integers(np.maximum(self.counts, 1), size=(len(texts), len(self.counts)))
         starts = self._draw_starts(len(texts), rng)
-        images = compose_lines(*self._select_images(codes, choices, rng), starts)
+        characters, numbers, image_numbers = self._select_images(codes, choices, rng)
+        images = compose_lines(characters, numbers, starts)
         lengths = np.array([len(text) for text in texts])[:, None]
         widths = np.take_along_axis(starts, lengths - 1, axis=1)[:, 0] + CELL
         return Lines(
@@ -61,6 +62,7 @@ class LineRenderer:
             images=images if self.augmentation is None else self.augmentation.augment_lines(images, rng),
             starts=np.where(np.arange(self.settings.max_length) < lengths, starts, 0).astype(np.uint16),
             widths=widths.astype(np.uint16),
+            image_numbers=image_numbers.astype(np.int32),
         )
 
     def _check_images(self, codes: NDArray[np.int64]) -> None:
@@ -79,16 +81,22 @@ class LineRenderer:
 
     def _select_images(
         self, codes: NDArray[np.int64], choices: NDArray[np.int64], rng: np.random.Generator
-    ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """Return images (N, 28, 28), and for each position (B, T) its image's number, or -1 for an empty cell."""
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+        """Return images (N, 28, 28), and for each position (B, T) its image's number, or `NO_IMAGE`.
+
+        The numbers are those in the returned images and, once more, those in the set of characters, which differ where
+        the returned images are augmented copies.
+        """
         labels = codes - FIRST
         has_ink = (labels >= 0) & (labels < len(self.counts))
         lines, _ = np.nonzero(has_ink)
         chosen = choices[lines, labels[has_ink]]
-        numbers = np.full(codes.shape, -1)
+        image_numbers = np.full(codes.shape, NO_IMAGE)
+        image_numbers[has_ink] = self.by_class[chosen]
         if self.augmentation is None:
-            numbers[has_ink] = self.by_class[chosen]
-            return self.images, numbers
+            return self.images, image_numbers, image_numbers
+        numbers = np.full(codes.shape, NO_IMAGE)
         distinct, numbers[has_ink] = np.unique(lines * len(self.images) + chosen, return_inverse=True)
         lines, chosen = np.divmod(distinct, len(self.images))
-        return self.augmentation.augment_characters(self.images[self.by_class[chosen]], lines, rng), numbers
+        augmented = self.augmentation.augment_characters(self.images[self.by_class[chosen]], lines, rng)
+        return augmented, numbers, image_numbers

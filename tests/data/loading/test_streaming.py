@@ -105,6 +105,7 @@ def test_augmentation_leaves_texts_and_widths_alone() -> None:
     assert plain.texts == augmented.texts
     assert np.array_equal(plain.widths, augmented.widths)
     assert np.array_equal(plain.starts, augmented.starts)
+    assert np.array_equal(plain.image_numbers, augmented.image_numbers)
     assert not np.array_equal(plain.images, augmented.images)
 
 

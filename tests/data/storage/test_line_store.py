@@ -2,12 +2,14 @@ import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from pipeline.common.errors import InputError
 from pipeline.common.vocabulary import EMNIST
@@ -34,8 +36,9 @@ def make_lines(texts: Sequence[str], seed: int = 0) -> Lines:
     images = rng.integers(0, 256, (len(texts), 28, 28 * T), dtype=np.uint8)
     starts = rng.integers(0, 7000, (len(texts), T), dtype=np.uint16)
     widths = rng.integers(1, 28 * T, len(texts), endpoint=True, dtype=np.uint16)
+    numbers = rng.integers(-1, 100_000, (len(texts), T), dtype=np.int32)
     images[np.broadcast_to(np.arange(28 * T) >= widths[:, None, None], images.shape)] = 0
-    return Lines(images, list(texts), widths, starts)
+    return Lines(images, list(texts), widths, starts, numbers)
 
 
 def write(path: Path, texts: Sequence[str] = TEXTS, *, wrap: bool = False, block: int = 2) -> Lines:
@@ -46,6 +49,7 @@ def write(path: Path, texts: Sequence[str] = TEXTS, *, wrap: bool = False, block
             lines.texts[i : i + block],
             lines.widths[i : i + block],
             lines.starts[i : i + block],
+            lines.image_numbers[i : i + block],
         )
         for i in range(0, len(texts), block)
     ]
@@ -58,7 +62,7 @@ def write(path: Path, texts: Sequence[str] = TEXTS, *, wrap: bool = False, block
 
 def assert_same(read: Lines, written: Lines) -> None:
     assert read.texts == written.texts
-    for name in ("images", "widths", "starts"):
+    for name in ("images", "widths", "starts", "image_numbers"):
         array = getattr(read, name)
         assert array.dtype == getattr(written, name).dtype
         np.testing.assert_array_equal(array, getattr(written, name))
@@ -103,7 +107,7 @@ def test_labels_are_wrapped_and_padded(tmp_path: Path) -> None:
 def test_attributes_are_plain_values(tmp_path: Path) -> None:
     write(tmp_path / "lines.h5")
     attributes = read_attributes(tmp_path / "lines.h5")
-    assert attributes.pop("format") == FORMAT == "emnist-lines/1"
+    assert attributes.pop("format") == FORMAT == "emnist-lines/2"
     assert json.loads(attributes.pop("vocabulary")) == list(EMNIST.tokens)
     assert attributes == ATTRIBUTES
     for key, value in ATTRIBUTES.items():
@@ -143,12 +147,7 @@ def test_files_that_hold_no_lines_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("attribute", "value"),
-    [
-        ("format", None),
-        ("format", "emnist-lines/0"),
-        ("vocabulary", None),
-        ("vocabulary", json.dumps(EMNIST.tokens[::-1])),
-    ],
+    [("format", None), ("format", "emnist-lines/1"), ("vocabulary", None), ("vocabulary", json.dumps(EMNIST.tokens[::-1]))],
 )
 def test_lines_of_another_version_or_vocabulary_are_refused(tmp_path: Path, attribute: str, value: str | None) -> None:
     path = tmp_path / "lines.h5"
@@ -174,7 +173,7 @@ def test_labels_that_were_changed_are_refused(tmp_path: Path, place: tuple[int, 
     assert read_lines(path, "test").texts == ["x"]
 
 
-@pytest.mark.parametrize("name", ["images", "labels", "starts", "widths", "lengths"])
+@pytest.mark.parametrize("name", ["images", "labels", "starts", "image_numbers", "widths", "lengths"])
 @pytest.mark.parametrize("instead", ["nothing", "a group", "a type"])
 def test_missing_arrays_are_refused(tmp_path: Path, name: str, instead: str) -> None:
     path = tmp_path / "lines.h5"
@@ -186,6 +185,23 @@ def test_missing_arrays_are_refused(tmp_path: Path, name: str, instead: str) -> 
         elif instead == "a type":
             file[f"train/{name}"] = np.dtype("u1")
     assert "cannot be read as lines" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        (np.full((5, T), -2, np.int32), "image_numbers are below -1"),
+        (np.zeros((5, T), np.uint32), "image_numbers is no plain array of signed integers"),
+        (np.zeros((5, T - 1), np.int32), "shapes do not fit"),
+    ],
+)
+def test_image_numbers_that_do_not_fit_are_refused(tmp_path: Path, numbers: NDArray[Any], said: str) -> None:
+    path = tmp_path / "lines.h5"
+    write(path)
+    with h5py.File(path, "a") as file:
+        del file["train/image_numbers"]
+        file["train/image_numbers"] = numbers
+    assert said in refusal(path)
 
 
 @pytest.fixture(scope="module")

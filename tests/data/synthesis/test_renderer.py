@@ -142,6 +142,18 @@ def test_one_image_per_distinct_character_and_line() -> None:
         assert set(seen) == {MANY.images[index].tobytes() for index in range(5 * label, 5 * label + 5)}
 
 
+def test_image_numbers_say_which_image_each_character_is() -> None:
+    shuffled = MANY.take(np.random.default_rng(2).permutation(len(MANY)))
+    lines = write(["ab A!", "ba", "9"] * 20, line_settings(7, (0.0, 0.0)), shuffled)
+    assert lines.image_numbers.dtype == np.int32
+    for text, image, numbers in zip(lines.texts, lines.images, lines.image_numbers.tolist(), strict=True):
+        for place, number in enumerate(numbers):
+            drawn = place < len(text) and text[place] in EMNIST_CHARACTERS
+            assert (number >= 0) is drawn
+            if drawn:
+                np.testing.assert_array_equal(image[:, 28 * place : 28 * place + 28], shuffled.images[number])
+
+
 def test_every_image_of_a_class_is_as_likely_in_any_order() -> None:
     # Classes of different sizes, out of order; the image tells its class and number.
     counts = [1 + label % 4 for label in range(62)]

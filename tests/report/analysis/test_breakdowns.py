@@ -13,7 +13,8 @@ from tests.tiny import tiny_lines
 
 
 def lines_at(texts: list[str], starts: list[list[int]]) -> Lines:
-    return Lines(np.zeros((len(texts), 28, 1), np.uint8), texts, np.zeros(len(texts), np.uint16), np.uint16(starts))
+    images, widths = np.zeros((len(texts), 28, 1), np.uint8), np.zeros(len(texts), np.uint16)
+    return Lines(images, texts, widths, np.uint16(starts), np.zeros(np.shape(starts), np.int32))
 
 
 def test_bins_of_length_are_equally_wide_and_contain_every_line() -> None:
