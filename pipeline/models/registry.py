@@ -7,7 +7,6 @@ from pipeline.models.base import LineModel
 from pipeline.models.line_cnn import LineCNN
 from pipeline.models.line_cnn_lstm import LineCNNLSTM
 from pipeline.models.line_cnn_simple import LineCNNSimple
-from pipeline.models.line_ppocr import LinePPOCR
 from pipeline.models.line_resnet_conformer import LineResNetConformer
 from pipeline.models.line_resnet_lookalikes import LineResNetLookalikes
 from pipeline.models.line_resnet_lstm import LineResNetLSTM
@@ -22,7 +21,6 @@ MODELS: dict[str, Callable[[int, Any], LineModel]] = {
     "line_resnet_transformer": LineResNetTransformer,
     "line_resnet_conformer": LineResNetConformer,
     "line_resnet_lookalikes": LineResNetLookalikes,
-    "line_ppocr": LinePPOCR,
 }
 
 

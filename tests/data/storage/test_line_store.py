@@ -147,7 +147,12 @@ def test_files_that_hold_no_lines_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("attribute", "value"),
-    [("format", None), ("format", "emnist-lines/1"), ("vocabulary", None), ("vocabulary", json.dumps(EMNIST.tokens[::-1]))],
+    [
+        ("format", None),
+        ("format", "emnist-lines/1"),
+        ("vocabulary", None),
+        ("vocabulary", json.dumps(EMNIST.tokens[::-1])),
+    ],
 )
 def test_lines_of_another_version_or_vocabulary_are_refused(tmp_path: Path, attribute: str, value: str | None) -> None:
     path = tmp_path / "lines.h5"
