@@ -105,6 +105,10 @@ def test_the_documented_change_runs_its_experiment_alone_and_is_undone(
 
     typed = {command: workspace.run(*shlex.split(command)).stdout for command in others}
     assert LSTM_DIM in typed["dvc params diff"]
+    table = [line.split() for line in typed["python -m pipeline experiments"].splitlines()]
+    assert table[0][-1] == "narrow"
+    assert [LSTM_DIM, "256", "8", "256"] in table
+    assert f"{LSTM}.cer" in {row[0] for row in table}
     assert "narrow-lstm" in workspace.git("branch")
     # Back again, nothing is to be trained: DVC has the outputs, and MLflow the run.
     assert {path: (workspace.root / path).read_bytes() for path in kept} == kept
