@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.common import paths
 from pipeline.common.files import file_md5, project_root
 from pipeline.data.loading.streaming import StreamingLines
-from pipeline.data.storage.line_store import read_attributes, read_lines, read_vocabulary
+from pipeline.data.storage.line_store import read_attributes, read_height, read_lines, read_vocabulary
 from pipeline.models.checkpoint import RecognizerSettings
 from pipeline.runtime.hardware import prepare_cpu
 from pipeline.settings.experiment import read_experiment
@@ -38,6 +38,7 @@ def main(key: str, load: str | None) -> None:
         read_vocabulary(lines),
         attributes["max_length"],
         attributes["with_start_end_tokens"],
+        read_height(lines),
     )
     streaming = training.endless
     source = StreamingLines.from_files(*SOURCES, attributes, streaming) if streaming else read_lines(lines, "train")

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.common.errors import InputError
-from pipeline.common.geometry import CELL
 from pipeline.common.progress import progress_bar
 from pipeline.data.loading.batches import Batch, WidthBatches, line_loader
 from pipeline.data.storage.lines import Lines
@@ -56,16 +55,16 @@ def for_each_batch(
 
 
 def predict_images(recognizer: Recognizer, images: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> list[str]:
-    """The texts of line images, each (28, W) uint8, 0 for background and 255 for full ink.
+    """The texts of line images, each (H, W) uint8 of the model's height, 0 for background and 255 for full ink.
 
     Raises:
         InputError: an image has another shape or type.
     """
-    texts = []
+    texts, height = [], recognizer.model.height
     for number, image in enumerate(images):
-        if image.ndim != 2 or image.shape[0] != CELL or image.dtype != np.uint8 or not image.shape[1]:
+        if image.ndim != 2 or image.shape[0] != height or image.dtype != np.uint8 or not image.shape[1]:
             raise InputError(
-                f"image {number}: expected (28, W) uint8 with ink bright on dark, got {image.shape} {image.dtype}"
+                f"image {number}: expected ({height}, W) uint8 with ink bright on dark, got {image.shape} {image.dtype}"
             )
         texts += recognizer.predict(torch.from_numpy(image[None].copy()), [image.shape[1]])[0]
     return texts

@@ -7,10 +7,12 @@ from pipeline.models.layers.lengths import Lengths
 
 
 class LineModel(nn.Module):
-    """Images (B, 1, 28, W) float in [0, 1] to logits (B, C, S), one step for each window."""
+    """Images (B, 1, H, W) float in [0, 1] to logits (B, C, S), one step for each window."""
 
     windows: Windows
     """The geometry of the steps; decides S."""
+    height: int
+    """H, the height of the images in pixels."""
     width_multiple: int | None = None
     """A GPU trains on widths that are multiples of this, so that few CUDA graphs serve all batches.
 

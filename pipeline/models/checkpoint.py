@@ -10,6 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline.common.errors import InputError, reraise_shortage
 from pipeline.common.files import atomic_path
+from pipeline.common.geometry import CELL
 from pipeline.common.vocabulary import Vocabulary, parse_tokens
 from pipeline.models.recognizer import Recognizer
 from pipeline.models.registry import build_model
@@ -30,11 +31,12 @@ class RecognizerSettings:
     vocabulary: Vocabulary
     max_length: Annotated[int, Field(ge=1, le=4096)]
     wrap: bool
+    height: Annotated[int, Field(ge=8, le=512)] = CELL
 
     def build(self) -> Recognizer:
         """Build a recognizer with fresh weights from PyTorch's generator."""
         objective = build_objective(self.loss, self.vocabulary, self.max_length, wrap=self.wrap)
-        return Recognizer(build_model(self.model, self.vocabulary.num_classes), objective)
+        return Recognizer(build_model(self.model, self.vocabulary.num_classes, self.height), objective)
 
 
 def save_checkpoint(path: Path, settings: RecognizerSettings, recognizer: Recognizer) -> None:
@@ -46,6 +48,8 @@ def save_checkpoint(path: Path, settings: RecognizerSettings, recognizer: Recogn
         "loss": settings.loss,
         "max_length": settings.max_length,
         "wrap": settings.wrap,
+        # Left out for EMNIST's height, so that older checkpoints are of the same form.
+        **({} if settings.height == CELL else {"height": settings.height}),
         # `contiguous()` would keep channels-last strides where a side is 1, and the bytes would differ.
         "weights": {
             name: tensor.cpu().clone(memory_format=torch.contiguous_format)
@@ -69,7 +73,11 @@ def load_checkpoint(path: Path) -> tuple[RecognizerSettings, Recognizer]:
         raise InputError(f"{path}: its vocabulary is damaged or of another version; train it again") from None
     try:
         settings = TypeAdapter(RecognizerSettings).validate_python(
-            {"vocabulary": vocabulary, **{name: content[name] for name in ("model", "loss", "max_length", "wrap")}}
+            {
+                "vocabulary": vocabulary,
+                "height": content.get("height", CELL),
+                **{name: content[name] for name in ("model", "loss", "max_length", "wrap")},
+            }
         )
         with torch.device("meta"):  # before memory is allocated, as the settings may ask for any sizes
             settings.build().model.load_state_dict(content["weights"], assign=True)

@@ -14,12 +14,13 @@ from pipeline.settings.models import LineCNNSettings
 
 
 class LineCNN(LineModel):
-    """A fully convolutional network: images (B, 1, 28, W) float in [0, 1] to logits (B, C, S)."""
+    """A fully convolutional network: images (B, 1, H, W) float in [0, 1] to logits (B, C, S)."""
 
     width_multiple = WIDTH_MULTIPLES["cuda"]
 
-    def __init__(self, num_classes: int, settings: LineCNNSettings) -> None:
+    def __init__(self, num_classes: int, settings: LineCNNSettings, height: int = CELL) -> None:
         super().__init__()
+        self.height = height
         self.windows = settings.windows
         d, fc_dim = settings.conv_dim, settings.fc_dim
         self.convs = nn.Sequential(
@@ -32,7 +33,7 @@ class LineCNN(LineModel):
             *_block(2 * d, 4 * d, stride=2),
             *_block(4 * d, 4 * d),
         )
-        rows = CELL // 8
+        rows = height // 8
         self.window_conv = nn.Conv2d(
             4 * d, fc_dim, kernel_size=(rows, self.windows.width // 8), stride=(rows, self.windows.stride // 8)
         )
@@ -52,7 +53,7 @@ class LineCNN(LineModel):
         return dropout_linear(x, self.dropout, self.fc2).transpose(1, 2)
 
     def features(self, images: Tensor) -> Tensor:
-        """Features (B, fc_dim, S) of images (B, 1, 28, W)."""
+        """Features (B, fc_dim, S) of images (B, 1, H, W)."""
         if conv_relu.applies(images):
             convs = [layer for layer in self.convs if isinstance(layer, nn.Conv2d)]
             return conv_relu.conv_relu(images, [*convs, self.window_conv]).squeeze(2)  # the same function, faster

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from pipeline.common.geometry import CELL
 from pipeline.models.base import LineModel
 from pipeline.models.layers.bidirectional_lstm import BidirectionalLSTM
 from pipeline.models.layers.lengths import Lengths
@@ -10,15 +11,16 @@ from pipeline.settings.models import LineCNNLSTMSettings
 
 
 class LineCNNLSTM(LineModel):
-    """LineCNN, LSTM, linear: images (B, 1, 28, W) float in [0, 1] to logits (B, C, S)."""
+    """LineCNN, LSTM, linear: images (B, 1, H, W) float in [0, 1] to logits (B, C, S)."""
 
     width_multiple = LineCNN.width_multiple
 
-    def __init__(self, num_classes: int, settings: LineCNNLSTMSettings) -> None:
+    def __init__(self, num_classes: int, settings: LineCNNLSTMSettings, height: int = CELL) -> None:
         super().__init__()
+        self.height = height
         self.windows = settings.windows
         self.intermediate = settings.intermediate
-        self.line_cnn = LineCNN(num_classes, settings)
+        self.line_cnn = LineCNN(num_classes, settings, height)
         self.lstm = BidirectionalLSTM(num_classes, settings.lstm_dim, settings.lstm_layers, settings.lstm_dropout)
         self.fc = nn.Linear(settings.lstm_dim, num_classes)
 

@@ -17,14 +17,14 @@ WIDTH_MULTIPLE = 16
 
 
 class LineResNet(nn.Module):
-    """Images (B, 1, 28, W) float in [0, 1] to features (B, S, `fc_dim`), one step for each window.
+    """Images (B, 1, H, W) float in [0, 1] to features (B, S, `fc_dim`), one step for each window.
 
     It has three levels of blocks: `conv_dim` channels at half the resolution, twice as many at a quarter, and four
     times as many at an eighth of the height, with a position every `last_stride` pixels. A step is a patch of the last
     level.
     """
 
-    def __init__(self, settings: LineResNetSettings) -> None:
+    def __init__(self, settings: LineResNetSettings, height: int) -> None:
         super().__init__()
         self.windows = settings.windows
         half, quarter, eighth = settings.conv_dim, 2 * settings.conv_dim, 4 * settings.conv_dim
@@ -38,7 +38,7 @@ class LineResNet(nn.Module):
             *[block(quarter) for _ in range(settings.blocks_quarter)],
             PatchMerging(quarter, eighth, 2, stride // 4),
             *[block(eighth) for _ in range(settings.blocks_eighth)],
-            PatchMerging(eighth, settings.fc_dim, 4, settings.window_stride // stride),
+            PatchMerging(eighth, settings.fc_dim, round_up(height, 8) // 8, settings.window_stride // stride),
         )
 
     def forward(self, images: Tensor, lengths: Lengths | None = None) -> Tensor:
@@ -62,10 +62,11 @@ class LineResNetModel(LineModel):
     intermediate: nn.Linear | None
     """An output layer on the ResNet's features for training, or None."""
 
-    def __init__(self, settings: LineResNetSettings) -> None:
+    def __init__(self, settings: LineResNetSettings, height: int) -> None:
         super().__init__()
         self.windows = settings.windows
-        self.line_resnet = LineResNet(settings)
+        self.height = height
+        self.line_resnet = LineResNet(settings, height)
         self.dropout = Dropout(settings.dropout)
 
     def add_output_layers(self, num_classes: int, width: int, settings: LineResNetSettings) -> None:

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from pipeline.common.geometry import CELL
 from pipeline.models.layers.attention import add_positional_encoding, key_padding_mask
 from pipeline.models.layers.conformer import ConformerBlock
 from pipeline.models.layers.lengths import Lengths
@@ -10,10 +11,10 @@ from pipeline.settings.models import LineResNetConformerSettings
 
 
 class LineResNetConformer(LineResNetModel):
-    """ResNet, conformer blocks, linear: images (B, 1, 28, W) float in [0, 1] to logits (B, C, S)."""
+    """ResNet, conformer blocks, linear: images (B, 1, H, W) float in [0, 1] to logits (B, C, S)."""
 
-    def __init__(self, num_classes: int, settings: LineResNetConformerSettings) -> None:
-        super().__init__(settings)
+    def __init__(self, num_classes: int, settings: LineResNetConformerSettings, height: int = CELL) -> None:
+        super().__init__(settings, height)
         self.blocks = nn.ModuleList(
             ConformerBlock(settings.fc_dim, settings.heads, settings.kernel, settings.dropout)
             for _ in range(settings.layers)

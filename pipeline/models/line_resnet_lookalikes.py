@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from pipeline.common.geometry import CELL
 from pipeline.models.layers.attention import key_padding_mask
 from pipeline.models.layers.bidirectional_lstm import BidirectionalLSTM
 from pipeline.models.layers.lengths import Lengths
@@ -14,10 +15,10 @@ CHARACTER = 16
 
 
 class LineResNetLookalikes(LineResNetModel):
-    """ResNet, LSTM, attention, LSTM, linear: images (B, 1, 28, W) float in [0, 1] to logits (B, C, S)."""
+    """ResNet, LSTM, attention, LSTM, linear: images (B, 1, H, W) float in [0, 1] to logits (B, C, S)."""
 
-    def __init__(self, num_classes: int, settings: LineResNetLookalikesSettings) -> None:
-        super().__init__(settings)
+    def __init__(self, num_classes: int, settings: LineResNetLookalikesSettings, height: int = CELL) -> None:
+        super().__init__(settings, height)
         features, states = settings.fc_dim, 2 * settings.lstm_dim
         self.first = BidirectionalLSTM(features, settings.lstm_dim)
         self.lookalikes = LookalikeAttention(

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from pipeline.common.geometry import CELL
 from pipeline.models.layers.attention import add_positional_encoding, key_padding_mask
 from pipeline.models.layers.lengths import Lengths
 from pipeline.models.line_resnet import LineResNetModel
@@ -9,13 +10,13 @@ from pipeline.settings.models import LineResNetTransformerSettings
 
 
 class LineResNetTransformer(LineResNetModel):
-    """ResNet, transformer encoder, linear: images (B, 1, 28, W) float in [0, 1] to logits (B, C, S).
+    """ResNet, transformer encoder, linear: images (B, 1, H, W) float in [0, 1] to logits (B, C, S).
 
     The layers are pre-norm: layer norm comes before attention and before the feed-forward part.
     """
 
-    def __init__(self, num_classes: int, settings: LineResNetTransformerSettings) -> None:
-        super().__init__(settings)
+    def __init__(self, num_classes: int, settings: LineResNetTransformerSettings, height: int = CELL) -> None:
+        super().__init__(settings, height)
         width = settings.fc_dim
         layer = nn.TransformerEncoderLayer(
             width, settings.heads, 4 * width, settings.dropout, batch_first=True, norm_first=True

@@ -15,7 +15,7 @@ from pipeline.objectives.base import Objective
 class Recognizer:
     """Predicts the text of lines. It knows nothing of training.
 
-    Images are (B, 28, W) uint8, and `widths` are the B widths of the lines in pixels, without the background.
+    Images are (B, H, W) uint8, and `widths` are the B widths of the lines in pixels, without the background.
     """
 
     model: LineModel
@@ -39,5 +39,5 @@ class Recognizer:
 
 
 def to_pixels(images: Tensor) -> Tensor:
-    """Images (B, 28, W) uint8 to the input of models: (B, 1, 28, W) float in [0, 1], channels last."""
+    """Images (B, H, W) uint8 to the input of models: (B, 1, H, W) float in [0, 1], channels last."""
     return channels_last(images.unsqueeze(1).float() / 255)

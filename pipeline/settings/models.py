@@ -191,6 +191,37 @@ class LineResNetConformerSettings(AttentionSettings):
         return self
 
 
+class LinePPOCRSettings(Settings):
+    """PP-OCRv6's small recognizer, for lines 48 pixels high; `weights` can come from others."""
+
+    name: Literal["line_ppocr"]
+    """The model's name."""
+    limit_output_length: bool = False
+    """Cut the steps to the target's length; cross-entropy needs it where there are more steps than targets."""
+    dropout: DropoutProbability = 0.0
+    """Dropout before the output layer."""
+
+    @property
+    def height(self) -> int:
+        """The only height of lines in pixels."""
+        return 48
+
+    @property
+    def window_width(self) -> int:
+        """A step's own pixels."""
+        return 8
+
+    @property
+    def window_stride(self) -> int:
+        """Pixels from one step to the next."""
+        return 8
+
+    @property
+    def windows(self) -> Windows:
+        """The geometry of the model's steps."""
+        return Windows(self.window_width, self.window_stride, downsampling=8)
+
+
 ModelSettings = Annotated[
     LineCNNSimpleSettings
     | LineCNNSettings
@@ -198,7 +229,8 @@ ModelSettings = Annotated[
     | LineResNetLSTMSettings
     | LineResNetTransformerSettings
     | LineResNetConformerSettings
-    | LineResNetLookalikesSettings,
+    | LineResNetLookalikesSettings
+    | LinePPOCRSettings,
     Field(discriminator="name"),
 ]
 """Every model. A new one is added here and in `pipeline/models/registry.py`."""

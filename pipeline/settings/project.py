@@ -13,6 +13,7 @@ from pipeline.settings.effects import experiment_effects, source_problems
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, merge_training
 from pipeline.settings.lines import LinesSettings
 from pipeline.settings.messages import unknown_key
+from pipeline.settings.own_lines import OwnLinesSettings
 from pipeline.settings.sources import CorpusSettings, EmnistSettings
 
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -28,6 +29,8 @@ class ProjectSettings(Settings):
     """The source of text."""
     lines: Annotated[dict[Key, LinesSettings], Field(min_length=1)]
     """Data sets of lines by name."""
+    own_lines: dict[Key, OwnLinesSettings] = Field(default_factory=dict)
+    """Data sets of transcribed lines by name; no name is in `lines` too."""
     training: TrainingSettings
     """Training settings that all experiments share."""
     experiments: Annotated[dict[Key, ExperimentSettings], Field(min_length=1)]
@@ -48,6 +51,9 @@ def check_project(params: Mapping[str, Any]) -> ProjectSettings:
     problems = [*source_problems("emnist", project.emnist), *source_problems("corpus", project.corpus)]
     problems += [problem for key in project.experiments for problem in _experiment_problems(key, project)]
     problems += [problem for key in project.decoding for problem in decoding_problems(key, project)]
+    problems += [
+        f"own_lines.{key}: `lines` has this name too; rename one" for key in project.own_lines.keys() & project.lines
+    ]
     if problems:
         raise InputError(f"{PARAMS_FILE}: {'; '.join(problems)}")
     return project
@@ -71,12 +77,37 @@ def _experiment_problems(key: str, project: ProjectSettings) -> Iterator[str]:
     except InputError as error:
         yield str(error).removeprefix(f"{PARAMS_FILE}: ")
     lines = project.lines.get(experiment.lines)
-    if lines is None:
-        yield unknown_key(f"{path}.lines: {experiment.lines}", experiment.lines, list(project.lines))
+    if own_lines := project.own_lines.get(experiment.lines):
+        yield from own_lines_problems(path, experiment, own_lines, experiment_training(key, project))
+    elif lines is None:
+        names = [*project.lines, *project.own_lines]
+        yield unknown_key(f"{path}.lines: {experiment.lines}", experiment.lines, names)
+    elif height_needed(experiment) not in (None, CELL):
+        yield f"{path}.model: {experiment.model.name} reads lines of {height_needed(experiment)} pixels, not of {CELL}"
     elif experiment.loss == "ce":
         yield from cross_entropy_problems(path, experiment, lines)
     else:
         yield from ctc_problems(path, experiment, lines)
+
+
+def own_lines_problems(
+    path: str, experiment: ExperimentSettings, lines: OwnLinesSettings, training: TrainingSettings
+) -> Iterator[str]:
+    """Check that transcribed lines suit the loss, the model and the training."""
+    if experiment.loss != "ctc":
+        yield f"{path}.loss: {experiment.loss} needs a cell for each character; train own_lines with ctc"
+    if training.endless:
+        yield f"{path}.training.endless: makes synthetic lines; leave it out for own_lines"
+    if height_needed(experiment) not in (None, lines.height):
+        yield (
+            f"{path}.model: {experiment.model.name} reads lines of {height_needed(experiment)} pixels; "
+            f"set own_lines.{experiment.lines}.height, now {lines.height}"
+        )
+
+
+def height_needed(experiment: ExperimentSettings) -> int | None:
+    """The only height in pixels that the model reads, or None if it reads any."""
+    return getattr(experiment.model, "height", None)
 
 
 def cross_entropy_problems(path: str, experiment: ExperimentSettings, lines: LinesSettings) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pipeline.common.geometry import CELL, Windows, round_up
+from pipeline.common.geometry import Windows, round_up
 from pipeline.models.base import LineModel
 from pipeline.models.layers.lengths import DeviceLengths
 from pipeline.models.recognizer import Recognizer, to_pixels
@@ -88,11 +88,11 @@ class GraphCache:
         self._pool: Any = None
 
     def logits_by_depth(self, shape: PaddedShape, images: Tensor, lengths: Sequence[int]) -> list[Tensor]:
-        """Logits (B, C, S) of images (B, 28, W) uint8, from a graph if the shape is captured."""
+        """Logits (B, C, S) of images (B, H, W) uint8, from a graph if the shape is captured."""
         self._clear_if_moved()
         self._occurrences[shape] += 1
         if shape not in self._passes:
-            inputs = StaticInputs(shape, images.device)
+            inputs = StaticInputs(shape, images.shape[1], images.device)
             few = self._occurrences[shape] < CAPTURE_AT_OCCURRENCE
             if few or free_memory_fraction(images.device) < MIN_FREE_MEMORY:
                 inputs.fill(images, lengths)
@@ -120,8 +120,8 @@ def free_memory_fraction(device: torch.device) -> float:
 class StaticInputs:
     """The input buffers of a captured pass, at fixed addresses."""
 
-    def __init__(self, shape: PaddedShape, device: torch.device) -> None:
-        self.images = torch.zeros(shape.lines, CELL, shape.width, dtype=torch.uint8, device=device)
+    def __init__(self, shape: PaddedShape, height: int, device: torch.device) -> None:
+        self.images = torch.zeros(shape.lines, height, shape.width, dtype=torch.uint8, device=device)
         self.lengths = DeviceLengths(torch.zeros(shape.lines, dtype=torch.int64, device=device), shape.steps)
 
     def fill(self, images: Tensor, lengths: Sequence[int]) -> None:

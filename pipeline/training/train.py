@@ -19,6 +19,7 @@ from pipeline.data.loading.datamodule import LinesDataModule
 from pipeline.data.loading.streaming import StreamingLines
 from pipeline.data.storage.lines import Lines
 from pipeline.models.checkpoint import RecognizerSettings, load_checkpoint
+from pipeline.models.load_matching import load_matching
 from pipeline.models.recognizer import Recognizer
 from pipeline.settings.experiment import TrainingSettings
 from pipeline.training.callbacks import History, LimitMemory, OnEpoch, RandomState, StopEarly, StopOnNonFinite
@@ -129,11 +130,11 @@ def build_recognizer(settings: RecognizerSettings, load: str | None) -> Recogniz
     path = project_root() / load
     loaded_settings, loaded = load_checkpoint(path)
     try:
-        recognizer.model.load_state_dict(loaded.model.state_dict())
-    except RuntimeError:
+        load_matching(recognizer, loaded)
+    except ValueError as error:
         raise InputError(
             f"training.load: {path} holds a {loaded_settings.model.name} of other sizes than this experiment's "
-            f"{settings.model.name}; give both the same model settings"
+            f"{settings.model.name} ({error}); give both the same model settings"
         ) from None
     return recognizer
 

@@ -1,7 +1,7 @@
 """`data/lines/<name>.h5`: lines with their texts, positions and settings, for training, validation and test."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,18 +36,36 @@ UNREADABLE = "cannot be read as lines", "run `dvc repro synthesize`"
 class LineWriter:
     """Writes lines block by block to an open HDF5 file."""
 
-    def __init__(self, file: h5py.File, attributes: Mapping[str, Any]) -> None:
+    def __init__(
+        self, file: h5py.File, attributes: Mapping[str, Any], vocabulary: Vocabulary = EMNIST, others: str = ""
+    ) -> None:
+        """`others` are characters that only validation or test lines have: models do not know them."""
         self.file = file
+        self.vocabulary = Vocabulary(vocabulary.characters + others)
         file.attrs["format"] = FORMAT
-        file.attrs["vocabulary"] = json.dumps(EMNIST.tokens)
+        file.attrs["vocabulary"] = json.dumps(vocabulary.tokens)
+        if others:
+            file.attrs["other_characters"] = others
         file.attrs.update(attributes)
 
-    def write(self, part: str, blocks: Iterable[Lines], count: int, max_length: int, *, wrap: bool) -> None:
-        """Write the `count` lines of one part; with `wrap`, labels begin with `<S>` and end with `<E>`."""
+    def write(
+        self,
+        part: str,
+        blocks: Iterable[Lines],
+        count: int,
+        max_length: int,
+        *,
+        wrap: bool,
+        shape: tuple[int, int] | None = None,
+    ) -> None:
+        """Write the `count` lines of one part; with `wrap`, labels begin with `<S>` and end with `<E>`.
+
+        `shape` is the height and width of the images; by default cells for `max_length` characters.
+        """
         group = self.file.create_group(part)
-        size = (count, CELL, CELL * max_length)
+        size = (count, *(shape or (CELL, CELL * max_length)))
         images = group.create_dataset("images", size, "u1", chunks=(min(count, 50), *size[1:]), compression="lzf")
-        labels = group.create_dataset("labels", (count, max_length), "u1")
+        labels = group.create_dataset("labels", (count, max_length), self.vocabulary.dtype)
         starts = group.create_dataset("starts", (count, max_length), "u2")
         numbers = group.create_dataset(NUMBERS, (count, max_length), "i4")
         widths = group.create_dataset("widths", (count,), "u2")
@@ -55,11 +73,19 @@ class LineWriter:
         done = 0
         for block in blocks:
             rows = slice(done, done + len(block))
-            images[rows], starts[rows], widths[rows] = block.images, block.starts, block.widths
+            images[rows, :, : block.images.shape[2]] = block.images
+            starts[rows], widths[rows] = block.starts, block.widths
             numbers[rows] = block.image_numbers
-            labels[rows] = EMNIST.encode_padded(block.texts, max_length, wrap=wrap)
+            labels[rows] = self.vocabulary.encode_padded(block.texts, max_length, wrap=wrap)
             lengths[rows] = [len(text) for text in block.texts]
             done = rows.stop
+
+    def write_groups(self, part: str, groups: Sequence[str]) -> None:
+        """Write the page or writer of each line of a part."""
+        names, numbers = np.unique(groups, return_inverse=True)
+        self.file[part].create_dataset("groups", data=numbers.astype("u4"))
+        encoded = json.dumps(names.tolist(), ensure_ascii=False).encode()
+        self.file[part].create_dataset("group_names", data=np.frombuffer(encoded, dtype="u1"))
 
 
 def read_lines(path: Path, part: str) -> Lines:
@@ -78,17 +104,20 @@ def read_lines(path: Path, part: str) -> Lines:
         if numbers.min() < NO_IMAGE:
             raise ValueError(f"{NUMBERS} are below {NO_IMAGE}")
         images = _read_images(group["images"], widths, path.parent)
-    known = labels.max(initial=0) < EMNIST.num_classes
-    texts = EMNIST.decode_rows(labels) if known else []
+        vocabulary = _stored_vocabulary(file, with_others=True)
+        groups = _read_groups(group)
+    known = labels.max(initial=0) < vocabulary.num_classes
+    texts = vocabulary.decode_rows(labels) if known else []
     if [len(text) for text in texts] != lengths.tolist():
         raise InputError(f"{path}: labels and lengths of {part!r} disagree; run `dvc repro -f synthesize`")
-    return Lines(images, texts, widths, starts, numbers)
+    return Lines(images, texts, widths, starts, numbers, groups)
 
 
 def _check_shapes(shapes: Mapping[str, tuple[int, ...]]) -> None:
     count, targets = shapes["labels"]
-    expected = {"images": (count, CELL, CELL * targets), "labels": (count, targets), "starts": (count, targets)}
+    expected: dict[str, tuple[int, ...]] = {"labels": (count, targets), "starts": (count, targets)}
     expected |= {NUMBERS: (count, targets), "lengths": (count,), "widths": (count,)}
+    expected["images"] = (count, *shapes["images"][1:3])
     if wrong := [f"{name} {shapes[name]}" for name in expected if shapes[name] != expected[name]]:
         raise ValueError(f"shapes do not fit labels {shapes['labels']}: {', '.join(wrong)}")
 
@@ -96,7 +125,7 @@ def _check_shapes(shapes: Mapping[str, tuple[int, ...]]) -> None:
 def _read_images(stored: h5py.Dataset, widths: NDArray[np.uint16], folder: Path) -> PackedImages:
     if not 0 < widths.min() <= widths.max() <= stored.shape[2]:
         raise ValueError("widths do not fit the images")
-    images = PackedImages(widths, stored.shape[2], folder)
+    images = PackedImages(widths, stored.shape[2], folder, stored.shape[1])
     for start in range(0, len(widths), BLOCK):
         images.append(stored[start : start + BLOCK])
     return images
@@ -120,11 +149,31 @@ def read_vocabulary(path: Path) -> Vocabulary:
     """Read the vocabulary of the training part: the classes of models that are trained on these lines."""
     with read_hdf5(path, *UNREADABLE) as file:
         _check_format(path, file)
-        return parse_tokens(json.loads(file.attrs["vocabulary"]))
+        return _stored_vocabulary(file)
+
+
+def read_height(path: Path) -> int:
+    """Read the height of the images in pixels."""
+    with read_hdf5(path, *UNREADABLE) as file:
+        _check_format(path, file)
+        return int(file["train/images"].shape[1])
+
+
+def _stored_vocabulary(file: h5py.File, *, with_others: bool = False) -> Vocabulary:
+    vocabulary = parse_tokens(json.loads(file.attrs["vocabulary"]))
+    others = file.attrs.get("other_characters", "") if with_others else ""
+    return Vocabulary(vocabulary.characters + others)
+
+
+def _read_groups(group: h5py.Group) -> list[str]:
+    """The page or writer of each line, or nothing for synthetic lines."""
+    if "groups" not in group:
+        return []
+    names = json.loads(group["group_names"][:].tobytes().decode())
+    return [names[number] for number in group["groups"][:].tolist()]
 
 
 def _check_format(path: Path, file: h5py.File) -> None:
-    expected = {"format": FORMAT, "vocabulary": json.dumps(EMNIST.tokens)}
-    stored = {name: file.attrs.get(name) for name in expected}
-    if not all(isinstance(value, str) for value in stored.values()) or stored != expected:
-        raise InputError(f"{path}: not lines of this version and vocabulary; run `dvc repro -f synthesize`")
+    if not isinstance(stored := file.attrs.get("format"), str) or stored != FORMAT:
+        raise InputError(f"{path}: not lines of this version; run `dvc repro -f synthesize`")
+    parse_tokens(json.loads(file.attrs["vocabulary"]))

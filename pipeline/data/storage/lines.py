@@ -1,6 +1,6 @@
 """Lines of handwriting in memory."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +16,20 @@ class Lines:
     """N lines: a part of a data set, a block of it, or new lines of a streaming training."""
 
     images: NDArray[np.uint8] | PackedImages
-    """(N, 28, W) uint8, 0 background to 255 ink; `PackedImages` if read from a file."""
+    """(N, H, W) uint8, 0 background to 255 ink; `PackedImages` if read from a file."""
     texts: list[str]
     """Text of each line, at most T characters."""
     widths: NDArray[np.uint16]
-    """(N,) width of each line in pixels: right edge of its last character's cell. Beyond it the image is background."""
+    """(N,) width of each line in pixels: right edge of its last character's cell, or of its picture.
+
+    Beyond it the image is background.
+    """
     starts: NDArray[np.uint16]
-    """(N, T) left edge of each character's cell in pixels, 0 after the text."""
+    """(N, T) left edge of each character's cell in pixels, 0 after the text and where it is not known."""
     image_numbers: NDArray[np.int32]
     """(N, T) which image of `Characters` each character is, or `NO_IMAGE`."""
+    groups: list[str] = field(default_factory=list)
+    """The page or writer of each line; empty for synthetic lines, which are independent of each other."""
 
     def __len__(self) -> int:
         return len(self.texts)

@@ -16,19 +16,19 @@ MAX_MEMORY_BYTES = 2**28
 
 
 class PackedImages:
-    """N images (28, W) uint8, of which only the columns up to each line's width are stored.
+    """N images (H, W) uint8, of which only the columns up to each line's width are stored.
 
-    It is indexed like an array (N, 28, W): by a line, a slice or an array of lines, then by rows and columns of pixels.
+    It is indexed like an array (N, H, W): by a line, a slice or an array of lines, then by rows and columns of pixels.
     The result is always a copy. `append` adds lines in order. Above `MAX_MEMORY_BYTES` the pixels are in an unnamed
     temporary file in `folder`, so that memory does not grow with the data set.
     """
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, widths: NDArray[np.integer[Any]], image_width: int, folder: Path) -> None:
+    def __init__(self, widths: NDArray[np.integer[Any]], image_width: int, folder: Path, height: int = CELL) -> None:
         self.widths = widths.astype(np.int64)
-        self.shape = (len(widths), CELL, image_width)
-        self._ends = np.cumsum(self.widths) * CELL
+        self.shape = (len(widths), height, image_width)
+        self._ends = np.cumsum(self.widths) * height
         size = int(self._ends[-1]) if len(widths) else 0
         self._appended = 0
         self._file = tempfile.TemporaryFile(dir=folder) if size > MAX_MEMORY_BYTES else None  # noqa: SIM115
@@ -40,7 +40,7 @@ class PackedImages:
         return self.shape[0]
 
     def append(self, images: NDArray[np.uint8]) -> None:
-        """Add the next lines, (n, 28, W)."""
+        """Add the next lines, (n, H, W)."""
         for image in images:
             width = self.widths[self._appended]
             row = np.ascontiguousarray(image[:, :width]).reshape(-1)
@@ -69,15 +69,15 @@ class PackedImages:
 
     def _gather(self, lines: NDArray[np.int64], image_width: int) -> NDArray[np.uint8]:
         """Unpack the first `image_width` columns of these lines."""
-        images = np.zeros((len(lines), CELL, image_width), np.uint8)
+        images = np.zeros((len(lines), self.shape[1], image_width), np.uint8)
         for image, line in zip(images, lines, strict=True):
             width = self.widths[line]
             shown = min(int(width), image_width)
-            image[:, :shown] = self._row(line).reshape(CELL, width)[:, :shown]
+            image[:, :shown] = self._row(line).reshape(self.shape[1], width)[:, :shown]
         return images
 
     def _row(self, line: np.int64) -> NDArray[np.uint8]:
-        size, end = self.widths[line] * CELL, self._ends[line]
+        size, end = self.widths[line] * self.shape[1], self._ends[line]
         if self._file is None:
             return self._memory[end - size : end]
         row = np.empty(size, np.uint8)

@@ -1,0 +1,91 @@
+"""Lines of page images with ALTO or PAGE XML."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pipeline.common.errors import InputError
+from pipeline.data.transcriptions.base import Transcription
+from pipeline.data.transcriptions.cut import Strip, cut_strip, find_strip
+from pipeline.data.transcriptions.groups import find_group
+from pipeline.data.transcriptions.layout import LineShape, PageLayout, read_layout
+from pipeline.data.transcriptions.pictures import EXTENSIONS, open_grey
+from pipeline.settings.own_lines import OwnLinesSettings
+
+
+def read_pages(settings: OwnLinesSettings, root: Path) -> Iterator[Transcription]:
+    """The lines of all pages below `root`, in the order of their names. Files that are no pages are left out.
+
+    Raises:
+        InputError: a page is damaged or has no image, or there is no page.
+    """
+    paths = sorted(path for path in root.rglob("*.xml") if path.name not in ("METS.xml", "mets.xml"))
+    if not paths:
+        raise InputError(f"{root}: no page; expected ALTO or PAGE XML files (*.xml)")
+    for path in paths:
+        page = path.relative_to(root).with_suffix("").as_posix()
+        layout = read_layout(path)
+        image = find_image(layout)
+        lines = fit_to_image(layout, Image.open(image).size)
+        for line in lines:
+            strip = find_strip(line, [other for other in lines if other is not line])
+            name = f"{page} {line.name}"
+            if strip:
+                draw = partial(_draw, image, strip)
+                yield Transcription(name, page, find_group(settings.group, page, page), line.text, strip.width, draw)
+            else:
+                yield Transcription(name, page, page, "", lambda _: 1, lambda _: Image.new("L", (1, 1)))
+
+
+def find_image(layout: PageLayout) -> Path:
+    """The image that a page names, beside its XML, or one with the XML's own name and any extension.
+
+    Raises:
+        InputError: there is none.
+    """
+    folder = layout.path.parent
+    named = folder / Path(layout.image_name.replace("\\", "/")).name
+    candidates = [named, *(layout.path.with_suffix(extension) for extension in EXTENSIONS)]
+    candidates += [named.with_suffix(extension) for extension in EXTENSIONS] if layout.image_name else []
+    for candidate in candidates:
+        if candidate.suffix.lower() in EXTENSIONS and candidate.is_file():
+            return candidate
+    raise InputError(
+        f"{layout.path}: has no image; expected {layout.image_name or layout.path.stem + '.png'} beside it"
+    )
+
+
+def fit_to_image(layout: PageLayout, size: tuple[int, int]) -> Sequence[LineShape]:
+    """The lines in pixels of an image of another size than the page says, such as a smaller copy."""
+    if layout.size is None or not all(layout.size):
+        return layout.lines
+    scale = np.array(size) / layout.size
+    if np.allclose(scale, 1, atol=0.01):
+        return layout.lines
+    if abs(scale[0] / scale[1] - 1) > 0.02:
+        raise InputError(
+            f"{layout.path}: is written for an image of {layout.size[0]:g} x {layout.size[1]:g} pixels, and its image "
+            f"has {size[0]} x {size[1]}"
+        )
+    return [
+        replace(line, baseline=_scaled(line.baseline, scale), polygon=_scaled(line.polygon, scale))
+        for line in layout.lines
+    ]
+
+
+def _scaled(points: Sequence[tuple[float, float]], scale: np.ndarray) -> tuple[tuple[float, float], ...]:
+    return tuple((x * scale[0], y * scale[1]) for x, y in points)
+
+
+def _draw(image: Path, strip: Strip, height: int) -> Image.Image:
+    return cut_strip(_open(image), strip, height)
+
+
+@lru_cache(maxsize=1)
+def _open(image: Path) -> Image.Image:
+    """The page's image; all lines of a page are drawn one after another."""
+    return open_grey(image, str(image))
