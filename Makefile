@@ -7,21 +7,23 @@ TORCH := $(shell grep -o 'torch==[0-9.]*' pyproject.toml | head -n 1)
 # The list of runs. MLflow's front page shows its features for language models instead.
 RUNS := http://127.0.0.1:5000/\#/experiments/1/runs?workflowType=machine_learning
 STORE = $(or $(MLFLOW_TRACKING_URI),$(addprefix sqlite:///,$(firstword $(wildcard mlflow.db build/demo/mlflow.db))))
+# The scripts in a virtual environment hold its path, so it must be made again in a project that was moved or copied.
+MOVED := $(shell test -s $(VENV)/installed && test "$$(cat $(VENV)/installed)" != "$(abspath $(VENV))" && echo moved)
 # An absolute path, because stages run `python` in other folders.
 export PATH := $(abspath $(BIN)):$(PATH)
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-report test lint format ui sync reliability audit lock clean
+.PHONY: help setup demo demo-report test lint format ui sync reliability audit lock clean moved
 
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(VENV)/installed  ## Create the virtual environment and install the pinned packages.
 
-$(VENV)/installed: pyproject.toml requirements.lock
+$(VENV)/installed: pyproject.toml requirements.lock $(MOVED)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make setup PYTHON=python3.11")'
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(if $(MOVED),--clear) $(VENV)
 	@# uv installs the packages at once. Where there is no uv, pip installs them one by one.
 	@awk '/^uv==/,!/\\$$/' requirements.lock > $(VENV)/uv.lock
 	@$(PIP) --require-hashes --no-deps --requirement $(VENV)/uv.lock \
@@ -30,7 +32,7 @@ $(VENV)/installed: pyproject.toml requirements.lock
 	@# pip also looks for builds of torch on the disk, and installs what a GPU build needs.
 	$(PIP) $(TORCH)
 	$(PIP) --no-deps --editable .
-	@touch $@
+	@echo "$(abspath $(VENV))" > $@
 
 demo: setup  ## Run the whole pipeline on built-in characters and text, in build/demo.
 	@$(BIN)/python -m pipeline demo

@@ -3,7 +3,9 @@
 import base64
 import binascii
 import io
-from collections.abc import Sequence
+import os
+import reprlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from PIL import Image, UnidentifiedImageError
 from pipeline.common.errors import InputError
 from pipeline.common.geometry import CELL
 
+COLUMN = "picture"
+"""The column of a table of pictures."""
 MAX_WIDTH = CELL * 200
 """Pixels, after scaling. A wider picture is not a line."""
 MAX_PIXELS = 50_000_000
@@ -42,46 +46,75 @@ def read_picture(source: Path | bytes, name: str) -> NDArray[np.uint8]:
     return _normalize(np.asarray(grey, dtype=np.float32), name)
 
 
-def read_pictures(sources: Sequence[str]) -> list[NDArray[np.uint8]]:
-    """Line images from strings: paths, or picture files in base64 (also as `data:` URLs)."""
-    return [_read_source(source, f"picture {number}") for number, source in enumerate(sources)]
+def parse_model_input(model_input: Any) -> list[NDArray[np.uint8]]:
+    """Line images from any input that MLflow gives to a model.
 
-
-def parse_model_input(model_input: Any) -> Sequence[NDArray[np.uint8]]:
-    """Line images from the input that MLflow gives to a model.
-
-    The input is a table with a column `picture` (paths or base64), a sequence of such strings, or line images: integers
-    (B, 28, W) from 0 for background to 255 for full ink.
+    A picture is a path, a file's content, its base64, or pixels: integers (28, W) from 0 for background to 255 for full
+    ink. The input is one picture, a sequence of pictures, or a table, dictionary or list of records with the column
+    `picture`.
 
     Raises:
         InputError: the input is something else.
     """
-    if hasattr(model_input, "columns"):
-        if "picture" not in model_input.columns:
-            raise InputError(f"expected a column `picture` with paths or base64, got {list(model_input.columns)}")
-        return read_pictures(list(model_input["picture"]))
-    if isinstance(model_input, list | tuple) or getattr(model_input, "dtype", np.dtype(int)).kind in "OU":
-        sources = list(model_input)
-        if sources and all(isinstance(source, str) for source in sources):
-            return read_pictures(sources)
-    array = np.asarray(model_input)
-    if array.ndim != 3 or array.shape[1] != CELL or array.dtype.kind not in "iu":
-        raise InputError(f"expected lines (B, {CELL}, W) in uint8, or pictures, got {array.shape} {array.dtype}")
-    if array.size and (array.min() < 0 or array.max() > 255):
-        raise InputError(f"expected pixels from 0 to 255, got {array.min()} to {array.max()}")
-    return list(array.astype(np.uint8))
+    pictures = _picture_column(model_input)
+    if isinstance(pictures, np.ndarray) and (pictures.dtype.kind in "OU" or not pictures.ndim):
+        pictures = pictures.tolist()
+    if isinstance(pictures, str | bytes) or _dimensions(pictures) == 2:
+        pictures = [pictures]
+    elif not hasattr(pictures, "__iter__"):
+        raise InputError(f"expected pictures, got {reprlib.repr(pictures)}")
+    return [_parse_picture(_picture_column(picture), f"picture {number}") for number, picture in enumerate(pictures)]
 
 
-def _read_source(source: object, name: str) -> NDArray[np.uint8]:
-    if not isinstance(source, str) or not source:
-        raise InputError(f"{name}: expected a path or the base64 of a picture, got {source!r}")
-    if len(source) < 1024 and not source.startswith("data:") and Path(source).is_file():
-        return read_picture(Path(source), source)
+def _picture_column(given: Any) -> Any:
+    """The column `picture` of a table, a dictionary or a record; anything else as it is."""
+    if not isinstance(given, Mapping) and not hasattr(given, "columns"):
+        return given
+    columns = list(given)
+    if COLUMN in columns:
+        return given[COLUMN]
+    if columns == [0]:  # a table whose column has no name
+        return given[0]
+    raise InputError(f"expected a column `{COLUMN}` with paths, base64 or pixels, got {reprlib.repr(columns)}")
+
+
+def _dimensions(value: Any) -> int:
+    """The number of dimensions of numbers in an array, or in lists within lists."""
+    if isinstance(value, list | tuple) and len(value):
+        inner = _dimensions(value[0])
+        return inner + 1 if inner or isinstance(value[0], int | float) else 0
+    return 0 if isinstance(value, str | bytes) else int(np.ndim(value))
+
+
+def _parse_picture(given: Any, name: str) -> NDArray[np.uint8]:
+    if isinstance(given, np.ndarray) and not given.ndim:
+        given = given.item()
+    if isinstance(given, np.ndarray | list | tuple):
+        return _check_pixels(given, name)
+    if isinstance(given, bytes):
+        return read_picture(given, name)
+    if not isinstance(given, str) or not given:
+        raise InputError(f"{name}: expected a path, the base64 of a picture or pixels, got {reprlib.repr(given)}")
+    if os.path.isfile(given):  # noqa: PTH113, as Path.is_file raises for base64 that is too long for a name
+        return read_picture(Path(given), given)
+    encoded = given.partition(",")[2] if given.startswith("data:") else given
     try:
-        content = base64.b64decode(source.partition(",")[2] if source.startswith("data:") else source, validate=True)
+        content = base64.b64decode("".join(encoded.split()), validate=True)  # the tool base64 breaks lines
     except (binascii.Error, ValueError):
-        raise InputError(f"{name}: {source[:60]!r} is neither a file nor base64") from None
+        raise InputError(f"{name}: {given[:60]!r} is neither a file nor base64") from None
     return read_picture(content, name)
+
+
+def _check_pixels(given: Any, name: str) -> NDArray[np.uint8]:
+    try:
+        pixels = np.asarray(given)
+    except ValueError:
+        raise InputError(f"{name}: expected pixels ({CELL}, W), got rows of several lengths") from None
+    if pixels.ndim != 2 or pixels.shape[0] != CELL or pixels.dtype.kind not in "iu":
+        raise InputError(f"{name}: expected pixels ({CELL}, W) as integers, got {pixels.shape} {pixels.dtype}")
+    if pixels.size and (pixels.min() < 0 or pixels.max() > 255):
+        raise InputError(f"{name}: expected pixels from 0 to 255, got {pixels.min()} to {pixels.max()}")
+    return pixels.astype(np.uint8)
 
 
 def _load_grey(source: Path | bytes, name: str) -> Image.Image:

@@ -5,7 +5,18 @@ from typing import Any
 
 import mlflow.models
 import numpy as np
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mlflow.pyfunc import PythonModel, PythonModelContext
+
+
+class BadInputError(MlflowException):  # type: ignore[misc]
+    """An answer with status 400 that says in one line what is wrong with the input."""
+
+    def serialize_as_json(self) -> str:
+        """The server's answer; the server itself would put the whole input before the message."""
+        self.message = str(self)
+        return str(super().serialize_as_json())
 
 
 class LineRecognizer(PythonModel):  # type: ignore[misc]
@@ -24,11 +35,15 @@ class LineRecognizer(PythonModel):  # type: ignore[misc]
         model_input: np.ndarray,
         params: dict[str, Any] | None = None,
     ) -> list[str]:
-        """The texts of lines (B, 28, W) uint8, or of pictures in a column `picture`: paths or base64."""
+        """The texts of pictures, in any form that `parse_model_input` takes."""
+        from pipeline.common.errors import InputError
         from pipeline.inference.batches import predict_images
         from pipeline.inference.pictures import parse_model_input
 
-        return predict_images(self._recognizer, parse_model_input(model_input))
+        try:
+            return predict_images(self._recognizer, parse_model_input(model_input))
+        except InputError as error:
+            raise BadInputError(str(error), BAD_REQUEST) from None
 
 
 mlflow.models.set_model(LineRecognizer())

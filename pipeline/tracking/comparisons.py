@@ -14,6 +14,7 @@ from pipeline.tracking.registry import BEST, Candidate, register_best
 from pipeline.tracking.run import Run, warn_not_kept
 from pipeline.tracking.start import create_run, origin_tags
 from pipeline.tracking.store import Store, open_store
+from pipeline.tracking.store_errors import first_line
 
 PARENT_TAG = "mlflow.parentRunId"
 """MLflow shows a run with this tag below the run that the tag names."""
@@ -71,7 +72,7 @@ def sync_comparison(comparison: Comparison) -> None:
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"MLflow store {store.uri} did not take the comparison ({error})") from error
+        raise InputError(f"MLflow store {store.address} did not take the comparison ({first_line(error)})") from error
 
 
 def best_member(members: Sequence[Member]) -> Member:

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Literal
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import file_md5
+from pipeline.tracking.live_runs import end_dead_runs
+from pipeline.tracking.model import has_model_files
 from pipeline.tracking.run import Run, finite, warn_not_kept
 from pipeline.tracking.start import create_run
 from pipeline.tracking.store import Store, open_store
+from pipeline.tracking.store_errors import store_error
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
@@ -56,13 +59,21 @@ def log_evaluation(evaluation: Evaluation) -> None:
 def sync(evaluations: Iterable[Evaluation]) -> Counter[Outcome]:
     """Log every evaluation that the store lacks, and print how many runs were made, filled or the same.
 
-    A second call changes nothing.
+    It also brings back the files of models that are gone, and ends runs whose process died. A second call changes
+    nothing.
 
     Raises:
         InputError: the store or a file cannot be used.
     """
+    from mlflow.exceptions import MlflowException
+
     store = open_store()
-    counts: Counter[Outcome] = Counter(_log(store, evaluation) for evaluation in evaluations)
+    try:
+        if dead := end_dead_runs(store.client):
+            print(f"ended {dead} whose process died")
+        counts: Counter[Outcome] = Counter(_log(store, evaluation, restore=True) for evaluation in evaluations)
+    except MlflowException as error:
+        raise store_error(store.address, error) from error
     print(f"made {counts['made']} filled {counts['filled']} same {counts['same']}")
     return counts
 
@@ -78,14 +89,25 @@ def find_newest_run(store: Store, experiment_key: str, model_md5: str) -> "Mlflo
     return runs[0] if runs else None
 
 
-def _log(store: Store, evaluation: Evaluation) -> Outcome:
+def _log(store: Store, evaluation: Evaluation, restore: bool = False) -> Outcome:
     model_md5 = file_md5(evaluation.checkpoint)
     found = find_newest_run(store, evaluation.experiment_key, model_md5)
     if found is None:
         run = _rebuild_run(store, evaluation, model_md5)
         _log_test_results(run, store.client.get_run(run.id), evaluation)
         return "made"
-    return "filled" if _log_test_results(Run(store, found.info.run_id), found, evaluation) else "same"
+    run = Run(store, found.info.run_id)
+    restored = restore and _restore_model(run, found, evaluation.checkpoint)
+    return "filled" if _log_test_results(run, found, evaluation) or restored else "same"
+
+
+def _restore_model(run: Run, current: "MlflowRun", checkpoint: Path) -> bool:
+    """Log the model again if its files are gone; False if they are there."""
+    model_ids = [output.model_id for output in current.outputs.model_outputs] if current.outputs else []
+    if model_ids and has_model_files(run.store, model_ids[-1]):
+        return False
+    run.log_model(checkpoint, model_ids[-1] if model_ids else None)
+    return True
 
 
 def _rebuild_run(store: Store, evaluation: Evaluation, model_md5: str) -> Run:

@@ -18,8 +18,10 @@ _SERVING_CODE = _PACKAGE / "inference/serving.py"
 _EXAMPLE_SHAPE = (1, 28, 256)
 
 
-def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int) -> str:
+def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int, model_id: str | None = None) -> str:
     """Log the recognizer in `checkpoint` to a run, at the step `epoch`, and return the model's id.
+
+    `model_id` names a model that the run has already: then only its files are written again.
 
     `mlflow.pyfunc.load_model(f"models:/{id}").predict` takes lines as uint8 (B, 28, W) or a table of pictures
     (see `pipeline.inference.serving`) and returns B texts.
@@ -27,16 +29,18 @@ def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int) -> str:
     import mlflow.pyfunc
     from mlflow.models import Model
 
-    params = store.client.get_run(run_id).data.params
-    # Made here because MLflow would put the model into the experiment of its global state.
-    entry = store.client.create_logged_model(store.experiment_id, "model", run_id, params=params)
+    existing = model_id is not None
+    if model_id is None:
+        params = store.client.get_run(run_id).data.params
+        # Made here because MLflow would put the model into the experiment of its global state.
+        model_id = str(store.client.create_logged_model(store.experiment_id, "model", run_id, params=params).model_id)
     with _restore_sys_path():
         Model.log(
             None,
             name="model",
             flavor=mlflow.pyfunc,
-            run_id=run_id,
-            model_id=entry.model_id,
+            run_id=None if existing else run_id,  # MLflow would add the model to its run a second time.
+            model_id=model_id,
             step=epoch,
             python_model=str(_SERVING_CODE),
             artifacts={"checkpoint": str(checkpoint)},
@@ -45,7 +49,14 @@ def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int) -> str:
             input_example=np.zeros(_EXAMPLE_SHAPE, np.uint8),  # one blank line
             pip_requirements=_requirements(),
         )
-    return str(entry.model_id)
+    return model_id
+
+
+def has_model_files(store: Store, model_id: str) -> bool:
+    """Whether the files of a logged model are where MLflow looks for them."""
+    found = store.client.list_logged_model_artifacts(model_id)
+    checkpoints = store.client.list_logged_model_artifacts(model_id, "artifacts")
+    return any(file.path == "MLmodel" for file in found) and bool(checkpoints)
 
 
 def _signature() -> object:

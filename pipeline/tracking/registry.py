@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.common.errors import InputError
-from pipeline.tracking.store import EXPERIMENT, SYNC_COMMAND, Store, open_store
+from pipeline.tracking.store import EXPERIMENT, Store, open_store
+from pipeline.tracking.store_errors import SYNC_COMMAND, first_line
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
@@ -62,11 +63,11 @@ def best_checkpoint() -> Path:
     store = open_store()
     advice = f"run `dvc repro` or `{SYNC_COMMAND}`, or name a checkpoint with --model"
     if _get_best(store) is None:
-        raise InputError(f"{BEST}: no model has this name in {store.uri}; {advice}")
+        raise InputError(f"{BEST}: no model has this name in {store.address}; {advice}")
     try:
         folder = Path(artifacts.download_artifacts(BEST))
     except (MlflowException, OSError) as error:
-        raise InputError(f"{BEST}: its files cannot be read ({error}); {advice}") from None
+        raise InputError(f"{BEST}: its files cannot be read ({first_line(error)}); {advice}") from None
     checkpoints = sorted((folder / "artifacts").glob("*.ckpt"))
     if not checkpoints:
         raise InputError(f"{BEST}: has no checkpoint in {folder}; {advice}")

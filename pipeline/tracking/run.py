@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec
 
 from pipeline.common import paths
+from pipeline.tracking.live_runs import LiveRun
 from pipeline.tracking.model import log_model
-from pipeline.tracking.store import SYNC_COMMAND, Store, first_line
+from pipeline.tracking.store import Store
+from pipeline.tracking.store_errors import SYNC_COMMAND, first_line
 
 _P = ParamSpec("_P")
 _MAX_VALUE_LENGTH = 500
@@ -45,12 +47,22 @@ class Run:
     run never gets the tag `model_md5`, so the evaluation or a sync makes a complete one. Otherwise errors are raised.
     """
 
-    def __init__(self, store: Store, run_id: str, *, best_effort: bool = False) -> None:
-        self.store = store
+    def __init__(
+        self, store: Store | None, run_id: str, *, best_effort: bool = False, live: LiveRun | None = None
+    ) -> None:
+        """Without a `store`, the run gave up before it began. `live` is released with the block."""
+        self._store = store
         self.id = run_id
         self.best_effort = best_effort
-        self.gave_up = False
+        self.gave_up = store is None
+        self._live = live
         self._last_epoch = 0
+
+    @property
+    def store(self) -> Store:
+        """The store of a run that has one."""
+        assert self._store is not None
+        return self._store
 
     def __enter__(self) -> "Run":
         return self
@@ -59,11 +71,18 @@ class Run:
         """End the run: FINISHED, KILLED after Ctrl-C or a signal, FAILED after another exception or if it gave up."""
         # Lightning turns Ctrl-C into an exit.
         killed = isinstance(error, KeyboardInterrupt | SystemExit)
-        if self.gave_up:
-            with suppress(Exception):
-                self.store.client.set_terminated(self.id, "FAILED")
-        else:
-            self._set_status("FINISHED" if error is None else "KILLED" if killed else "FAILED")
+        ended = False
+        try:
+            if not self.gave_up:
+                self._set_status("FINISHED" if error is None else "KILLED" if killed else "FAILED")
+                ended = not self.gave_up
+            elif self._store:
+                with suppress(Exception):
+                    self.store.client.set_terminated(self.id, "FAILED")
+                    ended = True
+        finally:
+            if self._live:
+                self._live.release(ended)
 
     @_writes
     def _set_status(self, status: str) -> None:
@@ -117,9 +136,9 @@ class Run:
                 self.store.client.log_image(self.id, picture.convert("RGB"), key=key, step=epoch, synchronous=True)
 
     @_writes
-    def log_model(self, checkpoint: Path) -> None:
-        """Log a servable copy of the model, at the last logged epoch."""
-        log_model(self.store, self.id, checkpoint, self._last_epoch)
+    def log_model(self, checkpoint: Path, model_id: str | None = None) -> None:
+        """Log a servable copy of the model, at the last logged epoch, or the files of a model that it has again."""
+        log_model(self.store, self.id, checkpoint, self._last_epoch, model_id)
 
     @_writes
     def set_tags(self, tags: Mapping[str, str]) -> None:

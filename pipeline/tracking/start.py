@@ -3,10 +3,12 @@
 import os
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 
-from pipeline.common.errors import InputError
-from pipeline.tracking.run import Run
-from pipeline.tracking.store import Store, first_line, open_store
+from pipeline.tracking.live_runs import LiveRun, end_dead_runs
+from pipeline.tracking.run import Run, warn_not_kept
+from pipeline.tracking.store import Store, open_store
+from pipeline.tracking.store_errors import StoreUnreachableError, raise_input_error
 
 _ENVIRONMENT = {
     "dvc.exp_name": "DVC_EXP_NAME",
@@ -27,16 +29,26 @@ def start_run(
     """Start a best-effort run for a training; use it in a `with` block.
 
     `resume` is the id of an interrupted run to continue; if that is gone, a new run is made. `variant` tells the run
-    from others of the same experiment, in its name.
+    from others of the same experiment, in its name. A store that does not answer is one warning on stderr, and the
+    run has no id.
 
     Raises:
         InputError: the store cannot be used. Later errors cost only the run.
     """
-    store = open_store()
     tags = {**tags, **origin_tags(), "source": "train"}
-    if resume is None or not _resume(store, resume):
-        resume = create_run(store, experiment_key, settings, tags, note, variant).id
-    return Run(store, resume, best_effort=True)
+    try:
+        store = open_store()
+        with suppress(Exception):
+            end_dead_runs(store.client)
+        if resume is None or not _resume(store, resume, tags):
+            run = create_run(store, experiment_key, settings, tags, note, variant)
+        else:
+            run = Run(store, resume, live=LiveRun(resume))
+    except StoreUnreachableError as error:
+        warn_not_kept(error)
+        return Run(None, "", best_effort=True)
+    run.best_effort = True
+    return run
 
 
 def create_run(
@@ -51,16 +63,14 @@ def create_run(
     details = ", ".join(filter(None, [variant, os.environ.get("DVC_EXP_NAME")]))
     name = f"{experiment_key} ({details})" if details else experiment_key
     note_tag = {"mlflow.note.content": note} if note else {}
-    try:
+    with raise_input_error(store.address):
         created = store.client.create_run(
             store.experiment_id, run_name=name, tags={**tags, **note_tag, "experiment_key": experiment_key}
         )
-        run = Run(store, created.info.run_id)
+        run = Run(store, created.info.run_id, live=LiveRun(created.info.run_id))
         run.log_settings(settings)
         if {"lines", "data_md5"} <= tags.keys():
             run.log_dataset(tags["lines"], tags["data_md5"])
-    except Exception as error:
-        raise InputError(f"MLflow store {store.uri} takes no new run ({first_line(error)})") from error
     return run
 
 
@@ -79,14 +89,15 @@ def _commit() -> str:
         return ""
 
 
-def _resume(store: Store, run_id: str) -> bool:
-    """Set an interrupted run to RUNNING; False if it is gone."""
+def _resume(store: Store, run_id: str, tags: Mapping[str, str]) -> bool:
+    """Set an interrupted run to RUNNING, with the tags of its new start; False if it is gone."""
     from mlflow.exceptions import MlflowException
 
     try:
         if store.client.get_run(run_id).info.lifecycle_stage != "active":
             return False
         store.client.update_run(run_id, status="RUNNING")
+        Run(store, run_id).set_tags(tags)
     except MlflowException:
         return False
     return True

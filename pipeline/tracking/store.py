@@ -12,23 +12,33 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from pipeline.common.errors import InputError
 from pipeline.common.files import atomic_path, project_root
+from pipeline.tracking.artifacts import artifact_root, move_places
+from pipeline.tracking.store_errors import SQLITE, mask, raise_input_error
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "emnist-lines"
-SYNC_COMMAND = "python -m pipeline sync"
-_SQLITE = "sqlite:///"
-_LOCK_SECONDS = 120
+_LOCK_SECONDS = 60
+_HTTP_LIMITS = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
+}
+"""MLflow itself waits for a server for minutes, up to 16 in all."""
+_POSTGRESQL = {"connect_timeout": "10", "tcp_user_timeout": "20000"}
+_MYSQL = {"connect_timeout": "10", "read_timeout": "30", "write_timeout": "30"}
+_DATABASE_LIMITS = {"psycopg": _POSTGRESQL, "psycopg2": _POSTGRESQL, "mysqldb": _MYSQL, "pymysql": _MYSQL}
+"""By driver: these wait for ever, or as long as TCP does."""
 
 
 @dataclass(frozen=True)
 class Store:
     """An open tracking store and the MLflow experiment that holds all the runs."""
 
-    uri: str
+    address: str
+    """For messages: without passwords."""
     client: "MlflowClient"
     experiment_id: str
 
@@ -37,47 +47,48 @@ def open_store() -> Store:
     """Open the store, and create it if it is missing.
 
     It is `mlflow.db` in the project's root, also in DVC's temporary copies, unless `MLFLOW_TRACKING_URI` names
-    another one.
+    another one. No wait for it takes more than a minute, unless MLflow's variables or the database's address say so.
 
     Raises:
         InputError: the store cannot be used.
+        StoreUnreachableError: the store does not answer. An `InputError` too.
     """
-    _silence_mlflow()
+    _configure_mlflow()
     uri = tracking_uri()
-    database = _database_path(uri)
-    with _ignore_mlflow_warnings(), _raise_input_error(uri), _lock(database):
+    address = mask(uri)
+    database = Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+    with _ignore_mlflow_warnings(), raise_input_error(uri), _lock(database):
         import mlflow
 
+        root = None if uri.startswith(("http:", "https:")) else artifact_root(database)
         if database:
             _create_or_check(database)
+        elif root:
+            uri = _connect(uri, root)
         client = mlflow.MlflowClient(uri)
-        experiment_id = _find_or_create_experiment(client, local=database is not None)
+        experiment_id = _find_or_create_experiment(client, uri, root, beside_store=database is not None)
         # MLflow's functions that log models use only the global URI.
         mlflow.set_tracking_uri(uri)
-    return Store(uri, client, experiment_id)
+    return Store(address, client, experiment_id)
 
 
 def tracking_uri() -> str:
     """The store's URI; a relative path in `MLFLOW_TRACKING_URI` starts at the project's root."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}mlflow.db"
-    if not uri.startswith(_SQLITE):
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}mlflow.db"
+    if not uri.startswith(SQLITE):
         return uri
-    return f"{_SQLITE}{(project_root() / uri.removeprefix(_SQLITE)).resolve()}"
+    return f"{SQLITE}{(project_root() / uri.removeprefix(SQLITE)).resolve()}"
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message; of its cause if MLflow wraps another error."""
-    while error.__cause__ is not None and not isinstance(error, InputError):
-        error = error.__cause__
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-
-
-def _silence_mlflow() -> None:
+def _configure_mlflow() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    # MLflow sets no level on this logger, but logs a traceback of everything it raises.
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    for name, value in _HTTP_LIMITS.items():
+        os.environ.setdefault(name, value)
+    # MLflow sets no level on the first logger, but logs a traceback of everything it raises. The second logs retries.
+    for logger in ("mlflow.store.db.utils", "urllib3.connectionpool"):
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
 
 
 @contextmanager
@@ -89,28 +100,6 @@ def _ignore_mlflow_warnings() -> Iterator[None]:
         import mlflow.pyfunc  # noqa: F401
 
         yield
-
-
-def _database_path(uri: str) -> Path | None:
-    return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
-
-
-@contextmanager
-def _raise_input_error(uri: str) -> Iterator[None]:
-    from alembic.util import CommandError
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        yield
-    except (MlflowException, CommandError, SQLAlchemyError, sqlite3.Error, OSError) as error:
-        place = uri.removeprefix(_SQLITE)
-        # MLflow calls a store that is too new out of date as well.
-        if isinstance(error, CommandError) or "out-of-date database schema" in str(error):
-            message = f"{place} was written by another version of MLflow"
-        else:
-            message = f"{place} cannot be used as MLflow store ({first_line(error)})"
-        raise InputError(f"{message}; move it away and run `{SYNC_COMMAND}` to rebuild it") from error
 
 
 @contextmanager
@@ -130,24 +119,40 @@ def _create_or_check(database: Path) -> None:
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=rw", uri=True)) as connection:
             connection.execute("SELECT version_num FROM alembic_version")
         return
+    with atomic_path(database) as partial:
+        _create_tables(f"{SQLITE}{partial}", artifact_root(database))
+
+
+def _connect(uri: str, root: str) -> str:
+    """Connect to a database once, as MLflow itself retries for minutes; return its URI with limits on all waits."""
+    from sqlalchemy import create_engine, inspect, make_url
+
+    url = make_url(uri)
+    limits = _DATABASE_LIMITS.get(url.get_driver_name(), {})
+    url = url.update_query_dict({name: value for name, value in limits.items() if name not in url.query})
+    engine = create_engine(url)
+    is_new = not inspect(engine).has_table("alembic_version")
+    engine.dispose()
+    uri = url.render_as_string(hide_password=False)
+    if is_new:
+        _create_tables(uri, root)
+    return uri
+
+
+def _create_tables(uri: str, root: str) -> None:
+    """Create a store whose artifacts lie below `root`: MLflow's default is the working folder, which DVC may remove."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    with atomic_path(database) as partial:
-        store = SqlAlchemyStore(f"{_SQLITE}{partial}", str(_artifact_root()))
-        store.engine.dispose()
+    SqlAlchemyStore(uri, root).engine.dispose()
 
 
-def _artifact_root() -> Path:
-    # MLflow's default is in the working folder, which DVC may remove.
-    return (project_root() / "mlruns").resolve()
-
-
-def _find_or_create_experiment(client: "MlflowClient", local: bool) -> str:
+def _find_or_create_experiment(client: "MlflowClient", uri: str, root: str | None, beside_store: bool) -> str:
+    """Find the experiment, or create it with its artifacts below `root`; None if a server chooses their place."""
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
-        # A server chooses the place of its artifacts.
-        location = str(_artifact_root() / EXPERIMENT) if local else None
-        return str(client.create_experiment(EXPERIMENT, artifact_location=location))
+        return str(client.create_experiment(EXPERIMENT, artifact_location=root and f"{root}/{EXPERIMENT}"))
     if experiment.lifecycle_stage != "active":
         client.restore_experiment(experiment.experiment_id)
+    if root:
+        move_places(uri, experiment, root, beside_store)
     return str(experiment.experiment_id)

@@ -65,9 +65,9 @@ class TrainingProgress:
 
     @property
     def run_id(self) -> str | None:
-        """The MLflow run to resume; None if there is no whole epoch to resume after."""
+        """The MLflow run that an interrupted training began; None if there is none."""
         try:
-            return (self.folder / "run").read_text(encoding="utf-8") if self.last_checkpoint.exists() else None
+            return (self.folder / "run").read_text(encoding="utf-8")
         except OSError:
             return None
 

@@ -38,7 +38,8 @@ def train_tracked(
     precision = choose_precision(training.trainer.precision, training.trainer.accelerator)
     print(f"train: {name}: in {precision}", flush=True)
     with start_run(key, settings, tags, run_note(key, experiment, training), progress.run_id, variant) as run:
-        progress.save_run_id(run.id)
+        if run.id:  # A store that does not answer gives none.
+            progress.save_run_id(run.id)
 
         def on_predictions(epoch: int, predictions: list[str]) -> None:
             draw = partial(draw_first_predictions, lines=lines[1], predictions=predictions)

@@ -36,6 +36,7 @@ ELSEWHERE = {
     "python -m pipeline budgets": "trains for an hour and a half; commands/test_budgets.py runs small ones",
     "python -m pipeline plot_lookalikes": "needs a trained model; commands/test_plot_lookalikes.py draws a tiny one's",
     "python -m pipeline search": "trains twenty times; commands/test_search.py searches and reads the space",
+    "mlflow models serve": "runs until it is ended; tracking/test_served_model.py sends requests",
     "make ": "test_readme.py runs make with --dry-run; other tests run what it calls",
 }
 """The start of each command that is not run, and the reason."""

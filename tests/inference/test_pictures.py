@@ -81,13 +81,21 @@ def test_a_missing_file_is_refused_in_one_line(tmp_path: Path) -> None:
 
 def test_strings_and_integers_are_accepted() -> None:
     encoded = base64.b64encode(png(line())).decode()
-    for given in ([encoded], np.array([encoded], dtype=object), line()[None].astype(np.int64)):
+    for given in ([encoded], np.array([encoded], dtype=object), line()[None].astype(np.int64), line().tolist()):
         (taken,) = parse_model_input(given)
         assert taken.dtype == np.uint8
         np.testing.assert_array_equal(taken, line())
 
 
-@pytest.mark.parametrize("given", [["no base64!"], [""], np.full((1, 28, 5), -1), np.zeros((28, 5), np.uint8), [1.5]])
+@pytest.mark.parametrize("given", [["no base64!"], [""], np.full((1, 28, 5), -1), np.zeros((28, 5)), [1.5]])
 def test_other_input_is_refused(given: object) -> None:
     with pytest.raises(InputError):
         parse_model_input(given)
+
+
+def test_base64_that_is_too_long_for_a_file_name_is_a_picture() -> None:
+    pixels = np.random.default_rng(1).integers(0, 255, (28, 10), np.uint8)
+    encoded = base64.b64encode(png(pixels)).decode().replace("/", "+")
+    assert 255 < len(encoded) < 1024
+    with pytest.raises(InputError, match=r"^picture 0: (not|cannot be read as) a picture"):
+        parse_model_input([encoded])

@@ -38,7 +38,8 @@ def test_processes_that_create_the_store_at_once_all_write_into_it(
     runs = store.client.search_runs([store.experiment_id])
     assert [run.info.status for run in runs] == ["FINISHED"] * 4
     assert all(run.data.metrics == {"loss": 1.0} for run in runs)
-    assert sorted(path.name for path in root.iterdir()) == ["mlflow.db", "mlflow.db.lock"]
+    assert sorted(path.name for path in root.iterdir()) == [".training", "mlflow.db", "mlflow.db.lock"]
+    assert not list((root / ".training").iterdir())
 
 
 def test_artifacts_of_a_temporary_run_lie_in_the_main_root(root: Path, store: Store) -> None:
@@ -60,7 +61,7 @@ def test_a_relative_uri_starts_from_the_root(
         pass
 
     store = open_store()
-    assert store.uri == f"sqlite:///{root}/stores/runs.db"
+    assert store.address == f"sqlite:///{root}/stores/runs.db"
     assert store.client.get_run(run.id).info.status == "FINISHED"
 
 

@@ -51,10 +51,13 @@ def test_interrupted_trainings_are_kept_and_finished_ones_removed() -> None:
         assert progress.run_id is None
 
 
-def test_a_run_without_a_whole_epoch_is_not_resumed() -> None:
+def test_a_training_without_a_whole_epoch_has_its_run_again() -> None:
     with suppress(KeyboardInterrupt), open_progress("a") as progress:
         progress.save_run_id("run 1")
         raise KeyboardInterrupt
+    with open_progress("a") as progress:
+        assert not progress.last_checkpoint.exists()
+        assert progress.run_id == "run 1"
     with open_progress("a") as progress:
         assert progress.run_id is None
 
