@@ -127,7 +127,8 @@ def _mesh(
     """Pairs of an upright box of the line's image and the quadrilateral of the page that it shows."""
     ends = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))))
     count = max(1, math.ceil(ends[-1] / MAX_SEGMENT))
-    columns = np.unique(np.linspace(0, width, min(count, width) + 1).round().astype(int))
+    even, bends = np.linspace(0, width, min(count, width) + 1), ends * width / ends[-1]
+    columns = np.unique(np.concatenate((even, bends)).round().astype(int))
     along = columns * ends[-1] / width
     xs, ys = np.interp(along, ends, points[:, 0]), np.interp(along, ends, points[:, 1])
     quads = []

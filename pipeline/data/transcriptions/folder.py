@@ -9,7 +9,7 @@ from PIL import Image
 from pipeline.common.errors import InputError
 from pipeline.data.transcriptions.base import Transcription
 from pipeline.data.transcriptions.groups import find_group
-from pipeline.data.transcriptions.pictures import EXTENSIONS, open_grey
+from pipeline.data.transcriptions.pictures import EXTENSIONS, open_grey, read_size
 from pipeline.settings.own_lines import OwnLinesSettings
 
 SUFFIX = ".gt.txt"
@@ -57,12 +57,16 @@ def read_text(path: Path) -> str:
 
 def scaled_width(picture: Path | bytes, height: int) -> int:
     """The width of a picture that is scaled to a height."""
-    grey = open_grey(picture, str(picture) if isinstance(picture, Path) else "picture")
-    return max(1, round(grey.width * height / grey.height))
+    size = read_size(picture, _name(picture))
+    return max(1, round(size[0] * height / size[1]))
 
 
 def draw_scaled(picture: Path | bytes, height: int) -> Image.Image:
     """A picture, scaled to a height."""
-    grey = open_grey(picture, str(picture) if isinstance(picture, Path) else "picture")
-    size = max(1, round(grey.width * height / grey.height)), height
-    return grey.resize(size, Image.Resampling.BOX if grey.height > height else Image.Resampling.BICUBIC)
+    grey = open_grey(picture, _name(picture))
+    resampling = Image.Resampling.BOX if grey.height > height else Image.Resampling.BICUBIC
+    return grey.resize((scaled_width(picture, height), height), resampling)
+
+
+def _name(picture: Path | bytes) -> str:
+    return str(picture) if isinstance(picture, Path) else "a picture in the table"

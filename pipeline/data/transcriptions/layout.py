@@ -50,6 +50,8 @@ def read_layout(path: Path) -> PageLayout:
             return _read_alto(path, root)
         if root.tag == "PcGts":
             return _read_page(path, root)
+    except InputError:
+        raise
     except (ValueError, KeyError) as error:
         raise InputError(f"{path}: damaged coordinates ({error})") from None
     raise InputError(f"{path}: the root element is {root.tag!r}; expected ALTO (`alto`) or PAGE XML (`PcGts`)")
@@ -75,7 +77,7 @@ def _read_alto(path: Path, root: ElementTree.Element) -> PageLayout:
 
 
 def _box(element: ElementTree.Element) -> Points:
-    if not {"HPOS", "VPOS", "WIDTH", "HEIGHT"} <= element.keys():
+    if not {"HPOS", "VPOS", "WIDTH", "HEIGHT"} <= set(element.keys()):
         return ()
     left, top, width, height = (float(element.attrib[name]) for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT"))
     return (left, top), (left + width, top), (left + width, top + height), (left, top + height)

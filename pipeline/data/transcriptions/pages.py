@@ -13,7 +13,7 @@ from pipeline.data.transcriptions.base import Transcription
 from pipeline.data.transcriptions.cut import Strip, cut_strip, find_strip
 from pipeline.data.transcriptions.groups import find_group
 from pipeline.data.transcriptions.layout import LineShape, PageLayout, read_layout
-from pipeline.data.transcriptions.pictures import EXTENSIONS, open_grey
+from pipeline.data.transcriptions.pictures import EXTENSIONS, open_grey, read_size
 from pipeline.settings.own_lines import OwnLinesSettings
 
 
@@ -30,7 +30,7 @@ def read_pages(settings: OwnLinesSettings, root: Path) -> Iterator[Transcription
         page = path.relative_to(root).with_suffix("").as_posix()
         layout = read_layout(path)
         image = find_image(layout)
-        lines = fit_to_image(layout, Image.open(image).size)
+        lines = fit_to_image(layout, read_size(image, str(image)))
         for line in lines:
             strip = find_strip(line, [other for other in lines if other is not line])
             name = f"{page} {line.name}"
@@ -82,10 +82,10 @@ def _scaled(points: Sequence[tuple[float, float]], scale: np.ndarray) -> tuple[t
 
 
 def _draw(image: Path, strip: Strip, height: int) -> Image.Image:
-    return cut_strip(_open(image), strip, height)
+    return cut_strip(_open(image, image.stat().st_mtime_ns), strip, height)
 
 
 @lru_cache(maxsize=1)
-def _open(image: Path) -> Image.Image:
+def _open(image: Path, _changed: int) -> Image.Image:
     """The page's image; all lines of a page are drawn one after another."""
     return open_grey(image, str(image))

@@ -1,11 +1,13 @@
 """Open pictures of pages and lines as grey images, and find ink and background in them."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from pipeline.common.errors import InputError, reraise_shortage
 
@@ -13,8 +15,17 @@ MAX_PIXELS = 200_000_000
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".jp2", ".gif")
 MIN_CONTRAST = 24
 """With fewer brightness levels between background and ink, a picture is blank."""
+FIRST_TURNED = 5
+"""EXIF orientations from this one on exchange width and height."""
 FULL_INK = 0.995
 """The fraction of the ink's pixels that are at most fully dark."""
+
+
+def read_size(source: Path | bytes, name: str) -> tuple[int, int]:
+    """Width and height of the picture that `open_grey` opens."""
+    with _open(source, name) as picture:
+        turned = picture.getexif().get(ExifTags.Base.Orientation, 1) >= FIRST_TURNED
+        return picture.size[::-1] if turned else picture.size
 
 
 def open_grey(source: Path | bytes, name: str) -> Image.Image:
@@ -23,11 +34,17 @@ def open_grey(source: Path | bytes, name: str) -> Image.Image:
     Raises:
         InputError: there is no such file, it is no picture, or it is too large.
     """
+    with _open(source, name) as picture:
+        return to_grey(ImageOps.exif_transpose(picture))
+
+
+@contextmanager
+def _open(source: Path | bytes, name: str) -> Iterator[Image.Image]:
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise InputError(f"{name}: {picture.width} x {picture.height} pixels are too many; scale it down")
-            return to_grey(ImageOps.exif_transpose(picture))
+            yield picture
     except InputError:
         raise
     except FileNotFoundError:
