@@ -35,6 +35,8 @@ def main() -> None:
         key: read_section(ExperimentSettings, "experiments", key, params=params) for key in params["experiments"]
     }
     training = read_section(TrainingSettings, "training", params=params)
+    if strays := paths.describe_strays(list_inputs(params)):
+        print(f"compare: {strays}")
     results = [read_result(key, experiment) for key, experiment in experiments.items()]
     data = {name: read_lines(paths.lines(name), "test") for name in list_data_sets(results)}
     attributes = {name: read_attributes(paths.lines(name)) for name in data}
@@ -57,6 +59,15 @@ def main() -> None:
     print(f"compare: see {OUTPUT / 'comparison.md'} and {OUTPUT / 'index.html'}")
     seeds = {result.key: result.seeds for result in results}
     log_comparison(read_comparison(experiments, seeds, OUTPUT))
+
+
+def list_inputs(params: Mapping[str, Mapping[str, object]]) -> list[Path]:
+    """What the folders hold that the stage depends on."""
+    by_experiment = (paths.history, paths.metrics, paths.models, paths.predictions)
+    inputs = [path(key) for key in params["experiments"] for path in by_experiment]
+    inputs += [paths.timings(key, "train") for key in params["experiments"]]
+    inputs += [paths.timings(key, "evaluate") for key in params["experiments"]]
+    return inputs + [paths.lines(name) for name in params["lines"]]
 
 
 def list_data_sets(results: Sequence[Result]) -> list[str]:
