@@ -4,9 +4,6 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 TORCH := $(shell grep -o 'torch==[0-9.]*' pyproject.toml | head -n 1)
-# The list of runs. MLflow's front page shows its features for language models instead.
-RUNS := http://127.0.0.1:5000/\#/experiments/1/runs?workflowType=machine_learning
-STORE = $(or $(MLFLOW_TRACKING_URI),$(addprefix sqlite:///,$(firstword $(wildcard mlflow.db build/demo/mlflow.db))))
 # The scripts in a virtual environment hold its path, so it must be made again in a project that was moved or copied.
 MOVED := $(shell test -s $(VENV)/installed && test "$$(cat $(VENV)/installed)" != "$(abspath $(VENV))" && echo moved)
 # An absolute path, because stages run `python` in other folders.
@@ -52,10 +49,8 @@ format: setup  ## Format the code and fix what ruff can fix.
 	ruff format .
 	ruff check --fix .
 
-ui: setup  ## Show the project's runs in MLflow, or the demo's if the project has none, or those in MLFLOW_TRACKING_URI.
-	@test -n "$(STORE)" || { echo "ui: there are no runs yet; make some with: make demo, or dvc repro"; exit 1; }
-	@case "$(STORE)" in http*) echo "Open $(STORE)";; *) echo "Open $(RUNS)"; \
-		MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri "$(STORE)" --host 127.0.0.1 --workers 1;; esac
+ui: setup  ## Show the project's runs in MLflow, or the demo's if the project has none, or those in MLFLOW_TRACKING_URI. PORT=5001.
+	@$(BIN)/python -m pipeline ui $(if $(PORT),--port $(PORT))
 
 sync: setup  ## Rebuild missing MLflow runs from DVC's outputs.
 	$(BIN)/python -m pipeline sync

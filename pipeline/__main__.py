@@ -11,6 +11,7 @@ COMMANDS = {
     "demo": "Run the whole pipeline on built-in characters and text, in build/demo.",
     "predict": "Read pictures of handwritten lines.",
     "experiments": "List DVC's experiments with the settings in which they differ, and their CER.",
+    "ui": "Show all runs in MLflow's pages.",
     "runs": "List the checkpoint and the MLflow run of every trained experiment.",
     "sync": "Rebuild missing MLflow runs from DVC's outputs.",
     "search": "Search for better settings of one experiment.",

@@ -30,8 +30,8 @@ AT_ONCE = ("queue-1", "queue-2", "temp-1", "temp-2", "here")
 TROUBLE = re.compile(r"database is locked|is busy|LockError|Traceback|Unable to acquire lock|did not keep this run")
 SIZE = f"experiments.{EXPERIMENT}.model.fc_dim"
 DOWNLOAD = (
-    "import sys; from pathlib import Path; from pipeline.data.sources.download import fetch_first; "
-    "fetch_first([sys.argv[1]], Path('store'), sha256=None, hint='-')"
+    "import sys; from pathlib import Path; from pipeline.data.sources.download import Pin, fetch_first; "
+    "fetch_first([sys.argv[1]], Path('store'), Pin('-', None), hint='-')"
 )
 
 

@@ -11,8 +11,8 @@ from pipeline.data.storage.line_store import read_attributes, read_lines
 from pipeline.data.storage.lines import Lines
 from pipeline.plots.predictions import draw_predictions
 from pipeline.report.analysis.confusions import best_result, confusion_table
-from pipeline.report.analysis.rates import Rates, resample_rates
-from pipeline.report.analysis.results import Result, read_result
+from pipeline.report.analysis.rates import Rates
+from pipeline.report.analysis.results import Result, measure_rates, read_result
 from pipeline.report.analysis.single_changes import find_single_changes
 from pipeline.report.figures.cer_chart import draw_cer_chart
 from pipeline.report.pages.comparison import comparison_page, comparison_table, summary, write_table
@@ -35,10 +35,15 @@ def main() -> None:
         key: read_section(ExperimentSettings, "experiments", key, params=params) for key in params["experiments"]
     }
     training = read_section(TrainingSettings, "training", params=params)
+    if strays := paths.describe_strays(list_inputs(params)):
+        print(f"compare: {strays}")
     results = [read_result(key, experiment) for key, experiment in experiments.items()]
     data = {name: read_lines(paths.lines(name), "test") for name in list_data_sets(results)}
     attributes = {name: read_attributes(paths.lines(name)) for name in data}
-    rates = measure_rates(results, data)
+    rates: dict[str, Rates] = {}
+    for name, lines in progress_bar(data.items(), desc="compare: resampling", unit="data set"):
+        here = [result for result in results if result.experiment.lines == name]
+        rates |= measure_rates(here, lines, paths.lines(name))
     table = comparison_table(results, rates, {name: found["data"] for name, found in attributes.items()})
     sources, machine = next(iter(attributes.values())), describe_machine()
     page = report_page(results, rates, data, attributes, training, machine)
@@ -59,25 +64,18 @@ def main() -> None:
     log_comparison(read_comparison(experiments, seeds, OUTPUT))
 
 
+def list_inputs(params: Mapping[str, Mapping[str, object]]) -> list[Path]:
+    """What the folders hold that the stage depends on."""
+    by_experiment = (paths.history, paths.metrics, paths.models, paths.predictions)
+    inputs = [path(key) for key in params["experiments"] for path in by_experiment]
+    inputs += [paths.timings(key, "train") for key in params["experiments"]]
+    inputs += [paths.timings(key, "evaluate") for key in params["experiments"]]
+    return inputs + [paths.lines(name) for name in params["lines"]]
+
+
 def list_data_sets(results: Sequence[Result]) -> list[str]:
     """The names of the data sets of lines, in the order of their first experiments."""
     return list(dict.fromkeys(result.experiment.lines for result in results))
-
-
-def measure_rates(results: Sequence[Result], data: Mapping[str, Lines]) -> dict[str, Rates]:
-    """Bootstrap the error rates of all experiments, those on one data set with the same resamples.
-
-    Raises:
-        InputError: predictions do not belong to the lines of the data set.
-    """
-    rates: dict[str, Rates] = {}
-    for name, lines in progress_bar(data.items(), desc="compare: resampling", unit="data set"):
-        results_here = [result for result in results if result.experiment.lines == name]
-        for result in results_here:
-            result.require_texts(lines.texts, paths.lines(name))
-        predictions = {result.key: list(result.by_seed.values()) for result in results_here}
-        rates |= resample_rates(lines.texts, predictions, {result.key: result.hits for result in results_here})
-    return rates
 
 
 def draw_samples(path: Path, results: Sequence[Result], data: Mapping[str, Lines]) -> None:

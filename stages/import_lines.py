@@ -2,9 +2,10 @@
 
 import argparse
 from collections.abc import Mapping
+from pathlib import Path
 
 from pipeline.common import paths
-from pipeline.common.files import atomic_path, project_root
+from pipeline.common.files import atomic_path
 from pipeline.common.progress import progress_bar
 from pipeline.common.splits import SPLITS
 from pipeline.common.vocabulary import collect_vocabulary
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(name: str) -> None:
     """Read the pages or lines, divide them into parts, and write their images and texts."""
     settings = read_section(OwnLinesSettings, "own_lines", name)
-    root = project_root() / settings.path
+    root = Path(settings.path)
     lines, left_out = read_transcriptions(settings, root)
     parts = split_transcriptions(lines, settings, root)
     vocabulary = collect_vocabulary(line.text for line in parts["train"])

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from pipeline.common import paths
-from pipeline.common.files import file_md5, project_root
+from pipeline.common.files import file_md5
 from pipeline.data.loading.streaming import StreamingLines
 from pipeline.data.storage.line_store import read_attributes, read_height, read_lines, read_vocabulary
 from pipeline.models.checkpoint import RecognizerSettings
@@ -23,13 +23,15 @@ SOURCES = (Path("data/characters.h5"), Path("data/corpus.json"))
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `main`."""
     parser.add_argument("key", metavar="experiment", help="a key of the section `experiments` of params.yaml")
-    parser.add_argument("--load", help="checkpoint whose weights to start from; overrides training.load")
+    parser.add_argument("--load", help="checkpoint whose weights to start from; overrides the experiment's own")
 
 
 def main(key: str, load: str | None) -> None:
     """Train on the experiment's lines, one seed after another; write checkpoints, history and timing."""
     prepare_cpu()
-    experiment, training = read_experiment(key, **({"load": load} if load else {}))
+    experiment, training = read_experiment(key)
+    if load:
+        experiment = experiment.model_copy(update={"load": load})
     lines = paths.lines(experiment.lines)
     attributes = read_attributes(lines)
     recognizer_settings = RecognizerSettings(
@@ -43,7 +45,7 @@ def main(key: str, load: str | None) -> None:
     streaming = training.endless
     source = StreamingLines.from_files(*SOURCES, attributes, streaming) if streaming else read_lines(lines, "train")
     parts = source, read_lines(lines, "validation")
-    inputs = [lines, *(SOURCES if streaming else []), *([project_root() / training.load] if training.load else [])]
+    inputs = [lines, *(SOURCES if streaming else []), *([Path(experiment.load)] if experiment.load else [])]
     hashes = [file_md5(path) for path in inputs if path.is_file()]
     identity = {"key": key, **experiment.model_dump(exclude={"training"})}
     progresses = {}
@@ -55,6 +57,6 @@ def main(key: str, load: str | None) -> None:
                 if progresses[seed].seconds is None:
                     train_tracked(key, experiment, training, seed, recognizer_settings, parts, progresses[seed])
             elif (progress := find_progress(fingerprint)).seconds is None:
-                train(recognizer_settings, training.with_seed(seed), *parts, progress=progress)
+                train(recognizer_settings, training.with_seed(seed), *parts, progress=progress, load=experiment.load)
         if progresses:
             write_outputs(key, training, progresses)

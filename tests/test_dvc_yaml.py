@@ -10,6 +10,7 @@ import pytest
 from dvc_objects.fs.utils import tmp_fname
 from ruamel.yaml import YAML
 
+from pipeline.settings.base import NO_FILE
 from tests.imports import PACKAGES, ROOT, closure, has_code
 
 DEFINITIONS: dict[str, Any] = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
@@ -81,7 +82,8 @@ def test_every_stage_has_a_file_and_every_file_is_a_stage() -> None:
 
 
 def test_no_work_begins_before_the_settings_are_checked() -> None:
-    assert STAGES["check"]["outs"] == [SETTINGS_OK]
+    # A persistent output keeps DVC from restoring a run, which would leave stale outputs where they are.
+    assert STAGES["check"]["outs"] == [NO_FILE, {SETTINGS_OK: {"persist": True}}]
     waiting = {name for name, stage in STAGES.items() if SETTINGS_OK in stage["deps"]}
     assert waiting == {"download", "corpus", "language_model", "synthesize", "train", "decode", "compare_decodings"}
     assert "params.yaml" in STAGES["check"]["deps"]

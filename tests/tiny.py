@@ -86,7 +86,6 @@ def tiny_training(trainer: dict[str, object] | None = None, **changes: object) -
         "find_learning_rate": False,
         "one_cycle": False,
         "early_stopping_patience": 10,
-        "load": None,
     }
     return TrainingSettings.model_validate({**block, **changes, "trainer": {**passed, **(trainer or {})}})
 

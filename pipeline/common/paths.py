@@ -1,5 +1,6 @@
 """Paths of the stages' outputs, relative to the project's root."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,11 @@ LANGUAGE_MODEL = Path("data/language_model.h5")
 def lines(name: str) -> Path:
     """The data set of lines called `name`."""
     return Path("data/lines") / f"{name}.h5"
+
+
+def pretrained(name: str) -> Path:
+    """The checkpoint of a recognizer that others trained."""
+    return Path("data/pretrained") / f"{name}.ckpt"
 
 
 def models(experiment: str) -> Path:
@@ -54,3 +60,16 @@ def timings(key: str, stage: Stage) -> Path:
     Beam searches have their own folder, so that the stage `compare` does not wait for them.
     """
     return Path("decoding_timings" if stage == "decode" else "timings") / f"{key}_{stage}.json"
+
+
+def describe_strays(expected: Iterable[Path]) -> str:
+    """Name what else lies in the folders of the `expected` outputs, and say what to do; empty if there is nothing."""
+    outputs = set(expected)
+    folders = sorted({path.parent for path in outputs})
+    strays = [str(path) for folder in folders for path in sorted(folder.glob("[!.]*")) if path not in outputs]
+    if not strays:
+        return ""
+    return (
+        f"ignored {', '.join(strays)}: no outputs of params.yaml, but DVC counts them as changes; "
+        "move them away (`dvc checkout` removes its own), then run `dvc repro`"
+    )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import ReusedAnchorWarning, YAMLError
 
@@ -14,6 +14,22 @@ from pipeline.settings.messages import describe_errors, one_line, unknown_key
 
 PARAMS_FILE = Path("params.yaml")
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+NO_FILE = "data/none"
+"""Stands for "no file" in `params.yaml`: `dvc.yaml` makes some settings dependencies, and DVC needs a file for each."""
+
+
+def _path_or_none(value: object) -> str | None:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"must be a path, or {NO_FILE} for no file")
+    if "://" in value:
+        raise ValueError("must be a path, not an address")
+    if value.startswith("~"):
+        raise ValueError(f"DVC does not know ~; write {Path(value).expanduser()}")
+    return None if Path(value) == Path(NO_FILE) else value
+
+
+OptionalPath = Annotated[str | None, BeforeValidator(_path_or_none)]
+"""Path of a file or folder, absolute or from the project's root; `NO_FILE` becomes None."""
 
 
 class Settings(BaseModel):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pipeline.settings.base import NO_FILE
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
 from pipeline.settings.models import LineCNNLSTMSettings, ModelSettings
 from pipeline.settings.sources import SourceSettings
@@ -17,11 +18,11 @@ NEEDS = {
 
 def source_problems(name: str, section: SourceSettings) -> Iterator[str]:
     """Check that only the source `archive` has settings of an archive."""
-    for key in ("archive", "sha256"):
-        if section.source != "archive" and getattr(section, key, None):
+    for key, nothing in (("archive", NO_FILE), ("url", "null"), ("sha256", "null")):
+        if section.source != "archive" and getattr(section, key):
             yield (
                 f"{name}.{key}: has no effect with source {section.source}; "
-                f"set {name}.source to archive, or {name}.{key} to null"
+                f"set {name}.source to archive, or {name}.{key} to {nothing}"
             )
 
 

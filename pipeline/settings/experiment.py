@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.settings.augmentation import StreamingSettings
-from pipeline.settings.base import Seed, Settings, read_params, read_section, validate
+from pipeline.settings.base import OptionalPath, Seed, Settings, read_params, read_section, validate
 from pipeline.settings.models import ModelSettings
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -76,12 +76,17 @@ class TrainingSettings(Settings):
     """Stop after this many epochs without a better validation loss."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Weight of uniform targets in the training loss, which keeps models from becoming overconfident."""
-    load: str | None
-    """Checkpoint (path from the project's root) whose weights the training starts from, or null."""
     endless: StreamingSettings | None = None
     """Streaming lines to train on, or null for the lines of the data set."""
     trainer: TrainerSettings
     """Settings of Lightning's trainer."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _load_has_moved(cls, block: object) -> object:
+        if isinstance(block, Mapping) and "load" in block:
+            raise ValueError("load is a key of each experiment now; remove it here and set experiments.<name>.load")
+        return block
 
     @model_validator(mode="after")
     def _check_local_steps(self) -> Self:
@@ -106,6 +111,8 @@ class ExperimentSettings(Settings):
     """`ce`: cross-entropy at each target position; `ctc`: connectionist temporal classification."""
     model: ModelSettings
     """The model and its sizes."""
+    load: OptionalPath = None
+    """Checkpoint whose weights the training starts from, such as `models/<name>/seed_42.ckpt`, or `data/none`."""
     training: dict[str, Any] = Field(default_factory=dict)
     """Keys of the section `training` with other values for this experiment."""
 
@@ -118,8 +125,8 @@ def merge_training(experiment: ExperimentSettings, shared: Mapping[str, Any]) ->
     return merged
 
 
-def read_experiment(key: str, **overrides: Any) -> tuple[ExperimentSettings, TrainingSettings]:
-    """Read the experiment `key` of `params.yaml` and its training settings; `overrides` replace keys of the latter.
+def read_experiment(key: str) -> tuple[ExperimentSettings, TrainingSettings]:
+    """Read the experiment `key` of `params.yaml` and its training settings.
 
     Raises:
         InputError: there is no such experiment, or its block or its training settings are not valid.
@@ -127,5 +134,6 @@ def read_experiment(key: str, **overrides: Any) -> tuple[ExperimentSettings, Tra
     params = read_params()
     experiment = read_section(ExperimentSettings, "experiments", key, params=params)
     shared = read_section(TrainingSettings, "training", params=params).model_dump()
-    merged = {**merge_training(experiment, shared), **overrides}
-    return experiment, validate(TrainingSettings, merged, prefix=("experiments", key, "training"))
+    return experiment, validate(
+        TrainingSettings, merge_training(experiment, shared), prefix=("experiments", key, "training")
+    )

@@ -1,10 +1,12 @@
 """All of `params.yaml` at once, and the contradictions between its blocks."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
+from pipeline.common import paths
 from pipeline.common.errors import InputError
 from pipeline.common.geometry import CELL, densest_width
 from pipeline.settings.base import PARAMS_FILE, Settings, validate
@@ -14,7 +16,9 @@ from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, m
 from pipeline.settings.lines import LinesSettings
 from pipeline.settings.messages import unknown_key
 from pipeline.settings.own_lines import OwnLinesSettings
+from pipeline.settings.pretrained import PretrainedSettings
 from pipeline.settings.sources import CorpusSettings, EmnistSettings
+from pipeline.settings.template import loaded_experiment, template_problems
 
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 """Name of a data set, an experiment or a beam search. DVC silently drops or changes other names."""
@@ -31,6 +35,8 @@ class ProjectSettings(Settings):
     """Data sets of lines by name."""
     own_lines: dict[Key, OwnLinesSettings] = Field(default_factory=dict)
     """Data sets of transcribed lines by name; no name is in `lines` too."""
+    pretrained: dict[Key, PretrainedSettings] = Field(default_factory=dict)
+    """Recognizers that others trained, by name."""
     training: TrainingSettings
     """Training settings that all experiments share."""
     experiments: Annotated[dict[Key, ExperimentSettings], Field(min_length=1)]
@@ -48,7 +54,8 @@ def check_project(params: Mapping[str, Any]) -> ProjectSettings:
         InputError: one line names every faulty key.
     """
     project = validate(ProjectSettings, params)
-    problems = [*source_problems("emnist", project.emnist), *source_problems("corpus", project.corpus)]
+    problems = [*template_problems(params)]
+    problems += [*source_problems("emnist", project.emnist), *source_problems("corpus", project.corpus)]
     problems += [problem for key in project.experiments for problem in _experiment_problems(key, project)]
     problems += [problem for key in project.decoding for problem in decoding_problems(key, project)]
     problems += [
@@ -72,6 +79,7 @@ def experiment_training(key: str, project: ProjectSettings) -> TrainingSettings:
 def _experiment_problems(key: str, project: ProjectSettings) -> Iterator[str]:
     experiment = project.experiments[key]
     path = f"experiments.{key}"
+    yield from _load_problems(path, experiment, project)
     try:
         yield from experiment_effects(path, experiment, experiment_training(key, project))
     except InputError as error:
@@ -108,6 +116,20 @@ def own_lines_problems(
 def height_needed(experiment: ExperimentSettings) -> int | None:
     """The only height in pixels that the model reads, or None if it reads any."""
     return getattr(experiment.model, "height", None)
+
+
+def _load_problems(path: str, experiment: ExperimentSettings, project: ProjectSettings) -> Iterator[str]:
+    """Check that a checkpoint below `models/` is one that an experiment trains."""
+    source = loaded_experiment(experiment.load)
+    if source is None:
+        return
+    if source not in project.experiments:
+        yield unknown_key(f"{path}.load: {experiment.load}: experiment {source}", source, list(project.experiments))
+        return
+    seeds = project.experiments[source].training.get("seeds", project.training.seeds)
+    checkpoints = [str(paths.checkpoint(source, seed)) for seed in seeds]
+    if str(Path(str(experiment.load))) not in checkpoints:
+        yield f"{path}.load: {experiment.load}: no checkpoint of {source}; it has {', '.join(checkpoints)}"
 
 
 def cross_entropy_problems(path: str, experiment: ExperimentSettings, lines: LinesSettings) -> Iterator[str]:

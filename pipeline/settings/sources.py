@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.settings.base import Seed, Settings
+from pipeline.settings.base import NO_FILE, OptionalPath, Seed, Settings
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -17,14 +17,29 @@ class SourceSettings(Settings):
     """What both sections share: a source, which may be the user's own archive."""
 
     source: str
-    archive: str | None
-    """Path (from the project's root) or http(s) address of the archive if `source` is `archive`, else null."""
+    archive: OptionalPath
+    """Path of your own archive or its unpacked folder if `source` is `archive`, else `data/none`."""
+    url: str | None
+    """Address (http or https) of your own archive, instead of `archive`; it needs `sha256`."""
+    sha256: Sha256 | None
+    """SHA-256 that the archive must have, or null to accept any."""
 
     @model_validator(mode="after")
     def _archive_is_named(self) -> Self:
-        if self.source == "archive" and not self.archive:
-            raise ValueError("archive must be a path or an http(s) address where source is archive")
+        if self.source == "archive" and bool(self.archive) == bool(self.url):
+            raise ValueError(
+                f"source archive needs a path in archive, or an address in url; set one of them, the other to "
+                f"{NO_FILE} or null"
+            )
+        if self.source == "archive" and self.url and not self.sha256:
+            raise ValueError("url needs sha256: DVC does not look at addresses, so the hash says when it has changed")
         return self
+
+    @property
+    def place(self) -> str:
+        """The path or the address of the user's own archive."""
+        assert self.archive or self.url, "the validator requires it"
+        return self.archive or str(self.url)
 
 
 class NistSettings(Settings):
@@ -51,9 +66,7 @@ class EmnistSettings(SourceSettings):
     """The section `emnist`: the characters of all lines, and their split."""
 
     source: Literal["nist", "archive", "glyphs"]
-    """`nist`: download the official archive; `archive`: your own in NIST's layout; `glyphs`: built-in characters."""
-    sha256: Sha256 | None
-    """SHA-256 that `archive` must have, or null to accept any."""
+    """`nist`: download the official archive; `archive`: your own EMNIST ByClass; `glyphs`: built-in characters."""
     nist: NistSettings
     """The official archive's addresses and hashes."""
     glyphs: GlyphSettings
@@ -77,9 +90,9 @@ class CorpusSettings(SourceSettings):
     """The section `corpus`: the text of all lines, and its split."""
 
     source: Literal["brown", "archive", "builtin"]
-    """`brown`: downloaded by NLTK; `archive`: your own copy of NLTK's `brown.zip`; `builtin`: Python's help pages."""
+    """`brown`: downloaded by NLTK; `archive`: your own copy or a part of it; `builtin`: Python's help pages."""
     brown: BrownSettings
-    """The hash that NLTK's download and `archive` must have."""
+    """The hash that NLTK's download must have."""
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)]
     """Fraction of the documents that is kept for validation lines."""
     test_fraction: Annotated[float, Field(gt=0, lt=0.5)]

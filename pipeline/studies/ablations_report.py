@@ -14,11 +14,18 @@ from scipy import stats
 from pipeline.common.errors import InputError
 from pipeline.plots.save import save_figure
 from pipeline.report.analysis.bootstrap import LEVEL, Estimate
-from pipeline.report.analysis.rates import Rates, resample_rates
+from pipeline.report.analysis.rates import Rates
 from pipeline.report.analysis.results import Result
 from pipeline.report.pages.markdown import markdown_table, percent, points
 from pipeline.studies.variants import Changes
-from pipeline.studies.variants_report import describe_changes, rates_by_seed, read_variants, render_page, write_report
+from pipeline.studies.variants_report import (
+    describe_changes,
+    measure_variants,
+    rates_by_seed,
+    read_variants,
+    render_page,
+    write_report,
+)
 
 NORMAL = stats.norm.ppf((1 + LEVEL) / 2)
 HIGHER, LOWER, UNSURE = "#b3261e", "#1b7f4b", "#8a8f98"
@@ -43,7 +50,7 @@ def write_ablations(experiment: str, changes: Mapping[str, Changes], settings: M
     """
     results = read_variants(changes)
     base = results[0]
-    rates = resample_rates(base.texts, {result.key: list(result.by_seed.values()) for result in results})
+    rates = measure_variants(results)
     spread = pooled_spread([cer_by_seed(result) for result in results])
     table = ablation_table(results, changes, rates, spread)
     page = render_page(

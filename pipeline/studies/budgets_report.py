@@ -8,17 +8,24 @@ from typing import Any
 import pandas as pd
 
 from pipeline.report.analysis.bootstrap import Estimate
-from pipeline.report.analysis.rates import resample_rates
+from pipeline.report.analysis.rates import Rates
 from pipeline.report.analysis.results import Result
 from pipeline.report.pages.comparison import write_table
-from pipeline.report.pages.decoding import Decoding, read_decoding
+from pipeline.report.pages.decoding import Decoding, read_decodings
 from pipeline.report.pages.markdown import markdown_table, percent, with_spread
 from pipeline.settings.base import read_section
 from pipeline.settings.experiment import read_experiment
 from pipeline.settings.lines import LinesSettings
 from pipeline.studies.budgets_chart import draw_budgets
 from pipeline.studies.variants import Changes
-from pipeline.studies.variants_report import describe_changes, rates_by_seed, read_variants, render_page, write_report
+from pipeline.studies.variants_report import (
+    describe_changes,
+    measure_variants,
+    rates_by_seed,
+    read_variants,
+    render_page,
+    write_report,
+)
 
 
 def write_budgets(experiment: str, budgets: Mapping[str, Changes], settings: Mapping[str, Any], output: Path) -> None:
@@ -28,8 +35,9 @@ def write_budgets(experiment: str, budgets: Mapping[str, Changes], settings: Map
     `experiment`.
     """
     results = read_variants(budgets)
-    decodings, line_counts = [read_decoding(key) for key in budgets], [count_lines(result) for result in results]
-    table, by_seed = budget_table(results, decodings, budgets, line_counts), seeds_table(results, decodings)
+    decodings, line_counts = read_decodings(list(budgets)), [count_lines(result) for result in results]
+    table = budget_table(results, measure_variants(results), decodings, budgets, line_counts)
+    by_seed = seeds_table(results, decodings)
     changed = {"all": settings, **{f"`{key}`": budgets[key] for key in table["experiment"]}}
     page = render_page(
         "budgets",
@@ -44,10 +52,13 @@ def write_budgets(experiment: str, budgets: Mapping[str, Changes], settings: Map
 
 
 def budget_table(
-    results: Sequence[Result], decodings: Sequence[Decoding], budgets: Mapping[str, Changes], line_counts: Sequence[int]
+    results: Sequence[Result],
+    rates: Mapping[str, Rates],
+    decodings: Sequence[Decoding],
+    budgets: Mapping[str, Changes],
+    line_counts: Sequence[int],
 ) -> pd.DataFrame:
     """One row per result and its decoding, the shortest training first; rates are fractions, means over the seeds."""
-    rates = resample_rates(results[0].texts, {result.key: list(result.by_seed.values()) for result in results})
     rows = []
     for result, decoding, lines in zip(results, decodings, line_counts, strict=True):
         cer, beam = rates[result.key]["cer"], decoding.rates["prediction"]["cer"]

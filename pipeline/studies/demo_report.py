@@ -1,8 +1,8 @@
 """The error rates that the demo is expected to reach, and whether a run reaches them.
 
 Training on another processor rounds differently and ends elsewhere, like training with another seed. So the expected
-interval is wider than a bootstrap over the lines: it is a prediction interval for one more training, from the spread
-over seeds.
+interval is wider than a bootstrap over lines and images: it is a prediction interval for one more training, from the
+spread over seeds.
 """
 
 import json
@@ -24,7 +24,7 @@ NORMAL = 1.96
 
 
 def prediction_interval(mean: float, deviation: float, lines_error: float, seeds: int) -> tuple[float, float]:
-    """The 95 % interval for the CER of one more training; `lines_error` is the standard error over the lines."""
+    """The 95 % interval for the CER of one more training; `lines_error` is the standard error over lines and images."""
     if seeds < 2:
         raise InputError("the spread needs at least 2 seeds")
     quantile = stats.t.ppf(0.975, seeds - 1)

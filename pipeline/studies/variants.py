@@ -11,7 +11,7 @@ from pydantic import Field
 
 from pipeline.common.errors import InputError
 from pipeline.orchestration.workspace import fill_workspace, repro
-from pipeline.settings.base import Settings
+from pipeline.settings.base import NO_FILE, Settings
 from pipeline.settings.experiment import Seeds
 from pipeline.settings.messages import unknown_key
 from pipeline.settings.project import Key, check_project
@@ -47,6 +47,7 @@ def variant_params(
         InputError: `params` are not valid, there is no such experiment or decoding, or a change is not valid.
     """
     check_project(params)
+    params = locate_files(params, Path.cwd())
     original = _find(params["experiments"], "experiment", experiment)
     search = None if decoding is None else _find(params["decoding"], "decoding", decoding)
     experiments = {name: apply_changes(original, changes) for name, changes in variants.items()}
@@ -81,21 +82,24 @@ def train_variants(workspace: Path, planned: Mapping[str, Any], jobs: int | None
         InputError: a stage failed.
     """
     project = Path.cwd()
-    fill_workspace(project, workspace, locate_archives(planned, project))
+    fill_workspace(project, workspace, planned)
     share_cache(project, workspace)
     stages = {"evaluate": planned["experiments"], "decode": planned["decoding"]}
     targets = [f"{stage}@{name}" for stage, names in stages.items() for name in names]
     repro(workspace, *([] if jobs is None else ["--jobs", str(jobs)]), *targets)
 
 
-def locate_archives(params: Mapping[str, Any], project: Path) -> dict[str, Any]:
-    """Make the paths of archives, which start at the project's root, absolute."""
-    located = dict(params)
-    for section in ("emnist", "corpus"):
-        archive = params[section]["archive"]
-        if archive and "://" not in archive:
-            located[section] = {**params[section], "archive": str(project / archive)}
-    return located
+def locate_files(params: Mapping[str, Any], project: Path) -> dict[str, Any]:
+    """Make the paths of archives and of checkpoints to load, which start at the project's root, absolute."""
+
+    def locate(block: Mapping[str, Any], key: str) -> dict[str, Any]:
+        return {**block, key: block[key] if block[key] == NO_FILE else str(project / block[key])}
+
+    return {
+        **params,
+        **{section: locate(params[section], "archive") for section in ("emnist", "corpus")},
+        "experiments": {name: locate(block, "load") for name, block in params["experiments"].items()},
+    }
 
 
 def share_cache(project: Path, workspace: Path) -> None:

@@ -9,9 +9,9 @@ import pandas as pd
 
 from pipeline.common import paths
 from pipeline.common.files import write_text
-from pipeline.data.storage.line_store import read_attributes
-from pipeline.report.analysis.rates import measured_rates
-from pipeline.report.analysis.results import Result, read_result
+from pipeline.data.storage.line_store import read_attributes, read_lines
+from pipeline.report.analysis.rates import Rates, measured_rates
+from pipeline.report.analysis.results import Result, measure_rates, read_result
 from pipeline.report.figures.curves import ran_on
 from pipeline.report.pages.comparison import write_table
 from pipeline.report.pages.markdown import render_markdown
@@ -29,6 +29,12 @@ def read_variants(keys: Iterable[str]) -> list[Result]:
     for result in results:
         result.require_texts(results[0].texts, paths.lines(result.experiment.lines))
     return results
+
+
+def measure_variants(results: Sequence[Result]) -> dict[str, Rates]:
+    """The rates of variants, which have the same test lines in the current folder, with intervals."""
+    path = paths.lines(results[0].experiment.lines)
+    return measure_rates(results, read_lines(path, "test"), path)
 
 
 def rates_by_seed(result: Result) -> dict[int, dict[str, float]]:

@@ -1,4 +1,4 @@
-"""Log the comparison of experiments: a run above theirs, and the best model in the registry."""
+"""Log the comparison of experiments: a run that links to theirs, and the best model in the registry."""
 
 import hashlib
 import json
@@ -15,9 +15,11 @@ from pipeline.tracking.run import Run, warn_not_kept
 from pipeline.tracking.start import create_run, origin_tags
 from pipeline.tracking.store import Store, open_store
 from pipeline.tracking.store_errors import first_line
+from pipeline.tracking.views import compare_address, save_views
 
-PARENT_TAG = "mlflow.parentRunId"
-"""MLflow shows a run with this tag below the run that the tag names."""
+TAG = "comparison"
+"""On a training: the short name of the newest comparison that it is part of."""
+_SHORT = 8
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class Comparison:
             for member in self.members
         ]
         return hashlib.md5(json.dumps(result).encode(), usedforsecurity=False).hexdigest()
+
+    @property
+    def name(self) -> str:
+        """The first characters of the hash."""
+        return self.md5[:_SHORT]
 
 
 def log_comparison(comparison: Comparison) -> None:
@@ -87,49 +94,50 @@ def best_member(members: Sequence[Member]) -> Member:
 
 def _log(store: Store, comparison: Comparison) -> Member | None:
     """Log a comparison and return its best member if that is newly registered."""
+    save_views(store)
     run_ids = {member.experiment_key: _find_run_ids(store, member) for member in comparison.members}
-    first_run_ids = {key: ids[0] for key, ids in run_ids.items()}
-    parent = _log_parent_run(store, comparison, first_run_ids)
-    for run_id in filter(None, (run_id for ids in run_ids.values() for run_id in ids)):
-        # A cached experiment stays below the comparison that it was made for.
-        if PARENT_TAG not in store.client.get_run(run_id).data.tags:
-            Run(store, run_id).set_tags({PARENT_TAG: parent.id})
+    _log_run(store, comparison, run_ids)
+    for ids in run_ids.values():
+        for run_id in ids:
+            Run(store, run_id).set_tags({TAG: comparison.name})
     best = best_member(comparison.members)
-    best_run_id = first_run_ids[best.experiment_key]
-    if best_run_id is None:
+    first_md5 = _md5s(best.checkpoints)[0]
+    found = find_newest_run(store, best.experiment_key, first_md5) if first_md5 else None
+    if found is None:
         return None
-    candidate = Candidate(best_run_id, best.experiment_key, best.data_md5, best.test_cer)
+    candidate = Candidate(found.info.run_id, best.experiment_key, best.data_md5, best.test_cer)
     return best if register_best(store, candidate) else None
 
 
-def _find_run_ids(store: Store, member: Member) -> list[str | None]:
-    runs = [find_newest_run(store, member.experiment_key, md5) if md5 else None for md5 in _md5s(member.checkpoints)]
-    return [run.info.run_id if run else None for run in runs]
+def _find_run_ids(store: Store, member: Member) -> list[str]:
+    """Find the trainings of all seeds; those that the store lacks are left out."""
+    runs = [find_newest_run(store, member.experiment_key, md5) for md5 in _md5s(member.checkpoints) if md5]
+    return [run.info.run_id for run in runs if run]
 
 
 def _md5s(files: Sequence[Path]) -> list[str]:
+    """The hashes of files; that of a missing one is empty."""
     return [file_md5(path) if path.exists() else "" for path in files]
 
 
-def _log_parent_run(store: Store, comparison: Comparison, run_ids: Mapping[str, str | None]) -> Run:
+def _log_run(store: Store, comparison: Comparison, run_ids: Mapping[str, Sequence[str]]) -> None:
     """Find or create the run with this result, and log the report files as they are now."""
     digest = comparison.md5
     found = store.client.search_runs(
         [store.experiment_id], f"tags.comparison_md5 = '{digest}'", max_results=1, order_by=["attributes.start_time"]
     )
     if found:
-        run = Run(store, found[0].info.run_id)
-        _log_files(run, comparison)
-        return run
+        _log_files(Run(store, found[0].info.run_id), comparison)
+        return
     best = best_member(comparison.members)
-    tags = {**origin_tags(), "source": "compare", "best": best.experiment_key, "lines": best.lines}
+    links = {f"runs.{key}": " ".join(ids) for key, ids in run_ids.items() if ids}
+    tags = {**origin_tags(), "source": "compare", "best": best.experiment_key, "lines": best.lines, **links}
     note = _write_note(store, comparison, run_ids)
-    with create_run(store, "comparison", {"experiments": len(run_ids)}, tags, note) as run:
+    with create_run(store, "comparison", {"experiments": len(run_ids)}, tags, note, comparison.name) as run:
         run.log_metrics({"test_cer": best.test_cer})
         _log_files(run, comparison)
         # Last, so that an incomplete run is never found again.
         run.set_tags({"comparison_md5": digest})
-    return run
 
 
 def _log_files(run: Run, comparison: Comparison) -> None:
@@ -137,17 +145,18 @@ def _log_files(run: Run, comparison: Comparison) -> None:
         run.log_file(file)
 
 
-def _write_note(store: Store, comparison: Comparison, run_ids: Mapping[str, str | None]) -> str:
-    """Markdown for the run's page, with a link to every member, also to those below an earlier comparison."""
+def _write_note(store: Store, comparison: Comparison, run_ids: Mapping[str, Sequence[str]]) -> str:
+    """Markdown for the run's page, with links to every member and to all of them side by side."""
+    name = os.environ.get("DVC_EXP_NAME")
+    title = f"DVC experiment `{name}`." if name else "`dvc repro`."
+    side_by_side = compare_address(store, [run_id for ids in run_ids.values() for run_id in ids])
     rows = [
-        f"| {_link(member.experiment_key, store, run_ids[member.experiment_key])} "
+        f"| {_link(store, member.experiment_key, run_ids[member.experiment_key])} "
         f"| {member.lines} | {member.test_cer:.2%} |"
         for member in comparison.members
     ]
-    name = os.environ.get("DVC_EXP_NAME")
-    title = f"DVC experiment `{name}`." if name else "`dvc repro`."
     header = [
-        f"{title} The report is the artifact index.html.",
+        f"{title} The report is the artifact index.html. [Compare these runs]({side_by_side}).",
         "",
         "| run | lines | test CER |",
         "| --- | --- | --- |",
@@ -155,5 +164,6 @@ def _write_note(store: Store, comparison: Comparison, run_ids: Mapping[str, str 
     return "\n".join([*header, *rows])
 
 
-def _link(key: str, store: Store, run_id: str | None) -> str:
-    return f"[{key}](#/experiments/{store.experiment_id}/runs/{run_id})" if run_id else key
+def _link(store: Store, key: str, run_ids: Sequence[str]) -> str:
+    """A link to the first seed's run, or the name alone if the store lacks it."""
+    return f"[{key}](#/experiments/{store.experiment_id}/runs/{run_ids[0]})" if run_ids else key

@@ -45,7 +45,8 @@ def train_tracked(
             draw = partial(draw_first_predictions, lines=lines[1], predictions=predictions)
             run.log_drawing("validation_readings", epoch, draw)
 
-        result = train(recognizer_settings, training.with_seed(seed), *lines, run.log_epoch, progress, on_predictions)
+        own = training.with_seed(seed)
+        result = train(recognizer_settings, own, *lines, run.log_epoch, progress, on_predictions, load=experiment.load)
         write_text(progress.history, result.history.to_csv(index=False, float_format="%.8g"))
         save_checkpoint(progress.trained_checkpoint, recognizer_settings, result.recognizer)
         run.log_metrics({"training_seconds": round(result.seconds, 1)})

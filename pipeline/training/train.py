@@ -13,7 +13,6 @@ from pytorch_lightning.tuner.tuning import Tuner
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from pipeline.common.errors import InputError
-from pipeline.common.files import project_root
 from pipeline.common.progress import in_terminal
 from pipeline.data.loading.datamodule import LinesDataModule
 from pipeline.data.loading.streaming import StreamingLines
@@ -50,8 +49,9 @@ def train(
     on_epoch: OnEpoch = lambda epoch, row: None,
     progress: TrainingProgress | None = None,
     on_predictions: OnPredictions | None = None,
+    load: str | None = None,
 ) -> TrainingResult:
-    """Train a recognizer with the one seed of `training`.
+    """Train a recognizer with the one seed of `training`, from fresh weights or from those of the checkpoint `load`.
 
     `on_epoch` gets each epoch's number and row of the history. `on_predictions` gets predictions of the first
     validation lines, after the first, a middle and the last epoch. With `progress`, an interrupted training resumes
@@ -64,7 +64,7 @@ def train(
     quiet_lightning()
     (seed,) = training.seeds
     pl.seed_everything(seed, verbose=False)
-    recognizer = build_recognizer(recognizer_settings, training.load)
+    recognizer = build_recognizer(recognizer_settings, load)
     if recognizer_settings.loss == "ctc":
         stored = [lines for lines in (train_lines, validation_lines) if isinstance(lines, Lines)]
         texts = [text for lines in stored for text in lines.texts]
@@ -127,13 +127,12 @@ def build_recognizer(settings: RecognizerSettings, load: str | None) -> Recogniz
     recognizer = settings.build()
     if load is None:
         return recognizer
-    path = project_root() / load
-    loaded_settings, loaded = load_checkpoint(path)
+    loaded_settings, loaded = load_checkpoint(Path(load))
     try:
         load_matching(recognizer, loaded)
     except ValueError as error:
         raise InputError(
-            f"training.load: {path} holds a {loaded_settings.model.name} of other sizes than this experiment's "
+            f"load: {load} holds a {loaded_settings.model.name} of other sizes than this experiment's "
             f"{settings.model.name} ({error}); give both the same model settings"
         ) from None
     return recognizer

@@ -1,7 +1,5 @@
 """Which letters are drawn, with which weights, and the real command."""
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +8,14 @@ import pytest
 import torch
 from PIL import Image
 
+from pipeline.__main__ import main
 from pipeline.commands.plot_lookalikes import SHOWN, attended_letters, strongest_letters
+from pipeline.common.errors import exit_on_input_error
 from pipeline.data.storage.lines import Lines
 from pipeline.inference.batches import predict_images
 from pipeline.models.checkpoint import RecognizerSettings, save_checkpoint
 from pipeline.models.line_resnet_lookalikes import LineResNetLookalikes
 from pipeline.models.recognizer import Recognizer, to_pixels
-from tests.imports import ROOT
 from tests.projects import write_lines
 from tests.tiny import tiny_lines, tiny_settings
 
@@ -71,18 +70,16 @@ def test_each_letter_is_shown_once_the_strongest_first() -> None:
     assert strengths == sorted(strengths, reverse=True)
 
 
-def command(*arguments: Path) -> "subprocess.CompletedProcess[str]":
-    line = [sys.executable, "-m", "pipeline", "plot_lookalikes", *map(str, arguments)]
-    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+def command(*arguments: Path) -> None:
+    exit_on_input_error(lambda: main(["plot_lookalikes", *map(str, arguments)]))
 
 
-def test_the_command_draws_a_picture(tmp_path: Path) -> None:
+def test_the_command_draws_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings, recognizer, lines = made()
     save_checkpoint(tmp_path / "model.ckpt", settings, recognizer)
     write_lines(tmp_path / "lines.h5", lines)
-    done = command(tmp_path / "model.ckpt", tmp_path / "lines.h5", tmp_path / "made.png")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == f"plot_lookalikes: see {tmp_path / 'made.png'}\n"
+    command(tmp_path / "model.ckpt", tmp_path / "lines.h5", tmp_path / "made.png")
+    assert capsys.readouterr().out == f"plot_lookalikes: see {tmp_path / 'made.png'}\n"
     with Image.open(tmp_path / "made.png") as picture:
         assert len(np.unique(np.asarray(picture.convert("L")))) > 10
 
@@ -94,11 +91,14 @@ def test_the_command_draws_a_picture(tmp_path: Path) -> None:
         ("line_resnet_lookalikes", "reads none of the test lines"),
     ],
 )
-def test_an_unsuitable_checkpoint_is_refused_in_one_line(name: str, problem: str, tmp_path: Path) -> None:
+def test_an_unsuitable_checkpoint_is_refused_in_one_line(
+    name: str, problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     settings = tiny_settings(name, "ctc")
     save_checkpoint(tmp_path / "model.ckpt", settings, settings.build())
     write_lines(tmp_path / "lines.h5", tiny_lines(["AB CD"]))
-    done = command(tmp_path / "model.ckpt", tmp_path / "lines.h5", tmp_path / "made.png")
-    assert done.returncode == 2
-    assert done.stderr.strip().splitlines()[-1].startswith(f"error: {tmp_path / 'model.ckpt'}: {problem}")
+    with pytest.raises(SystemExit) as error:
+        command(tmp_path / "model.ckpt", tmp_path / "lines.h5", tmp_path / "made.png")
+    assert error.value.code == 2
+    assert capsys.readouterr().err.strip().splitlines()[-1].startswith(f"error: {tmp_path / 'model.ckpt'}: {problem}")
     assert not (tmp_path / "made.png").exists()

@@ -35,7 +35,7 @@ def test_mlflow_has_a_whole_run_of_every_experiment(first: Workspace) -> None:
             "model.conv_dim": "4",
             "training.max_epochs": str(EPOCHS),
             "training.trainer.devices": "1",
-            "training.load": "null",
+            "load": "null",
         }
         assert params.items() <= run.data.params.items()
         measured = {name: value for name, value in first.metrics(key).items() if name.startswith("test_")}

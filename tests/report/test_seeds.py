@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.report.analysis.bootstrap import RESAMPLES, resample_sums
+from pipeline.report.analysis.bootstrap import Cells
 from pipeline.report.analysis.rates import RATES, SEED, resample_rates
 from pipeline.report.figures.charts import make_style
 from pipeline.report.figures.curves import draw_curves, summarize
@@ -31,8 +31,8 @@ def test_rates_are_means_over_seeds() -> None:
 def test_intervals_resample_the_means_of_lines() -> None:
     both = resample_rates(TEXTS, {"mine": [FIRST, SECOND]})["mine"]
     edits, characters = np.array([0.5, 2.5, 0.5, 3.5]), np.array([2.0, 7.0, 1.0, 5.0])
-    sums = resample_sums(np.stack([edits, characters], axis=1), np.random.default_rng(SEED), RESAMPLES)
-    low, high = np.quantile(sums[:, 0] / sums[:, 1], [0.025, 0.975])
+    parts, wholes = Cells(TEXTS).resample(edits[None], characters[None], np.random.default_rng(SEED))
+    low, high = np.quantile(parts / wholes, [0.025, 0.975])
     assert (both["cer"].low, both["cer"].high) == pytest.approx((low, high))
 
 

@@ -9,15 +9,21 @@ from tests.settings.test_project import changed, refusal
     [
         (
             {"emnist/archive": "my.zip"},
-            "emnist.archive: has no effect with source nist; set emnist.source to archive, or emnist.archive to null",
+            "emnist.archive: has no effect with source nist; "
+            "set emnist.source to archive, or emnist.archive to data/none",
         ),
         (
             {"emnist/source": "glyphs", "emnist/sha256": "0" * 64},
             "emnist.sha256: has no effect with source glyphs; set emnist.source to archive, or emnist.sha256 to null",
         ),
         (
+            {"emnist/url": "https://example.org/my.zip"},
+            "emnist.url: has no effect with source nist; set emnist.source to archive, or emnist.url to null",
+        ),
+        (
             {"corpus/archive": "my.zip"},
-            "corpus.archive: has no effect with source brown; set corpus.source to archive, or corpus.archive to null",
+            "corpus.archive: has no effect with source brown; "
+            "set corpus.source to archive, or corpus.archive to data/none",
         ),
         (
             {"experiments/cnn_ctc_matched/training": {"weight_decay": 0.1}},

@@ -55,7 +55,7 @@ def refusal(*changes: tuple[str, object]) -> str:
         ("training.max_epochs", True, "must be a valid integer, got True"),
         ("training.one_cycle", "yes", "must be a valid boolean, got 'yes'"),
         ("training.one_cycle", 1, "must be a valid boolean, got 1"),
-        ("training.load", 5, "must be a valid string, got 5"),
+        ("training.trainer.strategy", 5, "must be a valid string, got 5"),
         ("training.seeds", 42, "must be a valid list, got 42"),
         ("training.seeds", [], "must have at least 1 item after validation, not 0, got []"),
         ("training.seeds", [3, 4, 3], "must name each seed once, got [3, 4, 3]"),
@@ -68,8 +68,8 @@ def refusal(*changes: tuple[str, object]) -> str:
         ("lines", {}, "must have at least 1 item after validation, not 0"),
         ("experiments", [], "must be a block of keys, got []"),
         (f"{CNN}.model", 5, "must be a block of keys, got 5"),
-        ("training.load", ["x" * 500], f"must be a valid string, got ['{'x' * 78}..."),
-        ("training.load", [16**5000], "must be a valid string, got a very long list"),
+        ("training.trainer.strategy", ["x" * 500], f"must be a valid string, got ['{'x' * 78}..."),
+        ("training.trainer.strategy", [16**5000], "must be a valid string, got a very long list"),
     ],
 )
 def test_a_faulty_key_is_named_with_what_is_allowed(path: str, value: object, message: str) -> None:

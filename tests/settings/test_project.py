@@ -229,12 +229,87 @@ def test_good_names_pass(name: str) -> None:
     assert name in check_project(params).experiments
 
 
+URL = "https://example.org/my.zip"
+
+
 @pytest.mark.parametrize("section", ["emnist", "corpus"])
-@pytest.mark.parametrize("archive", [None, ""])
-def test_an_archive_needs_its_place(section: str, archive: str | None) -> None:
-    line = refusal({f"{section}/source": "archive", f"{section}/archive": archive})
-    assert line == f"{section}: archive must be a path or an http(s) address where source is archive"
-    check_project(changed({f"{section}/source": "archive", f"{section}/archive": "my.zip"}))
+@pytest.mark.parametrize(("archive", "url"), [("data/none", None), ("./data/none", None), ("my.zip", URL)])
+def test_an_archive_has_one_place(section: str, archive: str, url: str | None) -> None:
+    line = refusal({f"{section}/source": "archive", f"{section}/archive": archive, f"{section}/url": url})
+    assert line.startswith(f"{section}: source archive needs a path in archive, or an address in url; set one of them")
+
+
+@pytest.mark.parametrize("section", ["emnist", "corpus"])
+def test_an_address_needs_a_hash(section: str) -> None:
+    edits: dict[str, object] = {f"{section}/source": "archive", f"{section}/url": URL}
+    assert refusal(edits).startswith(f"{section}: url needs sha256")
+    place = getattr(check_project(changed({**edits, f"{section}/sha256": "0" * 64})), section).place
+    assert place == URL
+    found = check_project(changed({f"{section}/source": "archive", f"{section}/archive": "my.zip"}))
+    assert getattr(found, section).place == "my.zip"
+
+
+@pytest.mark.parametrize("key", ["emnist/archive", "corpus/archive", "experiments/cnn_ctc_matched/load"])
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (None, "must be a path, or data/none for no file, got null"),
+        ("", "must be a path, or data/none for no file, got ''"),
+        (URL, f"must be a path, not an address, got '{URL}'"),
+        ("~/x", f"DVC does not know ~; write {Path.home()}/x, got '~/x'"),
+    ],
+)
+def test_what_is_no_path_is_refused(key: str, value: object, problem: str) -> None:
+    assert refusal({key: value}) == f"{key.replace('/', '.')}: {problem}"
+
+
+LOAD = "experiments/cnn_ctc_matched/load"
+
+
+@pytest.mark.parametrize(
+    ("edits", "message"),
+    [
+        (
+            {LOAD: "models/cnn_ctc_varable/seed_42.ckpt"},
+            "experiments.cnn_ctc_matched.load: models/cnn_ctc_varable/seed_42.ckpt: experiment cnn_ctc_varable: "
+            "unknown; did you mean cnn_ctc_variable?",
+        ),
+        (
+            {LOAD: "models/cnn_ctc_variable/seed_43.ckpt"},
+            "experiments.cnn_ctc_matched.load: models/cnn_ctc_variable/seed_43.ckpt: no checkpoint of "
+            "cnn_ctc_variable; it has models/cnn_ctc_variable/seed_42.ckpt",
+        ),
+        (
+            {LOAD: "models/cnn_ctc_matched/seed_42.ckpt"},
+            "experiments.cnn_ctc_matched.load: starts from its own weights, by cnn_ctc_matched; start from others",
+        ),
+        (
+            {"training/load": None},
+            "training: load is a key of each experiment now; remove it here and set experiments.<name>.load",
+        ),
+        (
+            {"experiments/cnn_ctc_matched/training": {"load": "models/cnn_ctc_variable/seed_42.ckpt"}},
+            "experiments.cnn_ctc_matched.training: load is a key of each experiment now; remove it here and set "
+            "experiments.<name>.load",
+        ),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_loaded_is_refused(edits: dict[str, object], message: str) -> None:
+    assert refusal(edits) == message
+
+
+def test_a_checkpoint_of_another_experiment_or_from_elsewhere_passes() -> None:
+    project = check_project(
+        changed(
+            {
+                "training/seeds": [7, 8],
+                LOAD: "models/cnn_ctc_variable/seed_8.ckpt",
+                "experiments/lstm_ctc_variable/load": "/elsewhere/models/old/seed_1.ckpt",
+            }
+        )
+    )
+    assert project.experiments["cnn_ctc_matched"].load == "models/cnn_ctc_variable/seed_8.ckpt"
+    assert project.experiments["cnn_ctc_variable"].load is None
 
 
 def test_overlaps_stand_in_order() -> None:

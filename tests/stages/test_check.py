@@ -26,6 +26,31 @@ def test_bad_settings_are_refused_in_one_line(project: Project) -> None:
     assert not (project.root / "data").exists()
 
 
+def test_after_a_refusal_the_output_is_gone(project: Project) -> None:
+    project.run("check")
+    project.change(training={"max_epochs": 0})
+    project.refusal("check")
+    assert not (project.root / "data/settings.ok").exists()
+
+
+def test_missing_files_are_named(project: Project) -> None:
+    name, *others = project.params["experiments"]
+    project.change(
+        emnist={"source": "archive", "archive": "mine.zip"},
+        corpus={"source": "archive", "archive": str(project.root)},
+        experiments={name: {"load": "kept/old.ckpt"}, others[0]: {"load": f"models/{others[1]}/seed_42.ckpt"}},
+    )
+    assert project.refusal("check") == (
+        "params.yaml: emnist.archive: mine.zip: no such file or folder; "
+        f"experiments.{name}.load: kept/old.ckpt: no such file"
+    )
+    (project.root / "mine.zip").touch()
+    (project.root / "kept").mkdir()
+    (project.root / "kept/old.ckpt").touch()
+    project.run("check")
+    assert (project.root / "data/none").is_file()
+
+
 def test_another_folder_is_refused(project: Project) -> None:
     (project.root / "params.yaml").unlink()
     assert project.refusal("check") == (

@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.common.files import file_sha256
-from pipeline.data.sources.brown import HINT
-from tests.corpora import write_brown_archive
+from pipeline.data.sources.brown import ARCHIVE_HINT
+from pipeline.settings.base import NO_FILE
+from tests.archives import write_folder
+from tests.corpora import brown_members, write_brown_archive
 from tests.projects import Project
 from tests.web import Web, whole
 
@@ -19,20 +21,21 @@ def archive(project: Project) -> Path:
     return write_brown_archive(project.root / "brown.zip", DOCUMENTS)
 
 
-def use(project: Project, archive: Path | str, sha256: str) -> None:
-    project.change(corpus={"source": "archive", "archive": str(archive), "brown": {"sha256": sha256}})
+def use(project: Project, archive: Path | str, sha256: str | None = None) -> None:
+    key = "url" if "://" in str(archive) else "archive"
+    project.change(corpus={"source": "archive", "archive": NO_FILE, "url": None, key: str(archive), "sha256": sha256})
 
 
 def test_the_text_of_an_archive_is_split_by_document(project: Project, archive: Path) -> None:
     use(project, "brown.zip", file_sha256(archive))
-    assert project.run("corpus") == "corpus: the Brown corpus: 16 train, 2 validation, 2 test words\n"
+    assert project.run("corpus") == "corpus: 10 documents of the Brown corpus: 16 train, 2 validation, 2 test words\n"
     corpus = json.loads(OUTPUT.read_text())
     words = [word for text in corpus.pop("text").values() for word in text.split()]
     assert sorted(words) == sorted(f"{word}{n}" for word in ("word", "overall") for n in range(1, 11))
     numbers = [[int(word.removeprefix(w)) for word in words[at::2]] for at, w in ((0, "word"), (1, "overall"))]
     assert numbers[0] == numbers[1]
     assert corpus == {
-        "name": "the Brown corpus",
+        "name": "10 documents of the Brown corpus",
         "source": "archive",
         "sha256": file_sha256(archive),
         "documents": {"train": 8, "validation": 1, "test": 1},
@@ -52,13 +55,24 @@ def test_a_url_gives_the_same_text(project: Project, archive: Path, web: Web) ->
 def test_an_archive_with_another_hash_is_refused(project: Project, archive: Path) -> None:
     use(project, archive, "0" * 64)
     got = file_sha256(archive)
-    assert project.refusal("corpus") == f"{archive}: found a file of SHA-256 {got} instead of {'0' * 64}; {HINT}"
+    assert project.refusal("corpus") == (
+        f"{archive}: found a file of SHA-256 {got}, but corpus.sha256 is {'0' * 64}; {ARCHIVE_HINT}"
+    )
     assert not OUTPUT.exists()
+
+
+def test_a_folder_needs_no_hash_and_gives_the_same_text(project: Project, archive: Path) -> None:
+    use(project, archive)
+    project.run("corpus")
+    first = json.loads(OUTPUT.read_text())
+    use(project, write_folder(project.root / "own", brown_members(DOCUMENTS)))
+    project.run("corpus")
+    assert json.loads(OUTPUT.read_text())["text"] == first["text"]
 
 
 @pytest.mark.skipif(not REAL.is_file(), reason="the archive of the Brown corpus is not beside the repository")
 def test_the_real_text_is_split_by_document(project: Project) -> None:
-    project.change(corpus={"source": "archive", "archive": str(REAL)})  # the hash is the shipped one
+    use(project, REAL, project.params["corpus"]["brown"]["sha256"])
     project.run("corpus")
     corpus = json.loads(OUTPUT.read_text())
     assert corpus["name"] == "the Brown corpus"

@@ -47,7 +47,8 @@ DECODINGS = [decoding("long", TEXTS, ["abXXX", "fghij"]), decoding("short", ["ab
 
 
 def make_table() -> pd.DataFrame:
-    return budget_table(RESULTS, DECODINGS, BUDGETS, [40, 10])
+    rates = resample_rates(TEXTS, {one.key: list(one.by_seed.values()) for one in RESULTS})
+    return budget_table(RESULTS, rates, DECODINGS, BUDGETS, [40, 10])
 
 
 def test_the_table_begins_with_the_shortest_training() -> None:

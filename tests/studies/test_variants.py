@@ -9,7 +9,7 @@ import pytest
 from pipeline.common.errors import InputError
 from pipeline.settings.base import read_params
 from pipeline.studies import variants as module
-from pipeline.studies.variants import apply_changes, locate_archives, train_variants, variant_params
+from pipeline.studies.variants import apply_changes, locate_files, train_variants, variant_params
 from tests.imports import ROOT
 
 BLOCK: dict[str, Any] = {"lines": "variable", "model": {"name": "x", "dropout": 0.5}, "training": {"seeds": [1]}}
@@ -41,21 +41,35 @@ def test_a_block_replaces_the_whole_block() -> None:
 
 
 @pytest.mark.parametrize(
-    ("archive", "located"),
+    ("path", "located"),
     [
-        (None, None),
+        ("data/none", "data/none"),
         ("../data/gzip.zip", "/here/project/../data/gzip.zip"),
         ("/data/gzip.zip", "/data/gzip.zip"),
-        ("https://example.org/gzip.zip", "https://example.org/gzip.zip"),
     ],
 )
-def test_archives_are_found_from_another_folder(archive: str | None, located: str | None) -> None:
-    params = {"emnist": {"archive": archive, "seed": 1}, "corpus": {"archive": archive}, "lines": {}}
-    assert locate_archives(params, Path("/here/project")) == {
+def test_files_are_found_from_another_folder(path: str, located: str) -> None:
+    params = {
+        "emnist": {"archive": path, "seed": 1},
+        "corpus": {"archive": path},
+        "lines": {},
+        "experiments": {"one": {"load": path, "loss": "ctc"}},
+    }
+    assert locate_files(params, Path("/here/project")) == {
         "emnist": {"archive": located, "seed": 1},
         "corpus": {"archive": located},
         "lines": {},
+        "experiments": {"one": {"load": located, "loss": "ctc"}},
     }
+
+
+def test_variants_start_from_weights_of_the_project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    load = "models/lstm_ctc_variable/seed_42.ckpt"
+    own = {**PARAMS["experiments"]["cnn_ctc_variable"], "load": load}
+    params = {**PARAMS, "experiments": {**PARAMS["experiments"], "cnn_ctc_variable": own}}
+    made = variant_params(params, "cnn_ctc_variable", {"same": {}})
+    assert made["experiments"]["same"]["load"] == str(tmp_path / load)
 
 
 def test_only_the_variants_are_left() -> None:

@@ -6,7 +6,7 @@ import pytest
 from pipeline.common.errors import InputError
 from pipeline.common.files import file_md5
 from pipeline.tracking.comparisons import Comparison, Member, best_member, log_comparison, sync_comparison
-from pipeline.tracking.evaluations import Evaluation, log_evaluation
+from pipeline.tracking.evaluations import Evaluation, find_newest_run, log_evaluation
 from pipeline.tracking.registry import ALIAS, best_checkpoint
 from pipeline.tracking.store import EXPERIMENT, Store
 
@@ -43,7 +43,7 @@ def best(store: Store) -> str:
     return str(store.client.get_model_version_by_alias(EXPERIMENT, ALIAS).tags["experiment_key"])
 
 
-def test_a_comparison_is_one_run_above_its_experiments(
+def test_a_comparison_is_one_run_that_links_to_its_trainings(
     store: Store, comparison: Comparison, capfd: pytest.CaptureFixture[str]
 ) -> None:
     log_comparison(comparison)
@@ -55,15 +55,30 @@ def test_a_comparison_is_one_run_above_its_experiments(
     (run_id,) = runs(store)
     run = store.client.get_run(run_id)
     assert run.info.status == "FINISHED"
-    assert run.info.run_name == "comparison"
+    assert run.info.run_name == f"comparison ({comparison.name})"
     assert {"best": "lstm_ctc", "comparison_md5": comparison.md5}.items() <= run.data.tags.items()
     assert run.data.metrics == {"test_cer": 0.125}
     assert [file.path for file in store.client.list_artifacts(run_id)] == ["comparison.csv", "index.html"]
-    children = runs(store, "backfill")
-    assert len(children) == 2
-    for child in children:
-        assert store.client.get_run(child).data.tags["mlflow.parentRunId"] == run_id
-        assert child in run.data.tags["mlflow.note.content"]
+    trainings = [store.client.get_run(training) for training in runs(store, "backfill")]
+    assert len(trainings) == 2
+    note = run.data.tags["mlflow.note.content"]
+    for training in trainings:
+        assert "mlflow.parentRunId" not in training.data.tags
+        assert training.data.tags["comparison"] == comparison.name
+        assert run.data.tags[f"runs.{training.data.tags['experiment_key']}"] == training.info.run_id
+        assert f"#/experiments/{store.experiment_id}/runs/{training.info.run_id}" in note
+
+
+def test_a_comparison_links_to_the_trainings_of_every_seed(store: Store, comparison: Comparison) -> None:
+    one, other = comparison.members
+    second = find_newest_run(store, "lstm_ctc", file_md5(other.checkpoints[0]))
+    assert second is not None
+    store.client.set_tag(second.info.run_id, "experiment_key", "cnn_ce")
+    checkpoints = [*one.checkpoints, *other.checkpoints, Path("missing.ckpt")]
+    log_comparison(Comparison([dataclasses.replace(one, checkpoints=checkpoints)], []))
+    (run_id,) = runs(store)
+    linked = store.client.get_run(run_id).data.tags["runs.cnn_ce"].split()
+    assert sorted(linked) == sorted(runs(store, "backfill"))
 
 
 def test_the_same_result_on_a_new_page_replaces_the_page(store: Store, comparison: Comparison) -> None:
@@ -77,16 +92,24 @@ def test_the_same_result_on_a_new_page_replaces_the_page(store: Store, compariso
     assert path.read_text() == "<p>second</p>"
 
 
-def test_another_result_is_another_run_and_leaves_cached_experiments_where_they_are(
-    store: Store, comparison: Comparison
-) -> None:
-    log_comparison(comparison)
-    (first,) = runs(store)
+def test_another_result_is_another_run_and_takes_its_trainings_along(store: Store, comparison: Comparison) -> None:
     one, other = comparison.members
-    log_comparison(dataclasses.replace(comparison, members=[one, dataclasses.replace(other, test_cer=0.126)]))
-    assert len(runs(store)) == 2
-    parents = {store.client.get_run(child).data.tags["mlflow.parentRunId"] for child in runs(store, "backfill")}
-    assert parents == {first}
+    log_comparison(comparison)
+    log_comparison(dataclasses.replace(comparison, members=[dataclasses.replace(other, test_cer=0.126)]))
+    (new,) = {store.client.get_run(run_id).data.tags["comparison_md5"] for run_id in runs(store)} - {comparison.md5}
+    groups = {
+        run.data.tags["experiment_key"]: run.data.tags["comparison"]
+        for run in map(store.client.get_run, runs(store, "backfill"))
+    }
+    assert groups == {one.experiment_key: comparison.name, other.experiment_key: new[:8]}
+
+
+def test_trainings_of_an_older_store_stay_below_their_comparison(store: Store, comparison: Comparison) -> None:
+    for training in runs(store, "backfill"):
+        store.client.set_tag(training, "mlflow.parentRunId", "1234")
+    log_comparison(comparison)
+    tags = [store.client.get_run(training).data.tags for training in runs(store, "backfill")]
+    assert [(one["mlflow.parentRunId"], one["comparison"]) for one in tags] == [("1234", comparison.name)] * 2
 
 
 def test_the_alias_goes_to_a_better_model_only(store: Store, comparison: Comparison) -> None:

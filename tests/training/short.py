@@ -16,8 +16,9 @@ def fit(
     training: TrainingSettings,
     texts: Sequence[str] = TEXTS,
     validation: Sequence[str] = TEXTS,
+    load: str | None = None,
 ) -> TrainingResult:
-    return train(settings, training, tiny_lines(texts), tiny_lines(validation, seed=1))
+    return train(settings, training, tiny_lines(texts), tiny_lines(validation, seed=1), load=load)
 
 
 def checkpoint_bytes(trained: TrainingResult, settings: RecognizerSettings, folder: Path) -> bytes:

@@ -109,7 +109,7 @@ def test_the_best_weights_by_validation_loss_are_kept() -> None:
 
 
 def test_training_starts_from_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     settings = tiny_settings("line_cnn", "ce")
     torch.manual_seed(5)
     start = settings.build()
@@ -121,24 +121,23 @@ def test_training_starts_from_a_checkpoint(tmp_path: Path, monkeypatch: pytest.M
     assert loaded.model.training
     for one, other in zip(loaded.model.parameters(), start.model.parameters(), strict=True):
         assert torch.equal(one, other)
-    trained = fit(settings, tiny_training(load="models/start.pt", learning_rate=1e-9))
+    trained = fit(settings, tiny_training(learning_rate=1e-9), load="models/start.pt")
     for one, other in zip(trained.recognizer.model.parameters(), start.model.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize("other", ["line_cnn_simple", "line_cnn_lstm"])
-def test_a_checkpoint_of_other_sizes_is_refused(other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+def test_a_checkpoint_of_other_sizes_is_refused(other: str, tmp_path: Path) -> None:
     settings = tiny_settings(other)
     save_checkpoint(tmp_path / "start.pt", settings, settings.build())
     with pytest.raises(InputError) as error:
-        fit(tiny_settings("line_cnn"), tiny_training(load="start.pt"))
+        fit(tiny_settings("line_cnn"), tiny_training(), load=str(tmp_path / "start.pt"))
     assert str(error.value) == (
-        f"training.load: {tmp_path / 'start.pt'} holds a {other} of other sizes than this experiment's line_cnn; "
+        f"load: {tmp_path / 'start.pt'} holds a {other} of other sizes than this experiment's line_cnn; "
         "give both the same model settings"
     )
     with pytest.raises(InputError, match=r"none\.pt: no such checkpoint"):
-        fit(tiny_settings("line_cnn"), tiny_training(load="none.pt"))
+        fit(tiny_settings("line_cnn"), tiny_training(), load="none.pt")
 
 
 def test_the_finder_replaces_the_rate(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

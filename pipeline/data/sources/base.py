@@ -18,7 +18,7 @@ class LoadedCharacters:
     name: str
     """What reports call these characters."""
     sha256: str = ""
-    """Hash of the archive, or empty if there is none."""
+    """Hash of the archive or of the characters in a folder, or empty if code drew them."""
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,31 @@
-"""The Brown corpus as NLTK packages it: downloaded by NLTK, and read without extracting it."""
+"""The Brown corpus as NLTK packages it: downloaded by NLTK, or in any archive or folder; read without extracting it."""
 
 import io
-import re
 import tempfile
 import warnings
 from pathlib import Path
-from zipfile import ZipFile
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import file_sha256
-from pipeline.data.sources.archives import open_archive, open_member
+from pipeline.data.sources.archives import File, describe_files, find_files, open_archive, open_file
 from pipeline.data.sources.base import LoadedText
-from pipeline.data.sources.download import obtain
+from pipeline.data.sources.download import Pin, obtain
 from pipeline.data.storage.corpus import Document
 from pipeline.settings.sources import CorpusSettings
 
-DOCUMENT = re.compile(r"brown/(c[a-r][0-9]{2})")
+NAME = r"(c[a-r][0-9]{2})"
+WHOLE = (500, 1_161_192)
+"""Documents and words of the whole corpus."""
 MAX_BYTES = 1 << 26
 """Six times the size of Brown's documents."""
-ADVICE = "corpus needs an undamaged copy of NLTK's brown.zip"
+ADVICE = "corpus needs documents of NLTK's brown.zip, undamaged, in a zip or tar archive or a folder"
 HINT = (
     "download brown.zip of NLTK's data by other means, then set corpus.source to archive and corpus.archive to its "
     "path, or set corpus.source to builtin to go on without the Brown corpus"
+)
+ARCHIVE_HINT = (
+    "set corpus.archive or corpus.url to NLTK's brown.zip or a part of it and corpus.sha256 to its hash, or for a path "
+    "to null, or set corpus.source to brown or builtin"
 )
 
 
@@ -31,13 +35,15 @@ def load_brown(settings: CorpusSettings, store: Path) -> LoadedText:
 
 
 def load_archive(settings: CorpusSettings, store: Path) -> LoadedText:
-    """Load the Brown corpus from the archive that `corpus.archive` names."""
-    assert settings.archive, "the settings require it"
-    return _load(obtain(settings.archive, store, sha256=settings.brown.sha256, hint=HINT))
+    """Load the Brown corpus, or a part of it, from the user's own archive or folder."""
+    return _load(obtain(settings.place, store, Pin("corpus", settings.sha256), hint=ARCHIVE_HINT))
 
 
 def _load(archive: Path) -> LoadedText:
-    return LoadedText(brown_documents(archive), "the Brown corpus", file_sha256(archive))
+    documents = brown_documents(archive)
+    counts = len(documents), sum(len(text.split()) for _, text in documents)
+    name = "the Brown corpus" if counts == WHOLE else f"{counts[0]} documents of the Brown corpus"
+    return LoadedText(documents, name, file_sha256(archive) if archive.is_file() else "")
 
 
 def download_brown(store: Path, sha256: str, index_url: str | None = None) -> Path:
@@ -60,7 +66,9 @@ def download_brown(store: Path, sha256: str, index_url: str | None = None) -> Pa
             if not fetched.is_file():
                 raise InputError(f"brown.zip: NLTK could not fetch it ({problem or 'it is no corpus there'}); {HINT}")
             if (got := file_sha256(fetched)) != sha256:
-                raise InputError(f"brown.zip: NLTK fetched a file of SHA-256 {got} instead of {sha256}; {HINT}")
+                raise InputError(
+                    f"brown.zip: NLTK fetched a file of SHA-256 {got}, but corpus.brown.sha256 is {sha256}; {HINT}"
+                )
             fetched.replace(target)
     except OSError as error:
         raise InputError(f"{target}: cannot be kept ({error.strerror or error}); {HINT}") from None
@@ -91,27 +99,27 @@ def brown_documents(archive: Path) -> list[Document]:
     Raises:
         InputError: the archive or a document in it cannot be used; the line names both.
     """
-    with open_archive(archive, ADVICE) as file:
-        names = sorted({name for name in file.namelist() if DOCUMENT.fullmatch(name)})
-        if not names:
-            raise InputError("has no member such as brown/ca01")
-        if (size := sum(file.getinfo(name).file_size for name in names)) > MAX_BYTES:
+    with open_archive(archive, ADVICE) as files:
+        found = find_files(files, NAME)
+        if not found:
+            raise InputError(f"has no document such as ca01, {describe_files(files)}")
+        if (size := sum(file.size for file in found.values())) > MAX_BYTES:
             raise InputError(f"its documents are {size} bytes; at most {MAX_BYTES} can be read")
-        return [(name.removeprefix("brown/"), _read_document(file, name)) for name in names]
+        return [(name, _read_document(file)) for name, file in found.items()]
 
 
-def _read_document(archive: ZipFile, name: str) -> str:
-    """Join the words of a member. Its tokens are `word/tag`, and a word may contain slashes."""
-    with open_member(archive, name, MAX_BYTES) as stream:
+def _read_document(file: File) -> str:
+    """Join the words of a document. Its tokens are `word/tag`, and a word may contain slashes."""
+    with open_file(file, MAX_BYTES) as stream:
         content = stream.read()
     try:
         text = content.decode("ascii")
     except UnicodeDecodeError:
-        raise InputError(f"{name}: is not ASCII text") from None
+        raise InputError(f"{file.path}: is not ASCII text") from None
     words = []
     for token in text.split():
         word, slash, tag = token.rpartition("/")
         if not (word and slash and tag):
-            raise InputError(f"{name}: {token[:40]!r} is not a word/tag")
+            raise InputError(f"{file.path}: {token[:40]!r} is not a word/tag")
         words.append(word)
     return " ".join(words)

@@ -100,6 +100,18 @@ def find_confusions(alignments: Sequence[Sequence[Segment]]) -> dict[tuple[str, 
     return dict(sorted(confusions.items(), key=lambda item: (-len(item[1]), item[0])))
 
 
+def count_edits_at(texts: Sequence[str], predictions: Sequence[str], length: int) -> NDArray[np.float64]:
+    """(N, `length`) how many edits stand at each character of the texts.
+
+    An insertion stands at the character before it; at the beginning of a line, at the first one.
+    """
+    counts = np.zeros((len(texts), length))
+    for row, text, prediction in zip(counts, texts, predictions, strict=True):
+        for edit in Levenshtein.editops(text, prediction):
+            row[max(edit.src_pos - 1, 0) if edit.tag == "insert" else edit.src_pos] += 1
+    return counts
+
+
 def misread_mask(alignments: Sequence[Sequence[Segment]], length: int) -> NDArray[np.bool_]:
     """(N, `length`) bool: which characters of each text are substituted or deleted."""
     mask = np.zeros((len(alignments), length), dtype=np.bool_)

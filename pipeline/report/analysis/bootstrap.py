@@ -1,18 +1,35 @@
-"""Confidence intervals by bootstrap over lines: how far a rate may be from its value on other test lines.
+"""Confidence intervals: how far a rate may be from its value on other lines of other handwritten characters.
 
-Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993; percentile intervals. For error rates and paired
-differences: Bisani and Ney, "Bootstrap estimates for confidence intervals in ASR performance evaluation", ICASSP 2004.
+Lines and character images are resampled together, in the pigeonhole bootstrap: lines are drawn with replacement, images
+get random weights, and what happens at a character counts as often as its line was drawn, times the weight of its
+image. Without image numbers, lines are resampled alone.
+
+The intervals of the pigeonhole bootstrap are too wide where chance belongs to one image in one line: it is in the draws
+of the lines, in the weights of the images and in their products, so that its variance counts three times. `Deviations`
+says by how much, and the resamples are drawn together so that it counts once.
+
+Sources: Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 2007. Exponential weights: Rubin, "The Bayesian
+bootstrap", Annals of Statistics 1981. The variance that counts once: Cameron, Gelbach and Miller, "Robust inference
+with multiway clustering", Journal of Business & Economic Statistics 2011. Percentile intervals: Efron and Tibshirani,
+"An Introduction to the Bootstrap", 1993. Paired differences: Bisani and Ney, "Bootstrap estimates for confidence
+intervals in ASR performance evaluation", ICASSP 2004.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from pipeline.data.storage.lines import NO_IMAGE
 
 RESAMPLES = 2000
 LEVEL = 0.95
-MAX_DRAWS = 2_000_000
-"""Lines drawn at once; limits the memory."""
+CHUNK = 100
+"""Resamples drawn at once; limits the memory."""
+TINY = float(np.finfo(float).tiny)
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -29,26 +46,99 @@ class Estimate:
         return self.low > 0 or self.high < 0
 
 
-def resample_sums(
-    values: NDArray[np.float64], rng: np.random.Generator, resamples: int = RESAMPLES
-) -> NDArray[np.float64]:
-    """Sums (R, K) of the columns of `values` (N, K) over N lines drawn with replacement, R times.
-
-    All columns use the same draws, so their resamples are paired.
-    """
-    lines = len(values)
-    sums = np.empty((resamples, values.shape[1]))
-    chunk = max(1, MAX_DRAWS // lines)
-    for start in range(0, resamples, chunk):
-        rows = min(chunk, resamples - start)
-        drawn = rng.integers(lines, size=(rows, lines)) + lines * np.arange(rows)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=rows * lines).reshape(rows, lines)
-        sums[start : start + rows] = counts @ values
-    return sums
-
-
-def estimate(value: float, samples: NDArray[np.float64]) -> Estimate:
-    """`value` with the percentile interval of its resamples (R,)."""
+def estimate(value: float, samples: Floats, shrinkage: float = 1.0) -> Estimate:
+    """`value` with the percentile interval of its resamples (R,), whose distance from it is first shrunk."""
     tail = (1 - LEVEL) / 2
-    low, high = np.quantile(samples, [tail, 1 - tail])
+    low, high = value + shrinkage * (np.quantile(samples, [tail, 1 - tail]) - value)
     return Estimate(value, float(low), float(high))
+
+
+@dataclass(frozen=True)
+class Deviations:
+    """What lines, images, and images in single lines add to the deviation of a rate from its mean."""
+
+    lines: Floats
+    """(N,)"""
+    images: Floats
+    """(J,) compared with all images of the same character: how often a character occurs is up to the texts."""
+    cells: Floats
+    """(M,) what the images add in single lines."""
+
+    def __sub__(self, other: "Deviations") -> "Deviations":
+        return Deviations(self.lines - other.lines, self.images - other.images, self.cells - other.cells)
+
+    @property
+    def shrinkage(self) -> float:
+        """The standard deviation of the rate, divided by that of its resamples."""
+        lines, images, cells = (float(np.square(one).sum()) for one in (self.lines, self.images, self.cells))
+        # Chance in cells is part of both other sums. Either alone may be larger by chance, and is then already small.
+        variance, of_resamples = max(lines + images - cells, lines, images), lines + images + cells
+        return float((variance / of_resamples) ** 0.5) if of_resamples else 1.0
+
+
+class Cells:
+    """The M pairs of a line and an image that stands in it, once or several times.
+
+    What has no image, such as a space, belongs to its line alone: one more cell in the line, whose image is the only
+    one of its kind, so that its weight is always 1.
+    """
+
+    def __init__(self, texts: Sequence[str], image_numbers: NDArray[np.int32] | None = None) -> None:
+        """`image_numbers` (N, T) are those of `Lines`; None where they are not known."""
+        lengths = np.array([len(text) for text in texts])
+        if image_numbers is None:
+            image_numbers = np.full((len(texts), lengths.max()), NO_IMAGE, np.int32)
+        self.in_text = np.arange(image_numbers.shape[1]) < lengths[:, None]
+        numbers, lines = image_numbers[self.in_text], np.nonzero(self.in_text)[0]
+        images, image_of = np.unique(numbers, return_inverse=True)
+        pairs, self.of_character = np.unique(lines * len(images) + image_of, return_inverse=True)
+        self.lines, self.images = np.divmod(pairs, len(images))
+        self.counts = np.bincount(self.of_character).astype(np.float64)
+        # The character that each image shows, as a code point, or 0 for the place of `NO_IMAGE`.
+        characters = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), "<u4")
+        shown = np.zeros(len(images), np.int64)
+        shown[image_of] = np.where(numbers == NO_IMAGE, 0, characters)
+        _, self.kinds, counts = np.unique(shown, return_inverse=True, return_counts=True)
+        self.only = counts[self.kinds, None] == 1
+        """(J, 1) the only image of its kind: it cannot be compared with others, and its weight is 1."""
+
+    def sum(self, amounts: Floats) -> Floats:
+        """Add up amounts at characters (N, T) in each cell, (M,)."""
+        return bincount(self.of_character, amounts[self.in_text], len(self.lines))
+
+    def deviations(self, parts: Floats, wholes: Floats) -> Deviations:
+        """The deviations of the rate `parts` (M,) / `wholes` (N,)."""
+        lines = bincount(self.lines, parts, len(self.in_text))
+        lines = lines - wholes * (lines.sum() / max(float(wholes.sum()), TINY))
+        kinds = self.kinds[self.images]
+        means = bincount(kinds, parts) / np.maximum(bincount(kinds, self.counts), 1)
+        cells = np.where(self.only[self.images, 0], 0.0, parts - means[kinds] * self.counts)
+        return Deviations(lines, bincount(self.images, cells), cells)
+
+    def resample(
+        self, parts: Floats, wholes: Floats, rng: np.random.Generator, resamples: int = RESAMPLES
+    ) -> tuple[Floats, Floats]:
+        """Sums of `parts` (K, M) and of `wholes` (K, N) over R resamples, (K, R) each.
+
+        All rows have the same resamples, so they are paired. The lines alone say how often a character occurs: the
+        weights of its images are scaled to that.
+        """
+        lines, images = len(self.in_text), len(self.kinds)
+        in_lines = csr_array((self.counts, (self.images, self.lines)), (images, lines))
+        of_kind = csr_array((np.ones(images), (self.kinds, np.arange(images))))
+        sums = np.empty((len(parts), resamples)), np.empty((len(wholes), resamples))
+        for start in range(0, resamples, CHUNK):
+            count = min(CHUNK, resamples - start)
+            drawn = rng.multinomial(lines, np.full(lines, 1 / lines), size=count).T.astype(np.float64)
+            weights = np.where(self.only, 1.0, rng.standard_exponential((images, count)))
+            occurrences = in_lines @ drawn
+            scale = (of_kind @ occurrences) / np.maximum(of_kind @ (weights * occurrences), TINY)
+            weights *= scale[self.kinds]
+            sums[0][:, start : start + count] = parts @ (drawn[self.lines] * weights[self.images])
+            sums[1][:, start : start + count] = wholes @ drawn
+        return sums
+
+
+def bincount(places: NDArray[np.int64], amounts: Floats, length: int = 0) -> Floats:
+    """Add up the amounts at each place."""
+    return np.bincount(places, weights=amounts, minlength=length).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Paired differences between experiments: are they larger than the choice of test lines explains?"""
+"""Paired differences between experiments: are they larger than the choice of texts and character images explains?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

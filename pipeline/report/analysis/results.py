@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from pipeline.common import paths
 from pipeline.common.errors import InputError
+from pipeline.data.storage.lines import Lines
 from pipeline.report.analysis.alignment import Segment, align
-from pipeline.report.analysis.rates import HIT_COLUMNS
+from pipeline.report.analysis.rates import HIT_COLUMNS, Rates, resample_rates
 from pipeline.runtime.timings import Timing, read_timing
 from pipeline.settings.experiment import ExperimentSettings
 
@@ -87,6 +88,20 @@ def read_result(key: str, experiment: ExperimentSettings) -> Result:
         read_timing(key, "train"),
         read_timing(key, "evaluate"),
         mean_hits(list(tables.values())),
+    )
+
+
+def measure_rates(results: Sequence[Result], lines: Lines, path: Path) -> dict[str, Rates]:
+    """The rates of experiments on the same test lines, which are stored in `path`.
+
+    Raises:
+        InputError: predictions do not belong to these lines.
+    """
+    for result in results:
+        result.require_texts(lines.texts, path)
+    predictions = {result.key: list(result.by_seed.values()) for result in results}
+    return resample_rates(
+        lines.texts, predictions, {result.key: result.hits for result in results}, lines.image_numbers
     )
 
 

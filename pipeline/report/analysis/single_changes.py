@@ -25,7 +25,7 @@ class SingleChange:
     """Its key, or the key of the block that contains all differences."""
     values: tuple[str, str]
     difference: Estimate
-    """CER after minus CER before, paired by line."""
+    """CER after minus CER before, with the same lines and images."""
 
 
 def find_single_changes(

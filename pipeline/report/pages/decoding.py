@@ -14,12 +14,17 @@ from matplotlib.figure import Figure
 
 from pipeline.common import paths
 from pipeline.common.errors import InputError
+from pipeline.data.storage.line_store import read_lines
+from pipeline.data.storage.lines import Lines
 from pipeline.metrics.error_rates import BY_SEED
 from pipeline.plots.save import save_figure
 from pipeline.report.analysis.rates import Rates, resample_rates
 from pipeline.report.figures.charts import COLOURS
 from pipeline.report.pages.markdown import markdown_table, render_markdown, with_interval, with_spread
 from pipeline.runtime.timings import read_timing
+from pipeline.settings.base import read_section
+from pipeline.settings.decoding import DecodingSettings
+from pipeline.settings.experiment import ExperimentSettings
 
 matplotlib.use("agg")
 KINDS = ("lines", "characters")
@@ -37,7 +42,7 @@ class Decoding:
     by_seed: Mapping[int, Mapping[str, Any]]
     """Chosen weights and metrics of each seed, in the order of `params.yaml`."""
     rates: Mapping[str, Rates]
-    """Of the columns `greedy` and `prediction`, with the same resamples of the lines; means over seeds."""
+    """Of the columns `greedy` and `prediction`, with the same resamples; means over seeds."""
     lines_per_second: float
 
     def format_cer(self, column: str, metric: str) -> str:
@@ -54,18 +59,37 @@ class Decoding:
         return ", ".join(dict.fromkeys(str(metrics[name]) for metrics in self.by_seed.values()))
 
 
-def read_decoding(key: str) -> Decoding:
-    """Read all outputs of one beam search.
+def read_decodings(keys: Sequence[str]) -> list[Decoding]:
+    """Read all outputs of beam searches, and the test lines that they decode.
 
     Raises:
         InputError: a file is missing or damaged.
+    """
+    lines: dict[Path, Lines] = {}
+    decodings = []
+    for key in keys:
+        experiment = read_section(DecodingSettings, "decoding", key).experiment
+        path = paths.lines(read_section(ExperimentSettings, "experiments", experiment).lines)
+        if path not in lines:
+            lines[path] = read_lines(path, "test")
+        decodings.append(read_decoding(key, lines[path], path))
+    return decodings
+
+
+def read_decoding(key: str, lines: Lines, path: Path) -> Decoding:
+    """Read all outputs of one beam search on the test lines that are stored in `path`.
+
+    Raises:
+        InputError: a file is missing or damaged, or the predictions do not belong to these lines.
     """
     try:
         metrics = json.loads(paths.decoding_metrics(key).read_text(encoding="utf-8"))
         table = pd.read_csv(paths.decoding_predictions(key), dtype=str, keep_default_na=False, na_filter=False)
         tables = [seed_table for _, seed_table in table.groupby("seed", sort=False)]
         predictions = {name: [list(seed_table[name]) for seed_table in tables] for name in PREDICTIONS}
-        rates = resample_rates(list(tables[0]["text"]), predictions)
+        if list(tables[0]["text"]) != lines.texts:
+            raise ValueError(f"does not belong to the lines in {path}")
+        rates = resample_rates(lines.texts, predictions, image_numbers=lines.image_numbers)
         by_seed = {int(seed): seed_metrics for seed, seed_metrics in metrics.pop(BY_SEED).items()}
         return Decoding(key, metrics, by_seed, rates, read_timing(key, "decode").mean)
     except (OSError, ValueError, LookupError) as error:

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from pipeline.common.errors import InputError
-from pipeline.data.sources.download import fetch_first
+from pipeline.data.sources.download import Pin, fetch_first
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
 OTHER = np.random.default_rng(1).bytes(len(CONTENT))
+PIN = Pin("emnist.nist", SHA256, MD5)
 HINT = "set emnist.archive to a copy of the file"
 
 
@@ -27,4 +28,4 @@ def one_line(error: pytest.ExceptionInfo[InputError]) -> str:
 
 
 def get(url: str, store: Path) -> Path:
-    return fetch_first([url], store, sha256=SHA256, md5=MD5, hint=HINT)
+    return fetch_first([url], store, PIN, hint=HINT)

@@ -99,7 +99,7 @@ def test_store_that_a_group_may_write_to_and_a_damaged_file_in_it(
 
 def test_archive_of_another_hash_is_refused(data_server: Web, archive: bytes, tmp_path: Path) -> None:
     message = download_fault(data_server, tmp_path / "store", b"what was pinned")
-    assert f"a file of SHA-256 {hashlib.sha256(archive).hexdigest()} instead of" in message
+    assert f"a file of SHA-256 {hashlib.sha256(archive).hexdigest()}, but corpus.brown.sha256 is " in message
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,33 @@
 import gzip
 import zipfile
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline.common.errors import InputError
+from pipeline.common.files import file_sha256
 from pipeline.common.vocabulary import EMNIST_CHARACTERS
 from pipeline.data.sources import emnist
-from pipeline.data.sources.emnist import read_archive
+from pipeline.data.sources.emnist import load_archive, read_archive
 from pipeline.data.storage.characters import Characters
-from tests.archives import emnist_members, idx, make_characters, outcome, write_emnist_archive, write_zip
+from pipeline.settings.base import read_params
+from pipeline.settings.sources import EmnistSettings
+from tests.archives import (
+    emnist_files,
+    emnist_members,
+    idx,
+    make_characters,
+    write_emnist_archive,
+    write_folder,
+    write_tar,
+    write_zip,
+)
+from tests.imports import ROOT
 
 TRAIN, TEST = make_characters(3, seed=0), make_characters(1, seed=1)
+FILES = emnist_files(TRAIN, TEST)
 MEMBERS = emnist_members(TRAIN, TEST)
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = MEMBERS
 RESPLIT = Path(__file__).parents[3] / "../shared/data/emnist/emnist-byclass-resplit.zip"
@@ -46,22 +59,100 @@ def test_reads_upright_characters_and_extracts_nothing(tmp_path: Path, monkeypat
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_deflated_members_and_others_beside_them_are_fine(tmp_path: Path) -> None:
-    members = {"gzip/emnist-byclass-mapping.txt": b"0 48\n", "../../outside": b"", **MEMBERS}
-    train, _ = read_archive(write_zip(tmp_path / "a.zip", members, zipfile.ZIP_DEFLATED))
+WRAPPINGS = {
+    "as NIST's": MEMBERS,
+    "at the root, not compressed": FILES,
+    "deep": {f"a/b c/{name}.gz": gzip.compress(content) for name, content in FILES.items()},
+    "with backslashes": {f"raw\\byclass\\{name}": content for name, content in FILES.items()},
+    "in capitals": {name.upper(): content for name, content in FILES.items()},
+    "with a name that says otherwise": {f"{name}.gz": content for name, content in FILES.items()},
+    "with paths that lead outside": {f"../../{name}": content for name, content in FILES.items()},
+    "with absolute paths": {f"/{name}": content for name, content in FILES.items()},
+    "with what macOS adds": {
+        **MEMBERS,
+        **{f"__MACOSX/gzip/._{name.removeprefix('gzip/')}": b"Mac OS X" for name in MEMBERS},
+        **{f"__MACOSX/{name}": b"Mac OS X" for name in MEMBERS},
+    },
+    "with other splits": {**FILES, "emnist-letters-train-labels-idx1-ubyte": b"", "gzip.zip": b"PK"},
+}
+
+
+@pytest.mark.parametrize("members", WRAPPINGS.values(), ids=WRAPPINGS)
+def test_every_wrapping_in_a_zip_or_tar_is_read(tmp_path: Path, members: dict[str, bytes]) -> None:
+    paths = [write_zip(tmp_path / "a", members, zipfile.ZIP_DEFLATED), write_tar(tmp_path / "b", members)]
+    for path in paths:
+        for read, written in zip(read_archive(path), (TRAIN, TEST), strict=True):
+            assert_same(read, written)
+    assert sorted(tmp_path.iterdir()) == paths
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz"])
+def test_compressed_tar_is_read(tmp_path: Path, mode: Literal["w:gz", "w:bz2", "w:xz"]) -> None:
+    train, test = read_archive(write_tar(tmp_path / "own", FILES, mode))
     assert_same(train, TRAIN)
+    assert_same(test, TEST)
+
+
+@pytest.mark.parametrize("name", sorted(WRAPPINGS.keys() - {"with paths that lead outside", "with absolute paths"}))
+def test_every_wrapping_in_a_folder_is_read(tmp_path: Path, name: str) -> None:
+    for read, written in zip(read_archive(write_folder(tmp_path, WRAPPINGS[name])), (TRAIN, TEST), strict=True):
+        assert_same(read, written)
 
 
 @pytest.mark.parametrize("name", MEMBERS)
-def test_missing_member_is_named(tmp_path: Path, name: str) -> None:
+def test_missing_file_is_named_and_what_is_there_instead(tmp_path: Path, name: str) -> None:
     members = {key: value for key, value in MEMBERS.items() if key != name}
-    assert f"has no member {name}" in refusal(write_zip(tmp_path / "a.zip", members))
+    plain = name.removeprefix("gzip/").removesuffix(".gz")
+    refused = refusal(write_zip(tmp_path / "a.zip", members))
+    assert f"has no file {plain} or {plain}.gz, but {', '.join(members)};" in refused
+
+
+@pytest.mark.parametrize(
+    ("members", "fault"),
+    [
+        ({}, "as it is empty"),
+        ({"matlab/emnist-byclass.mat": b""}, "but matlab/emnist-byclass.mat;"),
+        ({f"{n}.csv": b"" for n in "abcd"}, "but a.csv, b.csv, c.csv and others;"),
+        ({"a.txt": b"", "sub/gzip.zip": b"PK"}, "but another archive, sub/gzip.zip, which must be unpacked first;"),
+        ({"all.tar.gz": b""}, "but another archive, all.tar.gz, which"),
+        ({"line\nbreak\x1b": b""}, "but line�break�;"),
+    ],
+)
+def test_archive_of_something_else_is_described(tmp_path: Path, members: dict[str, bytes], fault: str) -> None:
+    for path in (write_zip(tmp_path / "a.zip", members), write_tar(tmp_path / "a.tar", members)):
+        assert f"emnist-byclass-train-images-idx3-ubyte.gz, {fault}" in refusal(path)
+
+
+@pytest.mark.parametrize("double", ["old/emnist-byclass-test-labels-idx1-ubyte", TEST_LABELS.removeprefix("gzip/")])
+def test_two_files_of_one_name_are_refused(tmp_path: Path, double: str) -> None:
+    members = {**MEMBERS, double: MEMBERS[TEST_LABELS]}
+    for path in (
+        write_zip(tmp_path / "a.zip", members),
+        write_tar(tmp_path / "a.tar", members),
+        write_folder(tmp_path / "a", members),
+    ):
+        line = refusal(path)
+        assert "has two files emnist-byclass-test-labels-idx1-ubyte: " in line
+        assert TEST_LABELS in line
+        assert double in line
 
 
 @pytest.mark.parametrize("name", MEMBERS)
 def test_damaged_gzip_names_its_member(tmp_path: Path, name: str) -> None:
     damaged = {**MEMBERS, name: MEMBERS[name][:-9]}
-    assert f"{name}: damaged or not gzip" in refusal(write_zip(tmp_path / "a.zip", damaged))
+    assert f"{name}: is damaged (" in refusal(write_zip(tmp_path / "a.zip", damaged))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_cut_file_is_named(tmp_path: Path, name: str) -> None:
+    cut = {**FILES, name: FILES[name][:-1]}
+    paths = (
+        write_zip(tmp_path / "a.zip", cut),
+        write_tar(tmp_path / "a.tgz", cut, "w:gz"),
+        write_folder(tmp_path / "a", cut),
+    )
+    for path in paths:
+        assert f"{name}: has {len(cut[name]) - (16 if 'images' in name else 8)} bytes of data where" in refusal(path)
 
 
 @pytest.mark.parametrize(
@@ -73,114 +164,81 @@ def test_damaged_gzip_names_its_member(tmp_path: Path, name: str) -> None:
             f"{TRAIN_IMAGES}: 186 images for the 185 labels of {TRAIN_LABELS}",
         ),
         (TEST_IMAGES, idx(TEST.images[:5]), f"{TEST_IMAGES}: 5 images for the 62 labels of {TEST_LABELS}"),
-        (TEST_LABELS, idx(TEST.labels + np.uint8(1)), f"{TEST_LABELS}: label 62 is outside 0 to 61"),
         (TEST_LABELS, idx(TEST.images), f"{TEST_LABELS}: begins with 00000803"),
+        (TEST_IMAGES, idx(TEST.images[:, 1:]), f"{TEST_IMAGES}: declares items of 27x28 pixels instead of 28x28"),
     ],
 )
 def test_members_that_do_not_fit_are_named(tmp_path: Path, name: str, content: bytes, fault: str) -> None:
     assert fault in refusal(write_zip(tmp_path / "a.zip", {**MEMBERS, name: gzip.compress(content)}))
 
 
+@pytest.mark.parametrize("name", [TRAIN_LABELS, TEST_LABELS])
+@pytest.mark.parametrize(
+    ("labels", "fault"),
+    [
+        (range(1, 27), "has labels 1 to 26, as EMNIST Letters has; ByClass has 0 to 61"),
+        (range(10), "has labels 0 to 9, as EMNIST Digits or MNIST has; ByClass has 0 to 61"),
+        (range(47), "has labels 0 to 46, as EMNIST Balanced or ByMerge has; ByClass has 0 to 61"),
+        (range(63), "label 62 is outside 0 to 61"),
+        (range(256), "label 255 is outside 0 to 61"),
+        ([*range(5), *range(6, 60)], "has no label 5, 60, 61; each of 0 to 61 is needed"),
+    ],
+)
+def test_other_splits_are_told_by_their_labels(
+    tmp_path: Path, name: str, labels: range, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emnist, "_read_images", lambda *_: pytest.fail("images are read before all labels"))
+    content = np.resize(np.array(labels, np.uint8), 500)
+    path = write_zip(tmp_path / "a.zip", {**MEMBERS, name: gzip.compress(idx(content))})
+    assert f"{name}: {fault}" in refusal(path)
+
+
 def test_oversized_member_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(emnist, "MAX_MEMBER_BYTES", 1000)
+    monkeypatch.setattr(emnist, "MAX_FILE_BYTES", 1000)
     bomb = {**MEMBERS, TRAIN_LABELS: bytes(1001)}
     path = write_zip(tmp_path / "a.zip", bomb, zipfile.ZIP_DEFLATED)
     assert f"{TRAIN_LABELS}: is 1001 bytes; at most 1000" in refusal(path)
 
 
-@pytest.mark.parametrize(("method", "number"), [(zipfile.ZIP_BZIP2, 12), (zipfile.ZIP_LZMA, 14)])
-def test_other_compression_is_refused(tmp_path: Path, method: int, number: int) -> None:
-    path = write_zip(tmp_path / "a.zip", MEMBERS, method)
-    assert f"{TRAIN_LABELS}: is compressed by method {number}" in refusal(path)
+def name_of(path: Path, **changes: object) -> str:
+    settings = {**read_params(ROOT / "params.yaml")["emnist"], "source": "archive", "archive": str(path), **changes}
+    return load_archive(EmnistSettings.model_validate(settings), path.parent).name
 
 
-def patched(path: Path, name: str, offset: int, value: bytes) -> Path:
-    """Overwrite bytes of the member's entry in the zip's directory, at `offset` from its signature."""
-    data = bytearray(path.read_bytes())
-    start = data.rindex(name.encode()) - 46 + offset
-    data[start : start + len(value)] = value
-    path.write_bytes(data)
-    return path
-
-
-@pytest.mark.parametrize(
-    ("offset", "value", "fault"),
-    [
-        (8, b"\x01", "is encrypted"),
-        (16, b"\0\0\0\0", "is damaged (Bad CRC-32"),
-        (20, b"\x09\0\0\0", "is damaged (Bad CRC-32"),  # the compressed size
-        (24, b"\x09\0\0\0", "is damaged (Bad CRC-32"),  # the size
-    ],
-)
-def test_faulty_entry_names_its_member(tmp_path: Path, offset: int, value: bytes, fault: str) -> None:
-    path = patched(write_zip(tmp_path / "a.zip", MEMBERS), TEST_LABELS, offset, value)
-    assert f"{TEST_LABELS}: {fault}" in refusal(path)
-
-
-def test_wrong_start_names_its_member(tmp_path: Path) -> None:
-    path = write_zip(tmp_path / "a.zip", MEMBERS)
-    with zipfile.ZipFile(path) as archive:
-        start = archive.getinfo(TEST_LABELS).header_offset
-    # Inside its own bytes: Python from 3.11.8 on calls members that overlap a bomb, and names the first of the two.
-    patched(path, TEST_LABELS, 42, (start + 1).to_bytes(4, "little"))
-    assert f"{TEST_LABELS}: is damaged (Bad magic number" in refusal(path)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {6: b"\xff"},  # a version of the format from the future
-        {8: b"\0\x08", 50: b"\xff"},  # a name said to be UTF-8 that is not
-    ],
-)
-def test_unreadable_directory_is_refused(tmp_path: Path, changes: dict[int, bytes]) -> None:
-    path = write_zip(tmp_path / "a.zip", MEMBERS)
-    for offset, value in changes.items():
-        patched(path, TEST_LABELS, offset, value)
-    assert "damaged or not a zip archive" in refusal(path)
-
-
-@pytest.mark.parametrize("content", [b"", b"<!doctype html>", b"PK\x05\x06", b"PK\x03\x04" * 100])
-def test_what_is_no_zip_is_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "a.zip").write_bytes(content)
-    assert "damaged or not a zip archive" in refusal(tmp_path / "a.zip")
-
-
-def test_truncated_archive_is_refused(tmp_path: Path) -> None:
+def test_the_pinned_hash_makes_an_archive_official(tmp_path: Path) -> None:
     path = write_emnist_archive(tmp_path / "a.zip", TRAIN, TEST)
-    path.write_bytes(path.read_bytes()[:-100])
-    assert "damaged or not a zip archive" in refusal(path)
+    assert name_of(path) == "EMNIST ByClass re-split (186 train characters)"
+    nist = {**read_params(ROOT / "params.yaml")["emnist"]["nist"], "sha256": file_sha256(path)}
+    assert name_of(path, nist=nist) == "EMNIST ByClass (186 train characters)"
 
 
-def test_absent_file_and_folder_are_refused(tmp_path: Path) -> None:
-    assert "No such file" in refusal(tmp_path / "absent.zip")
-    assert "Is a directory" in refusal(tmp_path)
+def test_all_counts_make_a_folder_official(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_folder(tmp_path, FILES)
+    # 62 classes with 3 and 1 characters, of which 10 are digits, 26 capitals and 26 small letters.
+    counts = (186, 62, 40, 104, 104)
+    monkeypatch.setattr(emnist, "OFFICIAL_COUNTS", counts)
+    assert name_of(path) == "EMNIST ByClass (186 train characters)"
+    for place in range(5):
+        monkeypatch.setattr(emnist, "OFFICIAL_COUNTS", (*counts[:place], counts[place] + 1, *counts[place + 1 :]))
+        assert name_of(path) == "EMNIST ByClass re-split (186 train characters)"
 
 
-@pytest.fixture(scope="module")
-def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_emnist_archive(tmp_path_factory.mktemp("fuzz") / "whole.zip", TEST, TEST)
+def test_published_counts_add_up() -> None:
+    train, test, *kinds = emnist.OFFICIAL_COUNTS
+    assert train + test == sum(kinds) == 814_255
 
 
-@given(
-    changes=st.lists(st.tuples(st.integers(0, 700), st.integers(0, 255)), max_size=3),
-    length=st.one_of(st.none(), st.integers(0, 700)),
-)
-def test_changed_archive_gives_the_characters_or_an_input_error(
-    fuzzed: Path, changes: list[tuple[int, int]], length: int | None
-) -> None:
-    data = bytearray(fuzzed.read_bytes())
-    for distance, value in changes:  # counted from the end, where the zip's directory is
-        data[-1 - distance] = value
-    path = fuzzed.with_name("changed.zip")
-    path.write_bytes(data[:-length] if length else data)
-    result = outcome(lambda: read_archive(path))
-    if isinstance(result, str):
-        assert result.startswith(f"{path}: ")
-        assert "\n" not in result
-    else:  # what changed was a date, or a field that nobody needs
-        for part in result:
-            assert_same(part, TEST)
+def test_a_folder_has_the_hash_of_its_characters(tmp_path: Path) -> None:
+    settings = {**read_params(ROOT / "params.yaml")["emnist"], "source": "archive"}
+
+    def sha256(path: Path) -> str:
+        return load_archive(EmnistSettings.model_validate({**settings, "archive": str(path)}), tmp_path).sha256
+
+    folders = [write_folder(tmp_path / str(n), members) for n, members in enumerate((FILES, MEMBERS))]
+    assert sha256(folders[0]) == sha256(folders[1])
+    labels = tmp_path / "0" / "emnist-byclass-test-labels-idx1-ubyte"
+    labels.write_bytes(labels.read_bytes()[:8] + bytes(TEST.labels[::-1]))
+    assert sha256(folders[0]) != sha256(folders[1])
 
 
 @pytest.mark.skipif(not RESPLIT.is_file(), reason="the archive of real characters is not beside the repository")

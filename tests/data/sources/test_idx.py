@@ -2,6 +2,7 @@ import gzip
 import io
 import struct
 import tracemalloc
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -19,7 +20,7 @@ LABELS = np.arange(5, dtype=np.uint8)
 
 
 def read(data: bytes, dimensions: int) -> np.ndarray:
-    return read_idx(io.BytesIO(data), "member", dimensions=dimensions)
+    return read_idx(io.BytesIO(data), dimensions=dimensions)
 
 
 def header(*shape: int, magic: int | None = None) -> bytes:
@@ -27,10 +28,13 @@ def header(*shape: int, magic: int | None = None) -> bytes:
 
 
 @pytest.mark.parametrize("array", [IMAGES, LABELS])
+@pytest.mark.parametrize("pack", [gzip.compress, bytes])
 @pytest.mark.parametrize("block", [1, 100, 28 * 28, 1 << 20])
-def test_reads_what_was_stored(array: np.ndarray, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reads_what_was_stored(
+    array: np.ndarray, pack: Callable[[bytes], bytes], block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "BLOCK", block)
-    result = read(gzip.compress(idx(array)), array.ndim)
+    result = read(pack(idx(array)), array.ndim)
     assert result.dtype == np.uint8
     assert result.flags.writeable
     np.testing.assert_array_equal(result, array)
@@ -56,11 +60,10 @@ def test_reads_what_was_stored(array: np.ndarray, block: int, monkeypatch: pytes
         (idx(IMAGES) + bytes(10_000), 3, "more data than the 3920 bytes"),
     ],
 )
-def test_faulty_idx_is_refused_by_name(content: bytes, dimensions: int, fault: str) -> None:
-    with pytest.raises(InputError) as error:
-        read(gzip.compress(content), dimensions)
-    assert str(error.value).startswith("member: ")
-    assert fault in str(error.value)
+def test_faulty_idx_is_refused(content: bytes, dimensions: int, fault: str) -> None:
+    for data in (content, gzip.compress(content)):
+        with pytest.raises(InputError, match=fault):
+            read(data, dimensions)
 
 
 def test_memory_follows_what_arrives_not_what_is_declared() -> None:
@@ -87,7 +90,6 @@ COMPRESSED = gzip.compress(idx(IMAGES), mtime=0)
 @pytest.mark.parametrize(
     "data",
     [
-        idx(IMAGES),
         COMPRESSED[:5],
         COMPRESSED[: len(COMPRESSED) // 2],
         COMPRESSED[:-1],
@@ -98,14 +100,14 @@ COMPRESSED = gzip.compress(idx(IMAGES), mtime=0)
         COMPRESSED + b"more",
     ],
 )
-def test_damaged_gzip_is_refused_by_name(data: bytes) -> None:
-    with pytest.raises(InputError, match=r"^member: damaged or not gzip \(.+\)$"):
+def test_damaged_gzip_is_refused(data: bytes) -> None:
+    with pytest.raises(InputError, match=r"^is damaged \(.+\)$"):
         read(data, 3)
 
 
 @given(st.binary(max_size=200), st.sampled_from([1, 3]), st.booleans())
 def test_random_bytes_give_only_input_errors(data: bytes, dimensions: int, compress: bool) -> None:
-    with pytest.raises(InputError, match=r"^member: .+$"):
+    with pytest.raises(InputError):
         read(gzip.compress(b"\xff" + data, 1) if compress else data, dimensions)
 
 
@@ -119,9 +121,7 @@ def test_changed_gzip_gives_the_images_or_an_input_error(changes: list[tuple[int
         data[position] = value
     for variant in (bytes(data), bytes(data[:end])):
         result = outcome(partial(read, variant, 3))
-        if isinstance(result, str):
-            assert result.startswith("member: ")
-        else:  # what changed was the gzip header's date, flags or file name
+        if not isinstance(result, str):  # what changed was the gzip header's date, flags or file name
             np.testing.assert_array_equal(result, IMAGES)
 
 
@@ -134,7 +134,6 @@ def test_changed_header_gives_an_array_or_an_input_error(position: int, value: i
     data[position] = value
     result = outcome(lambda: read(gzip.compress(bytes(data), 1), dimensions))
     if isinstance(result, str):
-        assert result.startswith("member: ")
         assert not same
     else:
         assert same

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.common.errors import InputError
 from pipeline.data.sources import download, transfer
-from pipeline.data.sources.download import fetch_first
+from pipeline.data.sources.download import Pin, fetch_first
 from tests.data.sources.downloads import CONTENT, HINT, OTHER, SHA256, get, left_in, one_line
 from tests.web import Answer, Request, Web, resumable, status, whole
 
@@ -110,7 +110,7 @@ def test_unpinned_download_continues_the_same_version_only(
 ) -> None:
     later = CONTENT if etag == later_etag else OTHER
     url = web.serve("/a", resumable(CONTENT, etag=etag, breaks_after=HALF), resumable(later, etag=later_etag))
-    assert fetch_first([url], tmp_path, sha256=None, hint=HINT).read_bytes() == later
+    assert fetch_first([url], tmp_path, Pin("emnist", None), hint=HINT).read_bytes() == later
     assert web.log[1][2] == asked
     assert (web.log[1][1] is None) == (asked is None)
 
@@ -121,7 +121,7 @@ def test_unpinned_download_does_not_trust_a_server_that_ignores_if_range(web: We
         resumable(OTHER, etag='"2"')(request)
 
     url = web.serve("/a", resumable(CONTENT, etag='"1"', breaks_after=HALF), ignoring)
-    assert fetch_first([url], tmp_path, sha256=None, hint=HINT).read_bytes() == OTHER
+    assert fetch_first([url], tmp_path, Pin("emnist", None), hint=HINT).read_bytes() == OTHER
 
 
 def test_unpinned_download_checks_where_a_range_starts(web: Web, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_unpinned_download_checks_where_a_range_starts(web: Web, tmp_path: Path)
 
     broken = resumable(CONTENT, etag='"1"', breaks_after=HALF)
     url = web.serve("/a", broken, elsewhere, whole(CONTENT))
-    assert fetch_first([url], tmp_path, sha256=None, hint=HINT).read_bytes() == CONTENT
+    assert fetch_first([url], tmp_path, Pin("emnist", None), hint=HINT).read_bytes() == CONTENT
 
 
 def test_redirect_to_a_file_is_not_followed(web: Web, tmp_path: Path) -> None:

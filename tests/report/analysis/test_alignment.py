@@ -6,11 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
+from pipeline.metrics.error_rates import edit_distances
 from pipeline.report.analysis.alignment import (
     Position,
     Segment,
     align,
     count_edits,
+    count_edits_at,
     describe_edits,
     find_confusions,
     misread_mask,
@@ -93,3 +95,18 @@ def test_the_most_frequent_confusion_comes_first() -> None:
 def test_spaces_are_made_visible() -> None:
     assert show_spaces("a b ") == "a␣b␣"
     assert show_spaces(string.punctuation) == string.punctuation
+
+
+def test_every_edit_stands_at_a_character() -> None:
+    # A substitution and a deletion at their own character, an insertion at the one before it or at the first.
+    texts = ["abcd", "abcd", "abcd", "ab", "a", "ab"]
+    predictions = ["aXcd", "abd", "abXXcd", "Xab", "", "ab"]
+    counts = count_edits_at(texts, predictions, 5)
+    rows = ["01000", "00100", "02000", "10000", "10000", "00000"]
+    assert counts.tolist() == [list(map(int, row)) for row in rows]
+
+
+@given(st.text("abc", min_size=1, max_size=9), st.text("abc", max_size=9))
+def test_all_edits_stand_at_characters_of_the_text(text: str, prediction: str) -> None:
+    counts = count_edits_at([text], [prediction], 12)
+    assert counts[0, : len(text)].sum() == counts.sum() == edit_distances([prediction], [text])[0]

@@ -1,63 +1,123 @@
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from pipeline.report.analysis import bootstrap
-from pipeline.report.analysis.bootstrap import Estimate, estimate, resample_sums
+from pipeline.report.analysis.bootstrap import Cells, Deviations, Estimate, Floats, estimate
 
 
-def test_a_resample_has_as_many_lines_as_the_data() -> None:
-    counts = resample_sums(np.eye(7), np.random.default_rng(0), 500)
-    assert counts.shape == (500, 7)
+def resample(cells: Cells, parts: Floats, seed: int = 0, resamples: int = 500) -> Floats:
+    """The sums of one row of parts."""
+    return cells.resample(parts[None], np.ones((1, len(cells.in_text))), np.random.default_rng(seed), resamples)[0][0]
+
+
+def test_without_images_lines_are_drawn_with_replacement() -> None:
+    lines = 7
+    cells = Cells(["a"] * lines)
+    counts, sizes = cells.resample(np.eye(lines), np.ones((1, lines)), np.random.default_rng(0), 500)
+    assert counts.shape == (lines, 500)
     assert (counts == np.round(counts)).all()
-    assert (counts.sum(1) == 7).all()
+    assert (counts.sum(0) == lines).all()
+    assert (sizes == lines).all()
     assert counts.min() == 0
     # How often one of 7 lines is drawn in 7 draws: mean 1, variance 7 * (1/7) * (6/7).
-    np.testing.assert_allclose(counts.mean(0), 1, atol=0.15)
-    np.testing.assert_allclose(counts.var(0), 6 / 7, atol=0.2)
+    np.testing.assert_allclose(counts.mean(1), 1, atol=0.15)
+    np.testing.assert_allclose(counts.var(1), 6 / 7, atol=0.2)
 
 
-def test_columns_use_the_same_draws() -> None:
-    values = np.random.default_rng(1).random((40, 1))
-    sums = resample_sums(np.hstack([values, 3 * values]), np.random.default_rng(0), 50)
-    np.testing.assert_allclose(sums[:, 1], 3 * sums[:, 0])
-    assert np.ptp(sums[:, 0]) > 0
+def test_a_cell_is_a_line_and_an_image() -> None:
+    cells = Cells(["aba ", "a?"], np.array([[3, 9, 3, -1, -1], [5, -1, -1, -1, -1]], np.int32))
+    assert cells.lines.tolist() == [0, 0, 0, 1, 1]
+    assert cells.images.tolist() == [0, 1, 3, 0, 2]  # no image, 3, 5, 9
+    assert cells.counts.tolist() == [1, 2, 1, 1, 1]
+    assert cells.sum(np.arange(10.0).reshape(2, 5)).tolist() == [3, 0 + 2, 1, 6, 5]
+    shown = dict(zip(["", "a", "a again", "b"], cells.kinds.tolist(), strict=True))
+    assert shown["a"] == shown["a again"]
+    assert len(set(shown.values())) == 3
+
+
+def test_deviations_by_hand() -> None:
+    # Two images of a with 1 error of 2 and 0 of 2, and a space with an error: 2 errors of 5 characters.
+    cells = Cells(["aa ", "aa"], np.array([[3, 5, -1], [3, 5, -1]], np.int32))
+    parts = cells.sum(np.array([[1.0, 0, 1], [0, 0, 0]]))
+    found = cells.deviations(parts, np.array([3.0, 2.0]))
+    np.testing.assert_allclose(found.lines, [2 - 3 * 0.4, 0 - 2 * 0.4])
+    # The mean error of an a is 1/4. The space has nothing to be compared with.
+    assert (cells.lines.tolist(), cells.images.tolist()) == ([0, 0, 0, 1, 1], [0, 1, 2, 1, 2])
+    np.testing.assert_allclose(found.images, [0, 1 - 2 * 0.25, 0 - 2 * 0.25])
+    np.testing.assert_allclose(found.cells, [0, 0.75, -0.25, -0.25, -0.25])
+    same = found - found
+    assert same.shrinkage == 1
+    assert not same.lines.any()
+
+
+def test_chance_in_an_image_of_a_line_counts_once() -> None:
+    found = Deviations(np.array([2.0, 1.0]), np.array([1.0, 2.0]), np.array([1.0]))
+    assert found.shrinkage == pytest.approx(((5 + 5 - 1) / (5 + 5 + 1)) ** 0.5)
+
+
+def test_shrinkage_is_never_below_what_lines_or_images_say_alone() -> None:
+    found = Deviations(np.array([2.0]), np.array([1.0]), np.array([1.5]))
+    assert found.shrinkage == pytest.approx((4 / (4 + 1 + 2.25)) ** 0.5)
+    alone = Deviations(np.array([2.0, -2.0]), np.zeros(1), np.zeros(2))
+    assert alone.shrinkage == 1
+
+
+def test_weights_of_images_leave_the_number_of_each_character_alone() -> None:
+    texts, numbers = ["aab", "ba ", "a"], np.array([[0, 1, 7], [8, 2, -1], [0, -1, -1]], np.int32)
+    cells = Cells(texts, numbers)
+    rng = np.random.default_rng(0)
+    of_a, of_b, of_space = (cells.kinds[cells.images] == kind for kind in (1, 2, 0))
+    parts = np.stack([np.where(of, cells.counts, 0) for of in (of_a, of_b, of_space)])
+    wholes = np.array([[2.0, 1, 1], [1, 1, 0], [0, 1, 0]])
+    np.testing.assert_allclose(*cells.resample(parts, wholes, rng, 50), atol=1e-9)
+
+
+def test_rows_use_the_same_resamples() -> None:
+    cells = Cells(["ab"] * 9, np.arange(18, dtype=np.int32).reshape(9, 2))
+    values = np.random.default_rng(1).random(len(cells.lines))
+    sums, _ = cells.resample(np.stack([values, 3 * values]), np.ones((2, 9)), np.random.default_rng(0), 50)
+    np.testing.assert_allclose(sums[1], 3 * sums[0])
+    assert np.ptp(sums[0]) > 0
 
 
 def test_identical_lines_have_no_spread() -> None:
-    assert (resample_sums(np.full((9, 1), 2.0), np.random.default_rng(0), 20) == 18).all()
-    assert (resample_sums(np.array([[5.0]]), np.random.default_rng(0), 20) == 5).all()
-
-
-def test_the_size_of_the_chunks_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = np.random.default_rng(1).integers(0, 9, (30, 2)).astype(float)
-    whole = resample_sums(values, np.random.default_rng(0), 101)
-    for draws in (1, 30, 31, 200):
-        monkeypatch.setattr(bootstrap, "MAX_DRAWS", draws)
-        np.testing.assert_array_equal(resample_sums(values, np.random.default_rng(0), 101), whole)
+    assert (resample(Cells(["a"] * 9), np.full(9, 2.0)) == 18).all()
+    assert (resample(Cells(["a"]), np.array([5.0])) == 5).all()
 
 
 def test_the_draws_depend_only_on_the_generator() -> None:
-    values = np.arange(20.0)[:, None]
+    cells, values = Cells(["ab"] * 20, np.arange(40, dtype=np.int32).reshape(20, 2)), np.arange(40.0)
     before = np.random.get_state()[1].tolist()  # noqa: NPY002
-    first, again, other = (resample_sums(values, np.random.default_rng(seed), 10) for seed in (0, 0, 1))
+    first, again, other = (resample(cells, values, seed, 10) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
     assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+
+
+@pytest.mark.parametrize("resamples", [1, 99, 100, 101, 250])
+def test_any_number_of_resamples_can_be_drawn(resamples: int) -> None:
+    assert bootstrap.CHUNK == 100
+    sums = resample(Cells(["a"] * 5), np.ones(5), resamples=resamples)
+    assert sums.tolist() == [5.0] * resamples
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5])
 def test_the_interval_of_a_fraction_matches_the_normal_distribution(share: float) -> None:
     lines = 1000
     wrong = np.arange(lines) < share * lines
-    found = estimate(share, resample_sums(wrong[:, None].astype(float), np.random.default_rng(0))[:, 0] / lines)
+    found = estimate(share, resample(Cells(["a"] * lines), wrong.astype(float), resamples=2000) / lines)
     half = 1.96 * (share * (1 - share) / lines) ** 0.5
     assert found.low == pytest.approx(share - half, abs=0.12 * half)
     assert found.high == pytest.approx(share + half, abs=0.12 * half)
 
 
 def test_an_interval_contains_the_central_resamples() -> None:
-    found = estimate(7.0, np.random.default_rng(0).permutation(1001).astype(float))
+    samples = np.random.default_rng(0).permutation(1001).astype(float)
+    found = estimate(7.0, samples)
     assert (found.value, found.low, found.high) == (7.0, pytest.approx(25), pytest.approx(975))
+    drawn_together = estimate(500.0, samples, 0.5)
+    assert (drawn_together.low, drawn_together.high) == (pytest.approx(262.5), pytest.approx(737.5))
 
 
 @pytest.mark.parametrize(
@@ -65,3 +125,50 @@ def test_an_interval_contains_the_central_resamples() -> None:
 )
 def test_an_interval_with_zero_in_it_says_nothing(low: float, high: float, excluded: bool) -> None:
     assert Estimate(0.0, low, high).excludes_zero is excluded
+
+
+LINES, LENGTH, KINDS, IMAGES = 150, 12, "abcdef", 25
+
+
+def draw_test_set(rng: np.random.Generator) -> tuple[list[str], NDArray[np.int32], Floats]:
+    """Texts, image numbers and errors: lines, images and kinds of characters are hard or easy, and a part is noise."""
+    kinds = rng.choice(len(KINDS), p=[0.3, 0.25, 0.2, 0.1, 0.1, 0.05], size=(LINES, LENGTH))
+    image_of_kind = rng.integers(IMAGES, size=(LINES, len(KINDS)))
+    numbers = np.take_along_axis(image_of_kind, kinds, axis=1) + IMAGES * kinds
+    hard_images = rng.random(IMAGES * len(KINDS)) < 0.15
+    hard_lines = rng.random((LINES, 1)) < 0.1
+    rates = 0.03 + 0.04 * kinds / len(KINDS) + 0.35 * hard_images[numbers] + 0.1 * hard_lines
+    errors = (rng.random(kinds.shape) < rates).astype(float)
+    return ["".join(KINDS[kind] for kind in row) for row in kinds], numbers.astype(np.int32), errors
+
+
+TRUTH = 0.03 + 0.04 * (0.25 + 2 * 0.2 + 3 * 0.1 + 4 * 0.1 + 5 * 0.05) / len(KINDS) + 0.35 * 0.15 + 0.1 * 0.1
+
+
+def test_intervals_hold_for_other_images_in_95_of_100_test_sets() -> None:
+    rng, sets = np.random.default_rng(0), 200
+    holds: dict[str, list[bool]] = {"shrunk": [], "as they are": [], "lines alone": [], "difference": []}
+    for _ in range(sets):
+        texts, numbers, errors = draw_test_set(rng)
+        # Another model, which makes three of four of the same errors, and some of its own.
+        other = np.where(rng.random(errors.shape) < 0.75, errors, rng.random(errors.shape) < 0.02)
+        cells, alone, sizes = Cells(texts, numbers), Cells(texts), np.full(LINES, float(LENGTH))
+        parts = [cells.sum(one) for one in (errors, other)]
+        first, second = np.divide(*cells.resample(np.stack(parts), np.stack([sizes, sizes]), rng, 200))
+        by_line = np.divide(*alone.resample(alone.sum(errors)[None], sizes[None], rng, 200))[0]
+        one, two = (cells.deviations(part, sizes) for part in parts)
+        found = {
+            "shrunk": estimate(errors.mean(), first, one.shrinkage),
+            "as they are": estimate(errors.mean(), first),
+            "lines alone": estimate(errors.mean(), by_line),
+            "difference": estimate(errors.mean() - other.mean(), first - second, (one - two).shrinkage),
+        }
+        for name, interval in found.items():
+            truth = 0.25 * (TRUTH - 0.02) if name == "difference" else TRUTH
+            holds[name].append(interval.low <= truth <= interval.high)
+    shares = {name: np.mean(one) for name, one in holds.items()}
+    # A share of 0.95 of 200 sets has a standard error of 0.015.
+    assert 0.905 < shares["shrunk"] < 0.985, shares
+    assert 0.905 < shares["difference"] < 0.985, shares
+    assert shares["as they are"] > shares["shrunk"], shares
+    assert shares["lines alone"] < 0.87, shares

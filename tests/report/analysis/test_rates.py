@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from pipeline.metrics.epoch import EpochMetrics
-from pipeline.report.analysis.rates import RATES, line_sums, resample_rates
+from pipeline.report.analysis.rates import RATES, fold_case, lay_errors, line_sums, resample_rates
 
 TEXTS = ["ab", "Cat sat", "a", "mm nn"]
 PREDICTIONS = ["ab", "cat", "", "mm nnnn o"]
@@ -97,3 +97,45 @@ def test_sums_have_a_number_for_every_line() -> None:
     sums = line_sums(TEXTS, PREDICTIONS)
     assert {name: values.shape for name, values in sums.items()} == dict.fromkeys(sums, (4,))
     assert {part for rate in RATES.values() for part in rate} == set(sums)
+
+
+def test_errors_are_laid_on_the_characters_where_they_stand() -> None:
+    # Two edits of one line, one of them of the case alone: one wrong line, one wrong word of two.
+    texts, predictions = ["ab cd", "ab"], ["aB cX", "ab"]
+    sums, in_text = line_sums(texts, predictions), np.array([[True] * 5, [True] * 2 + [False] * 3])
+    errors = lay_errors(texts, [predictions], sums, RATES, in_text)
+    assert errors["cer"].tolist() == [[0, 1, 0, 0, 1], [0] * 5]
+    assert errors["cer_folded"].tolist() == [[0, 0, 0, 0, 1], [0] * 5]
+    assert errors["cer_lab"].tolist() == [[0, 0.2, 0, 0, 0.2], [0] * 5]
+    assert errors["wer"].tolist() == [[0, 1, 0, 0, 1], [0] * 5]
+    assert errors["exact"].tolist() == [[0, 0.5, 0, 0, 0.5], [0] * 5]
+
+
+def test_what_no_edit_explains_is_laid_on_all_characters() -> None:
+    sums = {"hits": np.array([1.0]), "positions": np.array([5.0])}
+    errors = lay_errors(["ab"], [["ab"]], sums, {"accuracy": ("hits", "positions")}, np.array([[True, True, False]]))
+    assert errors["accuracy"].tolist() == [[2, 2, 0]]
+
+
+def test_a_hard_image_in_many_lines_widens_all_intervals() -> None:
+    texts = ["ab", "cb"] * 50
+    # Half of the lines have an image of b that is always misread.
+    images = np.tile(np.array([[1, 3], [2, 4]], np.int32), (50, 1))
+    images[:, 0] = np.arange(100) + 10
+    predictions = [text[0] + ("X" if number == 3 else "b") for text, number in zip(texts, images[:, 1], strict=True)]
+    alone = resample_rates(texts, {"mine": [predictions]})["mine"]
+    together = resample_rates(texts, {"mine": [predictions]}, image_numbers=images)["mine"]
+    for name in RATES:
+        assert together.measured[name] == alone.measured[name]
+        assert together[name].high - together[name].low > 2 * (alone[name].high - alone[name].low)
+        assert together[name].low <= together[name].value <= together[name].high
+
+
+def test_unknown_images_leave_the_lines_alone() -> None:
+    unknown = np.full((4, 9), -1, np.int32)
+    with_numbers = resample_rates(TEXTS, {"mine": [PREDICTIONS]}, image_numbers=unknown)["mine"]
+    assert all(with_numbers[name] == resample_rates(TEXTS, {"mine": [PREDICTIONS]})["mine"][name] for name in RATES)
+
+
+def test_letters_with_a_longer_small_form_stay() -> None:
+    assert fold_case(["Aß", "ab"]) == ["aß", "ab"]
