@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.common import paths
 from pipeline.models.checkpoint import save_checkpoint
-from pipeline.models.ppocr_weights import find_package_file, read_recognizer
+from pipeline.pretrained.ppocr import find_package_file, read_recognizer
 from pipeline.settings.base import read_section
 from pipeline.settings.pretrained import PretrainedSettings
 

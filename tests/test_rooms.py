@@ -10,7 +10,7 @@ FLOORS = (
     ("commands", "stages"),
     ("studies",),
     ("orchestration",),
-    ("inference", "report", "training"),
+    ("inference", "pretrained", "report", "training"),
     ("models",),
     ("objectives", "plots", "tracking"),
     ("data", "decoding"),

@@ -4,7 +4,7 @@ from abc import abstractmethod
 
 from torch import Tensor, nn
 
-from pipeline.common.geometry import round_up
+from pipeline.common.geometry import CELL, round_up
 from pipeline.kernels.dropout import Dropout
 from pipeline.kernels.relu import ReLU
 from pipeline.models.base import LineModel
@@ -24,7 +24,7 @@ class LineResNet(nn.Module):
     level.
     """
 
-    def __init__(self, settings: LineResNetSettings, height: int) -> None:
+    def __init__(self, settings: LineResNetSettings, height: int = CELL) -> None:
         super().__init__()
         self.windows = settings.windows
         half, quarter, eighth = settings.conv_dim, 2 * settings.conv_dim, 4 * settings.conv_dim

@@ -53,7 +53,8 @@ def test_the_command_line_overrides_the_settings(ready: Project) -> None:
     weights = other_checkpoint(ready.root / "kept/other.ckpt")
     ready.change(experiments={"own": {"load": "kept/wide.ckpt"}})
     assert ready.refusal("train", "own") == (
-        "load: kept/wide.ckpt holds a line_cnn of other sizes than this experiment's line_cnn; give both the same model settings"
+        "load: kept/wide.ckpt holds a line_cnn of other sizes than this experiment's line_cnn "
+        "(convs.0.weight: (5, 1, 3, 3) instead of (4, 1, 3, 3)); give both the same model settings"
     )
     assert not CHECKPOINT.exists()
     ready.run("train", "own", "--load", "kept/other.ckpt")

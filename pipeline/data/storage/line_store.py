@@ -174,6 +174,11 @@ def _read_groups(group: h5py.Group) -> list[str]:
 
 
 def _check_format(path: Path, file: h5py.File) -> None:
-    if not isinstance(stored := file.attrs.get("format"), str) or stored != FORMAT:
-        raise InputError(f"{path}: not lines of this version; run `dvc repro -f synthesize`")
-    parse_tokens(json.loads(file.attrs["vocabulary"]))
+    stored = file.attrs.get("format"), file.attrs.get("vocabulary")
+    try:
+        if stored[0] != FORMAT or not isinstance(stored[1], str):
+            raise ValueError(stored[0])
+        parse_tokens(json.loads(stored[1]))
+    except ValueError:
+        message = f"{path}: not lines of this version and vocabulary; run `dvc repro -f synthesize`"
+        raise InputError(message) from None

@@ -151,10 +151,11 @@ def test_files_that_hold_no_lines_are_refused(tmp_path: Path) -> None:
         ("format", None),
         ("format", "emnist-lines/1"),
         ("vocabulary", None),
+        ("vocabulary", 7),
         ("vocabulary", json.dumps(EMNIST.tokens[::-1])),
     ],
 )
-def test_lines_of_another_version_or_vocabulary_are_refused(tmp_path: Path, attribute: str, value: str | None) -> None:
+def test_lines_of_another_version_or_vocabulary_are_refused(tmp_path: Path, attribute: str, value: object) -> None:
     path = tmp_path / "lines.h5"
     write(path)
     with h5py.File(path, "a") as file:
