@@ -84,6 +84,8 @@ def _configure_mlflow() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # It would be printed with its password.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     for name, value in _HTTP_LIMITS.items():
         os.environ.setdefault(name, value)
     # MLflow sets no level on the first logger, but logs a traceback of everything it raises. The second logs retries.

@@ -70,6 +70,11 @@ def store_error(uri: str, error: Exception) -> InputError:
     return InputError(f"{name} cannot be used ({reason}); correct or unset MLFLOW_TRACKING_URI")
 
 
+def describe(uri: str, error: Exception) -> str:
+    """What failed while the store was used: the store itself, or something else."""
+    return str(store_error(uri, error)) if _is_unreachable(error) else first_line(error)
+
+
 def _causes(error: BaseException) -> list[BaseException]:
     """The error, its cause, the cause of that and so on."""
     causes = []
