@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from pipeline.common.files import atomic_path, project_root
-from pipeline.tracking.artifacts import artifact_root, move_places
-from pipeline.tracking.store_errors import SQLITE, mask, raise_input_error
+from pipeline.tracking.artifacts import artifact_root, move_places, sqlite_path, sqlite_uri
+from pipeline.tracking.store_errors import mask, raise_input_error
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -56,7 +56,7 @@ def open_store() -> Store:
     _configure_mlflow()
     uri = tracking_uri()
     address = mask(uri)
-    database = Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+    database = sqlite_path(uri)
     with _ignore_mlflow_warnings(), raise_input_error(uri), _lock(database):
         import mlflow
 
@@ -74,10 +74,9 @@ def open_store() -> Store:
 
 def tracking_uri() -> str:
     """The store's URI; a relative path in `MLFLOW_TRACKING_URI` starts at the project's root."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}mlflow.db"
-    if not uri.startswith(SQLITE):
-        return uri
-    return f"{SQLITE}{(project_root() / uri.removeprefix(SQLITE)).resolve()}"
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    database = sqlite_path(uri)
+    return sqlite_uri((project_root() / database).resolve()) if database else uri
 
 
 def _configure_mlflow() -> None:
@@ -122,7 +121,7 @@ def _create_or_check(database: Path) -> None:
             connection.execute("SELECT version_num FROM alembic_version")
         return
     with atomic_path(database) as partial:
-        _create_tables(f"{SQLITE}{partial}", artifact_root(database))
+        _create_tables(sqlite_uri(partial), artifact_root(database))
 
 
 def _connect(uri: str, root: str) -> str:
