@@ -20,6 +20,8 @@ Graph = Mapping[str, set[str]]
 """For each stage to run, the other stages to run that it depends on."""
 CONSTANT = "check"
 """The stage whose outputs are always the same: what comes after it does not run because of it."""
+SHOWN = 4
+"""How many reasons a stage is listed with."""
 
 
 @dataclass
@@ -86,9 +88,10 @@ def _make_plan(repo: "Repo", targets: Sequence[str]) -> Plan:
         remade = {Path(str(out)) for other in before if other.addressing in plan for out in other.outs}
         follows = any(other.addressing in uncertain for other in before) or _gains_files(stage, entries, remade)
         reasons = list(_changes(entries, made, remade))
+        has_run = any(out.hash_info for out in stage.outs)
         cached = bool(reasons) and not follows and _in_run_cache(repo, stage)
         if reasons and not cached:
-            plan.changed[name] = ", ".join(dict.fromkeys(reasons))
+            plan.changed[name] = _shorten(reasons) if has_run else "has not run yet"
         elif not reasons and _lacks_outputs(stage, entries):
             plan.changed[name] = "its outputs are missing"
         elif follows:
@@ -119,6 +122,12 @@ def _changes(entries: Sequence[Any], made: set[Path], remade: set[Path]) -> Iter
                 yield from change
             elif not _overlap(path, made if change == "deleted" else remade):
                 yield f"{path} is missing" if change == "deleted" else path
+
+
+def _shorten(reasons: Sequence[str]) -> str:
+    distinct = list(dict.fromkeys(reasons))
+    rest = len(distinct) - SHOWN
+    return ", ".join(distinct[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _gains_files(stage: "Stage", entries: Sequence[Any], remade: set[Path]) -> bool:
