@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "emnist-lines"
+"""The MLflow experiment, unless `MLFLOW_EXPERIMENT_NAME` names another one."""
 _LOCK_SECONDS = 60
 _HTTP_LIMITS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -149,9 +150,10 @@ def _create_tables(uri: str, root: str) -> None:
 
 def _find_or_create_experiment(client: "MlflowClient", uri: str, root: str | None, beside_store: bool) -> str:
     """Find the experiment, or create it with its artifacts below `root`; None if a server chooses their place."""
-    experiment = client.get_experiment_by_name(EXPERIMENT)
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+    experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        return str(client.create_experiment(EXPERIMENT, artifact_location=root and f"{root}/{EXPERIMENT}"))
+        return str(client.create_experiment(name, artifact_location=root and f"{root}/{name}"))
     if experiment.lifecycle_stage != "active":
         client.restore_experiment(experiment.experiment_id)
     if root:
