@@ -11,7 +11,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-report test lint format ui sync reliability audit lock clean moved
+.PHONY: help setup demo demo-report test mutations lint format ui sync reliability audit lock clean moved
 
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ demo-report: setup  ## Train the demo with several seeds and write the error rat
 
 test: setup  ## Run the tests.
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadscope
+
+mutations: setup  ## Break the code in a hundred places, one at a time, and name what the tests do not notice.
+	@$(BIN)/python -m tests.mutations
 
 lint: setup  ## Check format, style and types.
 	ruff format --check .

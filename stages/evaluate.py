@@ -3,6 +3,7 @@
 import argparse
 import json
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.common import paths
@@ -48,8 +49,8 @@ def main(key: str) -> None:
     write_text(paths.predictions(key), predictions.to_csv(index=False))
     write_timing(key, "evaluate", speeds, "bf16" if compute.bf16 else "fp32")
     write_text(paths.metrics(key), json.dumps(metrics, indent=2) + "\n")
-    for seed, result in results.items():
-        log_seed(key, settings, training, seed, lines, list(result.predictions["prediction"].head(SHOWN)))
+    first = {seed: list(result.predictions["prediction"].head(SHOWN)) for seed, result in results.items()}
+    log_seeds(key, settings, training, lines, first)
     if not any(any(result.predictions["prediction"]) for result in results.values()):
         print(f"evaluate: {key}: every prediction is empty; {EMPTY_ADVICE}")
     spread = describe_spread(metrics)
@@ -76,11 +77,19 @@ def load_recognizers(
     return recognizers
 
 
-def log_seed(
-    key: str, settings: ExperimentSettings, training: TrainingSettings, seed: int, lines: Lines, predictions: list[str]
+def log_seeds(
+    key: str,
+    settings: ExperimentSettings,
+    training: TrainingSettings,
+    lines: Lines,
+    predictions: Mapping[int, Sequence[str]],
 ) -> None:
-    """Log the outputs of one seed to its MLflow run, with a picture of the first lines and their `predictions`."""
+    """Log the outputs of each seed to its MLflow run, with a picture of the first lines and their `predictions`."""
     with tempfile.TemporaryDirectory() as folder:
-        picture = Path(folder) / "test_readings.png"
-        draw_first_predictions(picture, lines, predictions)
-        log_evaluation(read_evaluation(key, settings, training, seed, [picture]))
+        evaluations = []
+        for seed, texts in predictions.items():
+            picture = Path(folder) / str(seed) / "test_readings.png"
+            picture.parent.mkdir()
+            draw_first_predictions(picture, lines, texts)
+            evaluations.append(read_evaluation(key, settings, training, seed, [picture]))
+        log_evaluation(*evaluations)

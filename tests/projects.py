@@ -14,7 +14,7 @@ from pipeline.common.errors import exit_on_input_error
 from pipeline.common.splits import SPLITS
 from pipeline.data.storage.line_store import LineWriter
 from pipeline.data.storage.lines import Lines
-from pipeline.orchestration.workspace import override
+from pipeline.orchestration.workspace import apply_profiles
 from pipeline.settings.base import read_params
 from tests.imports import ROOT
 
@@ -22,8 +22,7 @@ from tests.imports import ROOT
 def profile_params(*names: str) -> dict[str, Any]:
     """The shipped settings with the values of profiles, of which later ones win."""
     params = read_params(ROOT / "params.yaml")
-    for name in names:
-        override(params, read_params(ROOT / "profiles" / f"{name}.yaml"))
+    apply_profiles(params, *(read_params(ROOT / "profiles" / f"{name}.yaml") for name in names))
     return params
 
 

@@ -22,6 +22,7 @@ from pipeline.common.files import project_root
 from pipeline.runtime.processes import terminate_children_on_sigterm
 from pipeline.settings.base import Settings, read_params
 from pipeline.settings.experiment import read_experiment
+from pipeline.tracking.artifacts import sqlite_uri
 from pipeline.tracking.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def main(experiment: str, space: Path, trials: int, seed: int) -> None:
     read_experiment(experiment)
     content, name, store = read_space(space), f"search-{experiment.replace('_', '-')}", open_store()
     study = optuna.create_study(
-        storage=f"sqlite:///{project_root() / SEARCHES}",
+        storage=sqlite_uri(project_root() / SEARCHES),
         sampler=optuna.samplers.TPESampler(seed=seed),
         study_name=name,
         load_if_exists=True,

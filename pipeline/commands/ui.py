@@ -16,6 +16,7 @@ import time
 from pipeline.common.errors import InputError
 from pipeline.common.files import project_root
 from pipeline.runtime.processes import terminate_children_on_sigterm
+from pipeline.tracking.artifacts import sqlite_uri
 from pipeline.tracking.store import open_store, tracking_uri
 from pipeline.tracking.views import save_views, view_address
 
@@ -48,14 +49,15 @@ def main(port: int) -> None:
     command = [sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", str(port), "--workers", "1"]
     # In the environment, because other users see a command and the passwords in it.
     environment = {**os.environ, **_QUIET, "MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_REGISTRY_STORE_URI": uri}
-    server = subprocess.Popen([*command, "--uvicorn-opts", "--log-level warning"], env=environment)
-    try:
-        if _wait(server, port):
-            print(f"Open http://{HOST}:{port}/{view_address(store)}   (Ctrl-C ends the server)", flush=True)
-        if server.wait() > 0:
-            raise InputError("ui: MLflow's server ended")
-    except KeyboardInterrupt:  # The server has received it too.
-        server.wait()
+    with subprocess.Popen([*command, "--uvicorn-opts", "--log-level warning"], env=environment) as server:
+        try:
+            if _wait(server, port):
+                print(f"Open http://{HOST}:{port}/{view_address(store)}   (Ctrl-C ends the server)", flush=True)
+            server.wait()
+        except KeyboardInterrupt:  # The server has received it too.
+            return
+    if server.returncode > 0:
+        raise InputError("ui: MLflow's server ended")
 
 
 def _choose_store() -> None:
@@ -64,7 +66,7 @@ def _choose_store() -> None:
     found = [path for path in (project_root() / name for name in STORES) if path.exists()]
     if not found:
         raise InputError("ui: there are no runs yet; make some with `make demo` or `dvc repro`")
-    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{found[0]}"
+    os.environ["MLFLOW_TRACKING_URI"] = sqlite_uri(found[0])
 
 
 def _require_free(port: int) -> None:

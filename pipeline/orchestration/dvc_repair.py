@@ -1,11 +1,14 @@
-"""The command `dvc` of this project's environment: repair what a killed DVC left, then run DVC.
+"""The command `dvc` of this project's environment: repair what a killed DVC left, run DVC, and explain some failures.
 
 DVC 3.67 empties `.dvc/tmp/rwlock` and `dvc.lock` before it writes them. If it is killed in between, it refuses to run
 until somebody repairs them. `rwlock` only lists running commands, so it can be deleted. Of `dvc.lock` this command
 keeps a copy. DVC writes both files under its own lock: nothing is repaired while another DVC holds it.
+
+Where a setting does not fit into `dvc.yaml`, DVC says "unexpected error" or names no setting; this command adds a line.
 """
 
 import json
+import re
 import shutil
 import sys
 import time
@@ -19,13 +22,14 @@ DVC_LOCK, RWLOCK = Path(".dvc/tmp/lock"), Path(".dvc/tmp/rwlock")
 LOCK_FILE, COPY, BROKEN = Path("dvc.lock"), Path(".dvc/tmp/dvc.lock.last"), Path(".dvc/tmp/dvc.lock.broken")
 SECOND_LOOK = 0.2
 """Seconds after which a file is read again: it may just be being written."""
+HOME = re.compile(r"(\+{0,2}[\w.]+=)(~/.*)")
 CONFLICT = b"<<<<<<< "
 """Git's mark of a merge conflict."""
 
 
 def repair(folder: Path) -> str:
     """Repair the DVC project around `folder`; return what was done to `dvc.lock`, or an empty string."""
-    root = next((parent for parent in (folder, *folder.parents) if (parent / ".dvc").is_dir()), None)
+    root = find_root(folder)
     if root is None:
         return ""
     try:
@@ -34,6 +38,11 @@ def repair(folder: Path) -> str:
             return _repair(root)
     except (LockError, OSError):  # another DVC runs, or the project cannot be written: DVC itself says so
         return ""
+
+
+def find_root(folder: Path) -> Path | None:
+    """The nearest folder of a DVC project, from `folder` upwards."""
+    return next((parent for parent in (folder, *folder.parents) if (parent / ".dvc").is_dir()), None)
 
 
 def _repair(root: Path) -> str:
@@ -82,13 +91,38 @@ def _is_broken(path: Path, validate: Callable[[bytes], object]) -> bool:
     return True
 
 
+def explain_failure(folder: Path) -> str:
+    """Name the settings that DVC cannot put into `dvc.yaml`; empty if there are none."""
+    from pipeline.common.errors import InputError
+    from pipeline.settings.base import PARAMS_FILE, read_params  # takes a while
+    from pipeline.settings.template import template_problems
+
+    root = find_root(folder)
+    if root is None or not (root / PARAMS_FILE).is_file():
+        return ""
+    try:
+        problems = "; ".join(template_problems(read_params(root / PARAMS_FILE)))
+    except InputError as error:
+        return str(error)
+    return f"{PARAMS_FILE}: {problems}" if problems else ""
+
+
+def expand_home(argument: str) -> str:
+    """Expand `~` in an argument such as `emnist.archive=~/gzip.zip`: neither the shell nor DVC does."""
+    match = HOME.fullmatch(argument)
+    return match[1] + str(Path(match[2]).expanduser()) if match else argument
+
+
 def main() -> None:
     """Repair, then run DVC with this process's arguments."""
     if message := repair(Path.cwd()):
         print(message, file=sys.stderr)
     from dvc.cli import main as dvc
 
-    sys.exit(dvc())
+    status = dvc([expand_home(argument) for argument in sys.argv[1:]])
+    if status and (message := explain_failure(Path.cwd())):
+        print(f"error: {message}", file=sys.stderr)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -4,48 +4,18 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
 
 from tqdm import tqdm
 
 from pipeline.common.errors import InputError
+from pipeline.orchestration.plan import Graph
 from pipeline.runtime.timings import read_timing
 from pipeline.settings.experiment import read_experiment
 
 DVC = (sys.executable, "-m", "pipeline.orchestration.dvc_repair", "--wait-for-lock", "repro")
 Process = subprocess.CompletedProcess[str]
-Graph = Mapping[str, set[str]]
-"""For each stage to run, the other stages to run that it depends on."""
-
-
-def stages_to_run(targets: Sequence[str] = ()) -> Graph:
-    """The stages that have changed, and those that depend on them, among what `targets` need; by default among all.
-
-    Raises:
-        InputError: DVC cannot read the project, or knows no such stage.
-    """
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-    from networkx import DiGraph, ancestors, descendants
-
-    try:
-        with Repo() as repo:
-            graph: DiGraph = repo.index.graph  # edges lead from a stage to its dependencies
-            names: Sequence[str | None] = targets or [None]
-            wanted = {stage for name in names for stage in repo.stage.collect(name)}
-            status = repo.status(list(targets) or None, with_deps=True)
-    except DvcException as error:
-        raise InputError(f"dvc: {error}") from None
-    needed = wanted.union(*(descendants(graph, stage) for stage in wanted))
-    changed = {stage for stage in needed if stage.addressing in status}
-    due = changed.union(*(ancestors(graph, stage) for stage in changed)) & needed
-    return {
-        stage.addressing: {before.addressing for before in graph.successors(stage) if before in due}
-        for stage in graph
-        if stage in due
-    }
 
 
 def run(graph: Graph, jobs: int, threads: int) -> list[str]:

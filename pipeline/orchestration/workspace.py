@@ -15,23 +15,43 @@ from ruamel.yaml import YAML
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import write_text
-from pipeline.settings.base import PARAMS_FILE
+from pipeline.settings.base import PARAMS_FILE, read_params
 from pipeline.settings.messages import unknown_key
 
 COPIED = ("pipeline", "stages", "dvc.yaml", ".dvcignore")
 PLOT_TEMPLATES = Path(".dvc/plots")
+OWN_BLOCKS = ("lines", "experiments", "decoding")
+"""Sections of `params.yaml` that hold blocks by name."""
 
 
 def make_workspace(project: Path, workspace: Path, *profiles: Mapping[str, Any]) -> None:
     """Copy the code to `workspace`, and `params.yaml` with the values of `profiles`, of which later ones win.
 
     Raises:
-        InputError: a profile has a key that `params.yaml` does not have.
+        InputError: `params.yaml` cannot be read, or a profile has a key that it does not have.
     """
+    read_params(project / PARAMS_FILE)  # says what is wrong with the file
     params = YAML().load(project / PARAMS_FILE)
+    apply_profiles(params, *profiles)
+    fill_workspace(project, workspace, params)
+
+
+def apply_profiles(params: dict[str, Any], *profiles: Mapping[str, Any]) -> None:
+    """Replace values of `params` in place; remove the decodings of experiments that are removed.
+
+    Raises:
+        InputError: a profile has a key that `params` does not have.
+    """
+    for section in OWN_BLOCKS:
+        if section in params and params[section] is None:  # all blocks were deleted by hand
+            params[section] = {}
     for profile in profiles:
         override(params, profile)
-    fill_workspace(project, workspace, params)
+    decodings = params.get("decoding")
+    if isinstance(decodings, dict):
+        for name, decoding in list(decodings.items()):
+            if isinstance(decoding, Mapping) and decoding.get("experiment") not in params.get("experiments", {}):
+                del decodings[name]
 
 
 def fill_workspace(project: Path, workspace: Path, params: Mapping[str, Any]) -> None:
@@ -64,21 +84,25 @@ def repro(workspace: Path, *arguments: str) -> None:
 def override(params: dict[str, Any], profile: Mapping[str, Any], path: str = "") -> None:
     """Replace values of `params` in place.
 
-    A key `*` stands for every key at its level. Null removes an experiment, a data set of lines or a decoding.
+    A key `*` stands for every key at its level. Null removes a data set of lines, a decoding or an experiment, but not
+    the last experiment. In these sections a block or a key that `params` do not have is left out, as users add, rename
+    and remove blocks.
 
     Raises:
-        InputError: `profile` has a key that `params` does not have.
+        InputError: `profile` has another key that `params` do not have.
     """
+    section, _, inside = path.partition(".")
     for key, value in profile.items():
         here = f"{path}{key}"
-        if key != "*" and key not in params:
+        if key != "*" and key not in params and section not in OWN_BLOCKS:
             raise InputError(f"profile: {unknown_key(here, key, list(params))}")
-        for name in list(params) if key == "*" else [key]:
-            if value is None and path in ("experiments.", "lines.", "decoding."):
-                del params[name]
+        for name in list(params) if key == "*" else {key} & params.keys():
+            if value is None and section in OWN_BLOCKS and not inside:
+                if section != "experiments" or len(params) > 1:
+                    del params[name]
             elif isinstance(value, Mapping) and isinstance(params[name], dict):
                 override(params[name], value, f"{here}.")
-            else:
+            elif not isinstance(value, Mapping) or section not in OWN_BLOCKS:
                 params[name] = value
 
 

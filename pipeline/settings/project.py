@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from pipeline.common import paths
 from pipeline.common.errors import InputError
@@ -22,6 +22,12 @@ from pipeline.settings.template import loaded_experiment, template_problems
 
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 """Name of a data set, an experiment or a beam search. DVC silently drops or changes other names."""
+
+
+def _refuse_null(decodings: object) -> object:
+    if decodings is None:  # DVC refuses it too, and without advice
+        raise ValueError("must be a block of keys; write {} for no beam search")
+    return decodings
 
 
 class ProjectSettings(Settings):
@@ -43,7 +49,7 @@ class ProjectSettings(Settings):
     """Experiments by name."""
     language_model: LanguageModelSettings
     """The character n-gram model of the training text."""
-    decoding: dict[Key, DecodingSettings]
+    decoding: Annotated[dict[Key, DecodingSettings], BeforeValidator(_refuse_null)]
     """Beam searches by name."""
 
 

@@ -82,6 +82,8 @@ def _interval(row: "pd.Series[float]") -> str:
 def verdicts(run: pd.DataFrame, expected: pd.DataFrame) -> list[str]:
     """A headline, a line for each experiment of both tables, and the number of experiments within the interval."""
     both = expected.merge(run[["experiment", "test_cer"]], on="experiment", suffixes=("", "_run"))
+    if both.empty:
+        return [f"demo: {TABLE} has none of these experiments, so nothing says which CER to expect"]
     within = both["test_cer_run"].between(both["expected_low"], both["expected_high"])
     width = max(map(len, both["experiment"]), default=0)
     lines = [

@@ -7,16 +7,27 @@ chooses the places itself.
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pipeline.common.files import project_root
 
 if TYPE_CHECKING:
     from mlflow.entities import Experiment
 
+SQLITE = "sqlite:///"
 FOLDER = "mlruns"
 _TEMPORARY = f"{os.sep}.dvc{os.sep}tmp{os.sep}exps{os.sep}"
 """DVC runs temporary experiments below this folder, and deletes them."""
+
+
+def sqlite_uri(database: Path) -> str:
+    """The URI of a SQLite store, whose path SQLAlchemy unquotes."""
+    return f"{SQLITE}{str(database).replace('%', '%25')}"
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """The file of a SQLite store; None for another store."""
+    return Path(unquote(uri.removeprefix(SQLITE))) if uri.startswith(SQLITE) else None
 
 
 def artifact_root(database: Path | None) -> str:

@@ -45,13 +45,15 @@ class Evaluation:
     """Metrics of the training as a whole."""
 
 
-def log_evaluation(evaluation: Evaluation) -> None:
-    """Add an evaluation to the newest run of the same model, or to a new run if there is none.
+def log_evaluation(*seeds: Evaluation) -> None:
+    """Add the evaluation of each seed to the newest run of the same model, or to a new run if there is none.
 
     An error of the store is one warning on stderr, since DVC has the results anyway.
     """
     try:
-        _log(open_store(), evaluation)
+        store = open_store()
+        for evaluation in seeds:
+            _log(store, evaluation)
     except Exception as error:  # Of any kind: the results are written already.
         warn_not_kept(error)
 

@@ -43,7 +43,7 @@ def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int, model_id:
             model_id=model_id,
             step=epoch,
             python_model=str(_SERVING_CODE),
-            artifacts={"checkpoint": str(checkpoint)},
+            artifacts={"checkpoint": checkpoint.resolve().as_uri()},  # MLflow would unquote a path
             code_paths=[str(_PACKAGE)],
             signature=_signature(),
             input_example=np.zeros(_EXAMPLE_SHAPE, np.uint8),  # one blank line

@@ -15,7 +15,7 @@ from pipeline.common import paths
 from pipeline.tracking.live_runs import LiveRun
 from pipeline.tracking.model import log_model
 from pipeline.tracking.store import Store
-from pipeline.tracking.store_errors import SYNC_COMMAND, first_line
+from pipeline.tracking.store_errors import SYNC_COMMAND, describe, first_line
 
 _P = ParamSpec("_P")
 _MAX_VALUE_LENGTH = 500
@@ -35,7 +35,7 @@ def _writes(method: Callable[Concatenate["Run", _P], None]) -> Callable[Concaten
             if not run.best_effort:
                 raise
             run.gave_up = True
-            warn_not_kept(error)
+            warn_not_kept(error, run.store.address)
 
     return write
 
@@ -152,10 +152,10 @@ class Run:
         self.set_tags({"model_md5": model_md5})
 
 
-def warn_not_kept(error: Exception) -> None:
-    """Print one line on stderr about an error that the work itself survives."""
+def warn_not_kept(error: Exception, address: str = "") -> None:
+    """Print one line on stderr about an error that the work itself survives; `address` is that of an open store."""
     print(
-        f"warning: MLflow did not keep this run ({first_line(error)}); "
+        f"warning: MLflow did not keep this run ({describe(address, error) if address else first_line(error)}); "
         f"the work goes on, `{SYNC_COMMAND}` adds it later",
         file=sys.stderr,
     )

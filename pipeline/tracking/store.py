@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from pipeline.common.files import atomic_path, project_root
-from pipeline.tracking.artifacts import artifact_root, move_places
-from pipeline.tracking.store_errors import SQLITE, mask, raise_input_error
+from pipeline.tracking.artifacts import artifact_root, move_places, sqlite_path, sqlite_uri
+from pipeline.tracking.store_errors import mask, raise_input_error
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "emnist-lines"
+"""The MLflow experiment, unless `MLFLOW_EXPERIMENT_NAME` names another one."""
 _LOCK_SECONDS = 60
 _HTTP_LIMITS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -56,7 +57,7 @@ def open_store() -> Store:
     _configure_mlflow()
     uri = tracking_uri()
     address = mask(uri)
-    database = Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+    database = sqlite_path(uri)
     with _ignore_mlflow_warnings(), raise_input_error(uri), _lock(database):
         import mlflow
 
@@ -74,16 +75,17 @@ def open_store() -> Store:
 
 def tracking_uri() -> str:
     """The store's URI; a relative path in `MLFLOW_TRACKING_URI` starts at the project's root."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}mlflow.db"
-    if not uri.startswith(SQLITE):
-        return uri
-    return f"{SQLITE}{(project_root() / uri.removeprefix(SQLITE)).resolve()}"
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    database = sqlite_path(uri)
+    return sqlite_uri((project_root() / database).resolve()) if database else uri
 
 
 def _configure_mlflow() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # It would be printed with its password.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     for name, value in _HTTP_LIMITS.items():
         os.environ.setdefault(name, value)
     # MLflow sets no level on the first logger, but logs a traceback of everything it raises. The second logs retries.
@@ -120,7 +122,7 @@ def _create_or_check(database: Path) -> None:
             connection.execute("SELECT version_num FROM alembic_version")
         return
     with atomic_path(database) as partial:
-        _create_tables(f"{SQLITE}{partial}", artifact_root(database))
+        _create_tables(sqlite_uri(partial), artifact_root(database))
 
 
 def _connect(uri: str, root: str) -> str:
@@ -148,9 +150,10 @@ def _create_tables(uri: str, root: str) -> None:
 
 def _find_or_create_experiment(client: "MlflowClient", uri: str, root: str | None, beside_store: bool) -> str:
     """Find the experiment, or create it with its artifacts below `root`; None if a server chooses their place."""
-    experiment = client.get_experiment_by_name(EXPERIMENT)
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+    experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        return str(client.create_experiment(EXPERIMENT, artifact_location=root and f"{root}/{EXPERIMENT}"))
+        return str(client.create_experiment(name, artifact_location=root and f"{root}/{name}"))
     if experiment.lifecycle_stage != "active":
         client.restore_experiment(experiment.experiment_id)
     if root:

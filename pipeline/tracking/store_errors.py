@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pipeline.common.errors import InputError
+from pipeline.tracking.artifacts import sqlite_path
 
 SYNC_COMMAND = "python -m pipeline sync"
-SQLITE = "sqlite:///"
 _MAX_LENGTH = 300
 _PASSWORD = re.compile(r"(://[^:/?#\s'\"]*:)[^\s'\"]*@")
 _HTTP_USER = re.compile(r"(https?://)[^:/?#\s'\"]+@")
@@ -54,8 +54,7 @@ def store_error(uri: str, error: Exception) -> InputError:
         return InputError(f"MLflow store {mask(uri)}: {needed} {_PACKAGES.get(module, module)}`")
     # MLflow calls a store that is too new out of date as well.
     other_version = type(error).__name__ == "CommandError" or "out-of-date database schema" in str(error)
-    if uri.startswith(SQLITE):
-        place = uri.removeprefix(SQLITE)
+    if place := sqlite_path(uri):
         if isinstance(error, TimeoutError) or "database is locked" in reason:
             return StoreUnreachableError(f"{place} is in use by another process ({reason}); wait until that has ended")
         fault = "was written by another version of MLflow"
@@ -68,6 +67,11 @@ def store_error(uri: str, error: Exception) -> InputError:
         advice = "start it, or correct or unset MLFLOW_TRACKING_URI"
         return StoreUnreachableError(f"{name} does not answer ({reason}); {advice}")
     return InputError(f"{name} cannot be used ({reason}); correct or unset MLFLOW_TRACKING_URI")
+
+
+def describe(uri: str, error: Exception) -> str:
+    """What failed while the store was used: the store itself, or something else."""
+    return str(store_error(uri, error)) if _is_unreachable(error) else first_line(error)
 
 
 def _causes(error: BaseException) -> list[BaseException]:

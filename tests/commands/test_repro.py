@@ -11,7 +11,7 @@ import psutil
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.orchestration.parallel import stages_to_run
+from pipeline.orchestration.plan import make_plan
 from tests.orchestration.dvc_projects import stage, write_dvc_project
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value will soon:DeprecationWarning")  # DVC's own
@@ -37,7 +37,26 @@ def test_independent_stages_run_at_once_and_dvc_finds_all_up_to_date(project: Pa
     assert re.search(r"^repro: 5 stages done in \d+\.\d minutes$", run.stdout, re.MULTILINE)
     status = subprocess.run([sys.executable, "-m", "dvc", "status"], capture_output=True, encoding="utf-8", check=True)
     assert "up to date" in status.stdout
-    assert stages_to_run() == {}
+    assert make_plan().graph == {}
+
+
+def test_a_dry_run_tells_what_would_run_and_runs_nothing(project: Path) -> None:
+    files = sorted(project.iterdir())
+    run = repro("--dry")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[0] == "5 would run:"
+    assert sorted(project.iterdir()) == files
+
+
+def test_a_setting_that_dvc_cannot_use_is_refused_in_one_line(project: Path) -> None:
+    stages = YAML().load(project / "dvc.yaml")
+    stages["stages"]["beside"]["deps"] = ["${emnist.archive}"]
+    YAML().dump(stages, project / "dvc.yaml")
+    (project / "params.yaml").write_text("emnist: {archive: null}\ncorpus: {archive: data/none}\n")
+    run = repro("--dry")
+    (line,) = run.stderr.splitlines()
+    assert line == "error: params.yaml: emnist.archive: must be a path, or data/none for no file"
+    assert run.returncode == 2
 
 
 def test_after_a_failure_no_other_stage_starts_and_finished_ones_are_kept(project: Path) -> None:
@@ -48,7 +67,7 @@ def test_after_a_failure_no_other_stage_starts_and_finished_ones_are_kept(projec
     (last,) = run.stderr.splitlines()
     assert "failed, see above; `dvc repro " in last
     assert not (project / "both").exists()
-    assert "before" not in stages_to_run()
+    assert "before" not in make_plan()
 
 
 def test_the_output_says_why_dvc_cannot_start_a_stage(project: Path) -> None:

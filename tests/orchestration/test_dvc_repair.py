@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 from zc.lockfile import LockFile
 
-from pipeline.orchestration.dvc_repair import BROKEN, COPY, DVC_LOCK, LOCK_FILE, RWLOCK, repair
+from pipeline.orchestration.dvc_repair import (
+    BROKEN,
+    COPY,
+    DVC_LOCK,
+    LOCK_FILE,
+    RWLOCK,
+    expand_home,
+    explain_failure,
+    repair,
+)
 from tests.imports import ROOT
 
 RUNS = b'{"read": {}, "write": {"/somewhere": {"pid": 1, "cmd": "dvc repro"}}}'
@@ -141,3 +150,28 @@ def test_a_lock_file_that_was_valid_before_is_not_parsed_again(root: Path, monke
     repair(root)
     monkeypatch.setattr("pipeline.orchestration.dvc_repair._validate_lock_file", lambda content: 1 / 0)
     assert repair(root) == ""
+
+
+def test_a_setting_that_dvc_cannot_use_is_named(root: Path) -> None:
+    assert explain_failure(root) == ""
+    (root / "params.yaml").write_text("emnist: {archive: null}\ncorpus: {archive: data/none}\n")
+    expected = "params.yaml: emnist.archive: must be a path, or data/none for no file"
+    assert explain_failure(root) == explain_failure(root / ".dvc") == expected
+    (root / "params.yaml").write_text("emnist: {archive: data/none}\ncorpus: {archive: data/none}\n")
+    assert explain_failure(root) == ""
+    (root / "params.yaml").write_text("emnist: {")
+    assert "not valid YAML" in explain_failure(root)
+
+
+@pytest.mark.parametrize(
+    ("argument", "expanded"),
+    [
+        ("emnist.archive=~/gzip.zip", f"emnist.archive={Path.home()}/gzip.zip"),
+        ("++experiments.a_1.load=~/a b", f"++experiments.a_1.load={Path.home()}/a b"),
+        ("~experiments.a", "~experiments.a"),
+        ("a=x~/b", "a=x~/b"),
+        ("~/a", "~/a"),
+    ],
+)
+def test_a_home_folder_in_a_setting_is_expanded(argument: str, expanded: str) -> None:
+    assert expand_home(argument) == expanded

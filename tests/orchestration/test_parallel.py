@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.common.errors import InputError
 from pipeline.orchestration import parallel as module
-from pipeline.orchestration.parallel import count_processes, last_seconds, reproduce, run, stages_to_run
+from pipeline.orchestration.parallel import count_processes, last_seconds, reproduce, run
 from pipeline.runtime.timings import write_timing
 from tests.orchestration.dvc_projects import write_dvc_project
 from tests.projects import profile_params
@@ -21,26 +20,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     write_dvc_project(tmp_path)
     return tmp_path
-
-
-def test_only_changed_stages_and_those_that_depend_on_them_are_to_run(project: Path) -> None:
-    every = {"before": set(), "left": {"before"}, "right": {"before"}, "after": {"left", "right"}, "beside": set()}
-    assert stages_to_run() == every
-    assert stages_to_run(["left"]) == {"before": set(), "left": {"before"}}
-    assert run(every, jobs=3, threads=1) == []
-    assert stages_to_run() == {}
-    (project / "b").unlink()
-    assert stages_to_run() == {"beside": set()}
-    (project / "meet.py").write_text("1 / 0")  # no stage names it
-    (project / "source").write_text("2")
-    assert set(stages_to_run(["after"])) == {"before", "left", "right", "after"}
-    assert stages_to_run(["left"]) == {"before": set(), "left": {"before"}}
-
-
-@pytest.mark.usefixtures("project")
-def test_an_unknown_stage_is_refused() -> None:
-    with pytest.raises(InputError, match="nowhere"):
-        stages_to_run(["nowhere"])
 
 
 def test_the_output_says_why_dvc_cannot_start_a_stage(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,14 +1,15 @@
 import copy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.common.errors import InputError
-from pipeline.orchestration.workspace import make_workspace, override
+from pipeline.orchestration.workspace import apply_profiles, make_workspace, override
 from pipeline.report.pages.lecture import RESULTS
 from pipeline.settings.base import read_params
-from pipeline.settings.project import check_project
+from pipeline.settings.project import ProjectSettings, check_project
 from tests.imports import ROOT
 from tests.projects import profile_params
 
@@ -38,10 +39,13 @@ PARAMS: dict[str, Any] = {
             {"lines": {"*": {"*": 0}}},
             {"seed": 1, "lines": {"short": {"train": 0, "words": 0}, "long": {"train": 0, "words": 0}}},
         ),
+        ({"lines": {"other": {"train": 5}, "none": None}}, PARAMS),  # users rename and remove blocks
         (
-            {"lines": {"short": {"words": {"a": 1}}}},  # a block takes the place of what is none
-            {"seed": 1, "lines": {"short": {"train": 10, "words": {"a": 1}}, "long": PARAMS["lines"]["long"]}},
+            {"lines": {"*": {"words": 3, "trained": 1}, "long": {"x": 1}}},
+            {"seed": 1, "lines": {"short": {"train": 10, "words": 3}, "long": {"train": 20, "words": 3}}},
         ),
+        ({"lines": {"*": {"words": {"a": 1}}}}, PARAMS),  # a user's null stays
+        ({"seed": {"a": 1}}, {**PARAMS, "seed": {"a": 1}}),
     ],
 )
 def test_a_profile_replaces_values_key_by_key(overrides: dict[str, Any], result: dict[str, Any]) -> None:
@@ -50,19 +54,9 @@ def test_a_profile_replaces_values_key_by_key(overrides: dict[str, Any], result:
     assert params == result
 
 
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        ({"line": {}}, "profile: line: unknown; did you mean lines?"),
-        ({"lines": {"shrt": {}}}, "profile: lines.shrt: unknown; did you mean short?"),
-        ({"lines": {"*": {"trian": 1}}}, "profile: lines.*.trian: unknown; did you mean train?"),
-        ({"lines": {"long": {"x": 1}}}, "profile: lines.long.x: unknown; known: train, words"),
-    ],
-)
-def test_unknown_keys_are_refused_by_name(overrides: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError) as error:
-        override(copy.deepcopy(PARAMS), overrides)
-    assert str(error.value) == message
+def test_unknown_sections_are_refused_by_name() -> None:
+    with pytest.raises(InputError, match=r"^profile: line: unknown; did you mean lines\?$"):
+        override(copy.deepcopy(PARAMS), {"line": {}})
 
 
 @pytest.mark.parametrize("profile", sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml")))
@@ -136,7 +130,75 @@ def test_later_profiles_win(project: Path, tmp_path: Path) -> None:
 
 
 def test_a_profile_with_an_unknown_key_makes_nothing(project: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError) as error:
-        make_workspace(project, tmp_path / "made", {"lines": {"lnog": {"train": 1}}})
-    assert str(error.value) == "profile: lines.lnog: unknown; did you mean long?"
+    with pytest.raises(InputError, match=r"^profile: line: unknown; did you mean lines\?$"):
+        make_workspace(project, tmp_path / "made", {"line": {"long": {"train": 1}}})
     assert not (tmp_path / "made").exists()
+
+
+def test_settings_that_are_no_yaml_make_nothing(project: Path, tmp_path: Path) -> None:
+    (project / "params.yaml").write_text("lines: [")
+    with pytest.raises(InputError, match=r"params\.yaml: not valid YAML"):
+        make_workspace(project, tmp_path / "made")
+    assert not (tmp_path / "made").exists()
+
+
+PROFILES = ("demo", "tiny")
+SHIPPED = read_params(ROOT / "params.yaml")
+
+
+def made(params: dict[str, Any], profile: str) -> ProjectSettings:
+    """The settings of a workspace that is made from `params`; they are valid."""
+    params = copy.deepcopy(params)
+    apply_profiles(params, read_params(ROOT / f"profiles/{profile}.yaml"))
+    return check_project(params)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("name", SHIPPED["experiments"])
+def test_users_remove_and_rename_experiments(name: str, profile: str) -> None:
+    others = {key: block for key, block in SHIPPED["experiments"].items() if key != name}
+    assert name not in made({**SHIPPED, "experiments": others}, profile).experiments
+    alone = made({**SHIPPED, "experiments": {name: SHIPPED["experiments"][name]}}, profile)
+    assert list(alone.experiments) == [name]
+    assert {decoding.experiment for decoding in alone.decoding.values()} <= {name}
+    renamed = {"mine" if key == name else key: block for key, block in SHIPPED["experiments"].items()}
+    assert "mine" in made({**SHIPPED, "experiments": renamed}, profile).experiments
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("name", SHIPPED["lines"])
+def test_users_remove_a_data_set_and_what_uses_it(name: str, profile: str) -> None:
+    experiments = {key: block for key, block in SHIPPED["experiments"].items() if block["lines"] != name}
+    lines = {key: block for key, block in SHIPPED["lines"].items() if key != name}
+    assert name not in made({**SHIPPED, "lines": lines, "experiments": experiments}, profile).lines
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("left", [None, {}, *({key: block} for key, block in SHIPPED["decoding"].items())])
+def test_users_remove_decodings(left: dict[str, Any] | None, profile: str) -> None:
+    assert set(made({**SHIPPED, "decoding": left}, profile).decoding) <= set(left or {})
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_new_experiment_may_leave_out_what_a_profile_sets(profile: str) -> None:
+    block = {
+        "lines": "variable",
+        "loss": "ctc",
+        "load": "data/none",
+        "model": {"name": "line_cnn", "window_stride": 18},
+    }
+    assert "mine" in made({**SHIPPED, "experiments": {**SHIPPED["experiments"], "mine": block}}, profile).experiments
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_shipped_profile_names_nothing_that_is_not_there(profile: str) -> None:
+    def missing(profile: dict[str, Any], blocks: list[Any], path: str = "") -> Iterator[str]:
+        for key, value in profile.items():
+            found = [block for block in blocks if isinstance(block, dict)]
+            inner = [item for block in found for name, item in block.items() if key in ("*", name)]
+            if not inner:
+                yield f"{path}{key}"
+            elif isinstance(value, dict):
+                yield from missing(value, inner, f"{path}{key}.")
+
+    assert list(missing(read_params(ROOT / f"profiles/{profile}.yaml"), [SHIPPED])) == []

@@ -1,18 +1,16 @@
 """The page in a real browser, if one is installed."""
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.browser import browse, needs_browser
 from tests.report.pages.test_html import NASTY, PREDICTIONS, TEXTS, render
 from tests.report.results import make_result
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+pytestmark = needs_browser
 
 LONG = "c_third_lstm_ctc_variable_short"
 """A name as long as the longest of `params.yaml`."""
@@ -46,15 +44,6 @@ frame.srcdoc = PAGE;
 </script>"""
 
 
-def browse(path: Path) -> tuple[str, str]:
-    """The page after its scripts ran, and the output of the browser."""
-    assert BROWSER is not None
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
-    arguments = [f"--user-data-dir={path.parent / 'profile'}", "--virtual-time-budget=5000", path.as_uri()]
-    result = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=120, check=True)
-    return result.stdout, result.stderr
-
-
 @pytest.fixture(scope="module")
 def html() -> str:
     return render(
@@ -70,7 +59,7 @@ def html() -> str:
 def found(html: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     path = tmp_path_factory.mktemp("browser") / "wrapper.html"
     path.write_text(WRAPPER.replace("PAGE", json.dumps(html).replace("</", "<\\/")), encoding="utf-8")
-    title = browse(path)[0].split("<title>")[1].split("</title>")[0]
+    title = browse(path.as_uri(), path.parent / "profile")[0].split("<title>")[1].split("</title>")[0]
     looked: dict[str, Any] = json.loads(title)
     return looked
 
@@ -78,7 +67,7 @@ def found(html: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]
 def test_the_browser_reports_no_errors(html: str, tmp_path: Path) -> None:
     path = tmp_path / "index.html"
     path.write_text(html, encoding="utf-8")
-    dom, printed = browse(path)
+    dom, printed = browse(path.as_uri(), tmp_path / "profile")
     assert dom.count("<section") == 8
     assert "CONSOLE" not in printed
 

@@ -329,6 +329,7 @@ def test_line_sizes_have_limits(key: str, value: float) -> None:
 @pytest.mark.parametrize(
     ("edits", "message"),
     [
+        ({"decoding": None}, "decoding: must be a block of keys; write {} for no beam search, got null"),
         (
             {"decoding/lstm_ctc_variable_beam/experiment": "cnn_ce_matched"},
             "decoding.lstm_ctc_variable_beam.experiment: cnn_ce_matched is trained with ce; "

@@ -16,7 +16,7 @@ def store_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
         for name in ENVIRONMENT:
             monkeypatch.setenv(name, "")
         monkeypatch.setenv("DVC_ROOT", str(root))
-        return open_store().uri
+        return open_store().address
 
 
 @pytest.fixture

@@ -79,6 +79,13 @@ def test_each_experiment_is_judged(tmp_path: Path) -> None:
     assert "1 of 2 experiments" in count
 
 
+def test_renamed_experiments_are_not_judged(tmp_path: Path) -> None:
+    write_results(tmp_path)
+    run = pd.DataFrame({"experiment": ["mine"], "test_cer": [0.3]})
+    (line,) = verdicts(run, expected_table(tmp_path))
+    assert line.startswith(f"demo: {TABLE} has none of these experiments")
+
+
 def test_a_missing_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="run `make demo`"):
         read_table(tmp_path / "comparison.csv", "make demo")

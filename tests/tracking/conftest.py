@@ -17,7 +17,7 @@ from pipeline.tracking.store import Store, open_store
 from tests.projects import write_lines
 from tests.tiny import tiny_lines, tiny_model, tiny_training
 
-ENVIRONMENT = ("MLFLOW_TRACKING_URI", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "DVC_STAGE")
+ENVIRONMENT = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "DVC_STAGE")
 TRAINING = tiny_training(learning_rate=0.25, max_epochs=7)
 
 

@@ -53,7 +53,7 @@ def test_a_moved_project_finds_its_artifacts_and_its_best_model(
     log_evaluation(evaluation)
     evaluated = store.client.search_runs([store.experiment_id], "tags.evaluated = 'true'")[0].info.run_id
     assert register_best(store, Candidate(evaluated, "lstm_ctc", "d41d", 0.125))
-    moved = root.with_name("moved, 100%")
+    moved = root.with_name("moved%20to, 100%")
     root.rename(moved)
     use_root(monkeypatch, moved)
 

@@ -100,6 +100,15 @@ def test_a_deleted_experiment_comes_back(store: Store) -> None:
     assert store.client.get_run(run.id).info.status == "FINISHED"
 
 
+def test_the_environment_names_the_experiment(root: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
+    mine = open_store()
+    experiment = mine.client.get_experiment(mine.experiment_id)
+    assert mine.experiment_id != store.experiment_id
+    assert (experiment.name, experiment.artifact_location) == ("mine", str(root / "mlruns/mine"))
+    assert open_store().experiment_id == mine.experiment_id
+
+
 def test_mlflow_sends_no_telemetry(store: Store) -> None:
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
 

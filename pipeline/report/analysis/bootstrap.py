@@ -1,12 +1,15 @@
 """Confidence intervals: how far a rate may be from its value on other lines of other handwritten characters.
 
-Lines and character images are resampled together, in the pigeonhole bootstrap: lines are drawn with replacement, images
-get random weights, and what happens at a character counts as often as its line was drawn, times the weight of its
-image. Without image numbers, lines are resampled alone.
+Errors of characters: lines and character images are resampled together, in the pigeonhole bootstrap. Lines are drawn
+with replacement, images get random weights, and what happens at a character counts as often as its line was drawn,
+times the weight of its image. Alone, this gives too wide intervals where chance belongs to one image in one line: it is
+in the draws of the lines, in the weights of the images and in their products, so that its variance counts three times.
 
-The intervals of the pigeonhole bootstrap are too wide where chance belongs to one image in one line: it is in the draws
-of the lines, in the weights of the images and in their products, so that its variance counts three times. `Deviations`
-says by how much, and the resamples are drawn together so that it counts once.
+Errors of words and lines belong to no single image: lines are resampled alone. Alone, this gives too narrow intervals,
+because lines with the same image are alike.
+
+`Deviations` says for both what the standard deviation of the rate is, and resamples are drawn together or apart to it.
+Without image numbers, all this is a bootstrap over the lines.
 
 Sources: Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 2007. Exponential weights: Rubin, "The Bayesian
 bootstrap", Annals of Statistics 1981. The variance that counts once: Cameron, Gelbach and Miller, "Robust inference
@@ -46,10 +49,10 @@ class Estimate:
         return self.low > 0 or self.high < 0
 
 
-def estimate(value: float, samples: Floats, shrinkage: float = 1.0) -> Estimate:
-    """`value` with the percentile interval of its resamples (R,), whose distance from it is first shrunk."""
+def estimate(value: float, samples: Floats, scale: float = 1.0) -> Estimate:
+    """`value` with the percentile interval of its resamples (R,), after their distances from it are scaled."""
     tail = (1 - LEVEL) / 2
-    low, high = value + shrinkage * (np.quantile(samples, [tail, 1 - tail]) - value)
+    low, high = value + scale * (np.quantile(samples, [tail, 1 - tail]) - value)
     return Estimate(value, float(low), float(high))
 
 
@@ -63,16 +66,20 @@ class Deviations:
     """(J,) compared with all images of the same character: how often a character occurs is up to the texts."""
     cells: Floats
     """(M,) what the images add in single lines."""
+    weighted: bool
+    """Whether the resamples weight the images too."""
 
     def __sub__(self, other: "Deviations") -> "Deviations":
-        return Deviations(self.lines - other.lines, self.images - other.images, self.cells - other.cells)
+        arrays = self.lines - other.lines, self.images - other.images, self.cells - other.cells
+        return Deviations(*arrays, self.weighted)
 
     @property
-    def shrinkage(self) -> float:
+    def scale(self) -> float:
         """The standard deviation of the rate, divided by that of its resamples."""
         lines, images, cells = (float(np.square(one).sum()) for one in (self.lines, self.images, self.cells))
-        # Chance in cells is part of both other sums. Either alone may be larger by chance, and is then already small.
-        variance, of_resamples = max(lines + images - cells, lines, images), lines + images + cells
+        # What images add beyond chance in cells, which is in the lines already; below 0 it is itself chance.
+        variance = lines + max(images - cells, 0.0)
+        of_resamples = lines + images + cells if self.weighted else lines
         return float((variance / of_resamples) ** 0.5) if of_resamples else 1.0
 
 
@@ -106,19 +113,23 @@ class Cells:
         """Add up amounts at characters (N, T) in each cell, (M,)."""
         return bincount(self.of_character, amounts[self.in_text], len(self.lines))
 
-    def deviations(self, parts: Floats, wholes: Floats) -> Deviations:
-        """The deviations of the rate `parts` (M,) / `wholes` (N,)."""
-        lines = bincount(self.lines, parts, len(self.in_text))
-        lines = lines - wholes * (lines.sum() / max(float(wholes.sum()), TINY))
+    def deviations(self, amounts: Floats, wholes: Floats, at_cells: Floats | None = None) -> Deviations:
+        """The deviations of the rate `amounts` / `wholes`, (N,) each.
+
+        `at_cells` (M,) says where the amounts belong. If they belong to no cell, all of a line's images have their
+        share in it: each is compared by the lines in which it stands.
+        """
+        lines = amounts - wholes * (amounts.sum() / max(float(wholes.sum()), TINY))
+        parts, counts = (lines[self.lines], np.ones(len(self.lines))) if at_cells is None else (at_cells, self.counts)
         kinds = self.kinds[self.images]
-        means = bincount(kinds, parts) / np.maximum(bincount(kinds, self.counts), 1)
-        cells = np.where(self.only[self.images, 0], 0.0, parts - means[kinds] * self.counts)
-        return Deviations(lines, bincount(self.images, cells), cells)
+        means = bincount(kinds, parts) / np.maximum(bincount(kinds, counts), 1)
+        cells = np.where(self.only[self.images, 0], 0.0, parts - means[kinds] * counts)
+        return Deviations(lines, bincount(self.images, cells), cells, at_cells is not None)
 
     def resample(
-        self, parts: Floats, wholes: Floats, rng: np.random.Generator, resamples: int = RESAMPLES
+        self, at_cells: Floats, of_lines: Floats, rng: np.random.Generator, resamples: int = RESAMPLES
     ) -> tuple[Floats, Floats]:
-        """Sums of `parts` (K, M) and of `wholes` (K, N) over R resamples, (K, R) each.
+        """Sums of `at_cells` (K, M) and of `of_lines` (L, N) over R resamples, (K, R) and (L, R).
 
         All rows have the same resamples, so they are paired. The lines alone say how often a character occurs: the
         weights of its images are scaled to that.
@@ -126,7 +137,7 @@ class Cells:
         lines, images = len(self.in_text), len(self.kinds)
         in_lines = csr_array((self.counts, (self.images, self.lines)), (images, lines))
         of_kind = csr_array((np.ones(images), (self.kinds, np.arange(images))))
-        sums = np.empty((len(parts), resamples)), np.empty((len(wholes), resamples))
+        sums = np.empty((len(at_cells), resamples)), np.empty((len(of_lines), resamples))
         for start in range(0, resamples, CHUNK):
             count = min(CHUNK, resamples - start)
             drawn = rng.multinomial(lines, np.full(lines, 1 / lines), size=count).T.astype(np.float64)
@@ -134,8 +145,8 @@ class Cells:
             occurrences = in_lines @ drawn
             scale = (of_kind @ occurrences) / np.maximum(of_kind @ (weights * occurrences), TINY)
             weights *= scale[self.kinds]
-            sums[0][:, start : start + count] = parts @ (drawn[self.lines] * weights[self.images])
-            sums[1][:, start : start + count] = wholes @ drawn
+            sums[0][:, start : start + count] = at_cells @ (drawn[self.lines] * weights[self.images])
+            sums[1][:, start : start + count] = of_lines @ drawn
         return sums
 
 

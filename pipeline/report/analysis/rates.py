@@ -1,6 +1,6 @@
 """Error rates of experiments with confidence intervals, and differences between experiments."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +10,18 @@ from pipeline.metrics import error_rates as metrics
 from pipeline.report.analysis.alignment import count_edits_at
 from pipeline.report.analysis.bootstrap import TINY, Cells, Deviations, Estimate, Floats, estimate
 
+
+def fold_case(texts: Iterable[str]) -> list[str]:
+    """The texts with small letters only, of the same lengths: a letter whose small form is longer stays."""
+    return ["".join(c.casefold() if len(c.casefold()) == 1 else c for c in text) for text in texts]
+
+
 RATES = {**metrics.RATES, "cer_folded": ("folded_edits", "characters")}
 """Each rate is one sum over lines, divided by another."""
 ACCURACIES = {"accuracy": ("hits", "positions"), "accuracy_text": ("text_hits", "text_positions")}
 """These do not follow from the predicted texts; evaluation counts their sums per line."""
-SUCCESSES = ("exact", *ACCURACIES)
-"""Rates that count what is right: 1 minus a rate of errors."""
+OF_CHARACTERS: dict[str, Callable[[Iterable[str]], list[str]]] = {"cer": list, "cer_lab": list, "cer_folded": fold_case}
+"""Rates whose errors stand at single characters, and how texts are compared."""
 HIT_COLUMNS = tuple(dict.fromkeys(name for rate in ACCURACIES.values() for name in rate))
 SEED = 0
 LineSums = Mapping[str, NDArray[np.float64]]
@@ -30,14 +36,14 @@ class Rates:
     deviations: Mapping[str, Deviations]
 
     def __getitem__(self, name: str) -> Estimate:
-        return estimate(self.measured[name], self.resampled[name], self.deviations[name].shrinkage)
+        return estimate(self.measured[name], self.resampled[name], self.deviations[name].scale)
 
     def minus(self, other: "Rates", name: str) -> Estimate:
         """The difference to a rate of another experiment, with the same resamples of the same lines."""
         return estimate(
             self.measured[name] - other.measured[name],
             self.resampled[name] - other.resampled[name],
-            (self.deviations[name] - other.deviations[name]).shrinkage,
+            (self.deviations[name] - other.deviations[name]).scale,
         )
 
 
@@ -45,11 +51,6 @@ def line_sums(texts: Sequence[str], predictions: Sequence[str]) -> dict[str, NDA
     """What each of N lines adds to the sums in `RATES`, (N,) each."""
     folded = fold_case(predictions), fold_case(texts)
     return {**metrics.line_sums(predictions, texts), "folded_edits": metrics.edit_distances(*folded).astype(np.float64)}
-
-
-def fold_case(texts: Iterable[str]) -> list[str]:
-    """The texts with small letters only, of the same lengths: a letter whose small form is longer stays."""
-    return ["".join(c.casefold() if len(c.casefold()) == 1 else c for c in text) for text in texts]
 
 
 def mean_sums(texts: Sequence[str], by_seed: Sequence[Sequence[str]]) -> dict[str, NDArray[np.float64]]:
@@ -79,48 +80,48 @@ def resample_rates(
     """
     cells, hits = Cells(texts, image_numbers), hits or {}
     sums = {key: {**mean_sums(texts, by_seed), **hits.get(key, {})} for key, by_seed in predictions.items()}
-    parts = {key: {**RATES, **(ACCURACIES if hits.get(key) else {})} for key in predictions}
-    errors = {
-        (key, name): (cells.sum(at), sums[key][parts[key][name][1]])
+    names = {key: {**RATES, **(ACCURACIES if hits.get(key) else {})} for key in predictions}
+    at_cells = {
+        (key, name): cells.sum(lay_errors(texts, by_seed, sums[key][RATES[name][0]], cells.in_text, fold))
         for key, by_seed in predictions.items()
-        for name, at in lay_errors(texts, by_seed, sums[key], parts[key], cells.in_text).items()
+        for name, fold in OF_CHARACTERS.items()
     }
-    parts_at, wholes = (np.stack(rows) for rows in zip(*errors.values(), strict=True))
-    sampled = cells.resample(parts_at, wholes, np.random.default_rng(SEED))
-    resampled = dict(zip(errors, _ratio(*sampled), strict=True))
+    of_lines = {(key, part): sums[key][part] for key in names for parts in names[key].values() for part in parts}
+    sampled = cells.resample(
+        np.stack(list(at_cells.values())), np.stack(list(of_lines.values())), np.random.default_rng(SEED)
+    )
+    samples_at = dict(zip(at_cells, sampled[0], strict=True))
+    samples = dict(zip(of_lines, sampled[1], strict=True))
     return {
         key: Rates(
-            _divide_sums(sums[key], names),
-            {name: 1 - resampled[key, name] if name in SUCCESSES else resampled[key, name] for name in names},
-            {name: cells.deviations(*errors[key, name]) for name in names},
+            _divide_sums(sums[key], rates),
+            {
+                name: _ratio(samples_at.get((key, name), samples[key, part]), samples[key, whole])
+                for name, (part, whole) in rates.items()
+            },
+            {
+                name: cells.deviations(sums[key][part], sums[key][whole], at_cells.get((key, name)))
+                for name, (part, whole) in rates.items()
+            },
         )
-        for key, names in parts.items()
+        for key, rates in names.items()
     }
 
 
 def lay_errors(
     texts: Sequence[str],
     by_seed: Sequence[Sequence[str]],
-    sums: LineSums,
-    rates: Mapping[str, tuple[str, str]],
+    amounts: Floats,
     in_text: NDArray[np.bool_],
-) -> dict[str, Floats]:
-    """What each rate counts as an error, at the characters (N, T) where it happens; `in_text` (N, T) says which are.
+    fold: Callable[[Iterable[str]], list[str]],
+) -> Floats:
+    """Divide what each line adds to a rate (N,) among its characters (N, T), in proportion to the edits there.
 
-    What a line adds to a rate, such as a wrong word, is divided in proportion to the edits at its characters, and
-    evenly where there are none.
+    `in_text` (N, T) says which positions are characters, and `fold` makes texts comparable.
     """
-    length, errors = in_text.shape[1], {}
-    plain = np.mean([count_edits_at(texts, predictions, length) for predictions in by_seed], axis=0)
-    folded = np.mean(
-        [count_edits_at(fold_case(texts), fold_case(predictions), length) for predictions in by_seed], axis=0
-    )
-    for name, (part, whole) in rates.items():
-        amounts = sums[whole] - sums[part] if name in SUCCESSES else sums[part]
-        edits = folded if name == "cer_folded" else plain
-        shares = np.where(edits.any(axis=1, keepdims=True), edits, in_text)
-        errors[name] = shares * (amounts / np.maximum(shares.sum(axis=1), TINY))[:, None]
-    return errors
+    length = in_text.shape[1]
+    edits = np.mean([count_edits_at(fold(texts), fold(one), length) for one in by_seed], axis=0)
+    return np.asarray(edits * (amounts / np.maximum(edits.sum(axis=1), TINY))[:, None])
 
 
 def _divide_sums(sums: LineSums, rates: Mapping[str, tuple[str, str]]) -> dict[str, float]:

@@ -40,27 +40,39 @@ def test_deviations_by_hand() -> None:
     # Two images of a with 1 error of 2 and 0 of 2, and a space with an error: 2 errors of 5 characters.
     cells = Cells(["aa ", "aa"], np.array([[3, 5, -1], [3, 5, -1]], np.int32))
     parts = cells.sum(np.array([[1.0, 0, 1], [0, 0, 0]]))
-    found = cells.deviations(parts, np.array([3.0, 2.0]))
+    found = cells.deviations(np.array([2.0, 0.0]), np.array([3.0, 2.0]), parts)
     np.testing.assert_allclose(found.lines, [2 - 3 * 0.4, 0 - 2 * 0.4])
     # The mean error of an a is 1/4. The space has nothing to be compared with.
     assert (cells.lines.tolist(), cells.images.tolist()) == ([0, 0, 0, 1, 1], [0, 1, 2, 1, 2])
     np.testing.assert_allclose(found.images, [0, 1 - 2 * 0.25, 0 - 2 * 0.25])
     np.testing.assert_allclose(found.cells, [0, 0.75, -0.25, -0.25, -0.25])
     same = found - found
-    assert same.shrinkage == 1
+    assert same.scale == 1
     assert not same.lines.any()
 
 
+def test_deviations_of_lines_by_hand() -> None:
+    # Lines are 0.5 above and below their mean; each image is compared by its lines, as often as they have it or not.
+    cells = Cells(["aa", "a", "ab"], np.array([[3, 3], [5, -1], [5, 8]], np.int32))
+    found = cells.deviations(np.array([1.0, 0, 0.5]), np.ones(3))
+    np.testing.assert_allclose(found.lines, [0.5, -0.5, 0])
+    # a: 0.5, -0.5 and 0 in three lines, 0 in the mean. b has one image.
+    np.testing.assert_allclose(found.cells, [0.5, -0.5, 0, 0])
+    np.testing.assert_allclose(found.images, [0.5, -0.5, 0])
+    assert not found.weighted
+
+
 def test_chance_in_an_image_of_a_line_counts_once() -> None:
-    found = Deviations(np.array([2.0, 1.0]), np.array([1.0, 2.0]), np.array([1.0]))
-    assert found.shrinkage == pytest.approx(((5 + 5 - 1) / (5 + 5 + 1)) ** 0.5)
+    lines, images, cells = np.array([2.0, 1.0]), np.array([1.0, 2.0]), np.array([1.0])
+    assert Deviations(lines, images, cells, weighted=True).scale == pytest.approx(((5 + 5 - 1) / (5 + 5 + 1)) ** 0.5)
+    assert Deviations(lines, images, cells, weighted=False).scale == pytest.approx(((5 + 5 - 1) / 5) ** 0.5)
 
 
-def test_shrinkage_is_never_below_what_lines_or_images_say_alone() -> None:
-    found = Deviations(np.array([2.0]), np.array([1.0]), np.array([1.5]))
-    assert found.shrinkage == pytest.approx((4 / (4 + 1 + 2.25)) ** 0.5)
-    alone = Deviations(np.array([2.0, -2.0]), np.zeros(1), np.zeros(2))
-    assert alone.shrinkage == 1
+def test_images_never_take_from_what_the_lines_say() -> None:
+    lines, images, cells = np.array([2.0]), np.array([1.0]), np.array([1.5])
+    assert Deviations(lines, images, cells, weighted=True).scale == pytest.approx((4 / (4 + 1 + 2.25)) ** 0.5)
+    assert Deviations(lines, images, cells, weighted=False).scale == 1
+    assert Deviations(lines, np.zeros(1), np.zeros(2), weighted=True).scale == 1
 
 
 def test_weights_of_images_leave_the_number_of_each_character_alone() -> None:
@@ -147,7 +159,8 @@ TRUTH = 0.03 + 0.04 * (0.25 + 2 * 0.2 + 3 * 0.1 + 4 * 0.1 + 5 * 0.05) / len(KIND
 
 def test_intervals_hold_for_other_images_in_95_of_100_test_sets() -> None:
     rng, sets = np.random.default_rng(0), 200
-    holds: dict[str, list[bool]] = {"shrunk": [], "as they are": [], "lines alone": [], "difference": []}
+    holds: dict[str, list[bool]] = {"scaled": [], "as they are": [], "lines alone": [], "difference": []}
+    wrong_lines: list[Estimate] = []
     for _ in range(sets):
         texts, numbers, errors = draw_test_set(rng)
         # Another model, which makes three of four of the same errors, and some of its own.
@@ -156,19 +169,26 @@ def test_intervals_hold_for_other_images_in_95_of_100_test_sets() -> None:
         parts = [cells.sum(one) for one in (errors, other)]
         first, second = np.divide(*cells.resample(np.stack(parts), np.stack([sizes, sizes]), rng, 200))
         by_line = np.divide(*alone.resample(alone.sum(errors)[None], sizes[None], rng, 200))[0]
-        one, two = (cells.deviations(part, sizes) for part in parts)
+        one, two = (cells.deviations(of.sum(1), sizes, at) for of, at in zip((errors, other), parts, strict=True))
+        wrong = (errors.sum(1) > 0).astype(float)
+        wrong_deviations = cells.deviations(wrong, np.ones(LINES))
+        lines_drawn = alone.resample(alone.sum(errors)[None], wrong[None], rng, 200)[1][0] / LINES
         found = {
-            "shrunk": estimate(errors.mean(), first, one.shrinkage),
+            "scaled": estimate(errors.mean(), first, one.scale),
             "as they are": estimate(errors.mean(), first),
             "lines alone": estimate(errors.mean(), by_line),
-            "difference": estimate(errors.mean() - other.mean(), first - second, (one - two).shrinkage),
+            "difference": estimate(errors.mean() - other.mean(), first - second, (one - two).scale),
         }
+        wrong_lines.append(estimate(wrong.mean(), lines_drawn, wrong_deviations.scale))
         for name, interval in found.items():
             truth = 0.25 * (TRUTH - 0.02) if name == "difference" else TRUTH
             holds[name].append(interval.low <= truth <= interval.high)
     shares = {name: np.mean(one) for name, one in holds.items()}
     # A share of 0.95 of 200 sets has a standard error of 0.015.
-    assert 0.905 < shares["shrunk"] < 0.985, shares
+    assert 0.905 < shares["scaled"] < 0.985, shares
     assert 0.905 < shares["difference"] < 0.985, shares
-    assert shares["as they are"] > shares["shrunk"], shares
+    wrong_share = np.mean([one.value for one in wrong_lines])
+    holds_for_lines = np.mean([one.low <= wrong_share <= one.high for one in wrong_lines])
+    assert 0.87 < holds_for_lines < 0.985, holds_for_lines  # two lines often have several images in common here
+    assert shares["as they are"] > shares["scaled"], shares
     assert shares["lines alone"] < 0.87, shares

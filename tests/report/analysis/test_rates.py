@@ -100,21 +100,15 @@ def test_sums_have_a_number_for_every_line() -> None:
 
 
 def test_errors_are_laid_on_the_characters_where_they_stand() -> None:
-    # Two edits of one line, one of them of the case alone: one wrong line, one wrong word of two.
+    # Two edits of one line, one of them of the case alone.
     texts, predictions = ["ab cd", "ab"], ["aB cX", "ab"]
-    sums, in_text = line_sums(texts, predictions), np.array([[True] * 5, [True] * 2 + [False] * 3])
-    errors = lay_errors(texts, [predictions], sums, RATES, in_text)
-    assert errors["cer"].tolist() == [[0, 1, 0, 0, 1], [0] * 5]
-    assert errors["cer_folded"].tolist() == [[0, 0, 0, 0, 1], [0] * 5]
-    assert errors["cer_lab"].tolist() == [[0, 0.2, 0, 0, 0.2], [0] * 5]
-    assert errors["wer"].tolist() == [[0, 1, 0, 0, 1], [0] * 5]
-    assert errors["exact"].tolist() == [[0, 0.5, 0, 0, 0.5], [0] * 5]
-
-
-def test_what_no_edit_explains_is_laid_on_all_characters() -> None:
-    sums = {"hits": np.array([1.0]), "positions": np.array([5.0])}
-    errors = lay_errors(["ab"], [["ab"]], sums, {"accuracy": ("hits", "positions")}, np.array([[True, True, False]]))
-    assert errors["accuracy"].tolist() == [[2, 2, 0]]
+    in_text = np.array([[True] * 5, [True] * 2 + [False] * 3])
+    laid = lay_errors(texts, [predictions], np.array([2.0, 0.0]), in_text, list)
+    assert laid.tolist() == [[0, 1, 0, 0, 1], [0] * 5]
+    folded = lay_errors(texts, [predictions], np.array([1.0, 0.0]), in_text, fold_case)
+    assert folded.tolist() == [[0, 0, 0, 0, 1], [0] * 5]
+    both_seeds = lay_errors(texts, [predictions, texts], np.array([0.2, 0.0]), in_text, list)
+    assert both_seeds.tolist() == [[0, 0.1, 0, 0, 0.1], [0] * 5]
 
 
 def test_a_hard_image_in_many_lines_widens_all_intervals() -> None:
