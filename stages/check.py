@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.common import paths
 from pipeline.common.errors import InputError
 from pipeline.common.files import write_text
 from pipeline.orchestration.stale_outputs import remove_stale_outputs
@@ -39,7 +40,14 @@ def missing_files(project: ProjectSettings) -> Iterator[str]:
     for section, source in (("emnist", project.emnist), ("corpus", project.corpus)):
         if source.archive and not Path(source.archive).exists():
             yield f"{section}.archive: {source.archive}: no such file or folder"
+    for key, own_lines in project.own_lines.items():
+        if not Path(own_lines.path).exists():
+            yield f"own_lines.{key}.path: {own_lines.path}: no such file or folder"
+    for key, pretrained in project.pretrained.items():
+        if pretrained.file and not Path(pretrained.file).is_file():
+            yield f"pretrained.{key}.file: {pretrained.file}: no such file"
+    made = {str(paths.pretrained(key)) for key in project.pretrained}
     for key, experiment in project.experiments.items():
         load = experiment.load
-        if load and loaded_experiment(load) is None and not Path(load).is_file():
+        if load and loaded_experiment(load) is None and load not in made and not Path(load).is_file():
             yield f"experiments.{key}.load: {load}: no such file"

@@ -16,7 +16,7 @@ from pipeline.report.analysis.results import Result, measure_rates, read_result
 from pipeline.report.analysis.single_changes import find_single_changes
 from pipeline.report.figures.cer_chart import draw_cer_chart
 from pipeline.report.pages.comparison import comparison_page, comparison_table, summary, write_table
-from pipeline.report.pages.html import report_page
+from pipeline.report.pages.html import main_attributes, report_page
 from pipeline.runtime.machine import describe_machine
 from pipeline.settings.base import read_params, read_section
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
@@ -45,7 +45,7 @@ def main() -> None:
         here = [result for result in results if result.experiment.lines == name]
         rates |= measure_rates(here, lines, paths.lines(name))
     table = comparison_table(results, rates, {name: found["data"] for name, found in attributes.items()})
-    sources, machine = next(iter(attributes.values())), describe_machine()
+    sources, machine = main_attributes(attributes), describe_machine()
     page = report_page(results, rates, data, attributes, training, machine)
     write_table(table, OUTPUT / "comparison.csv")
     write_text(OUTPUT / "confusions.csv", confusion_table(best_result(results)).to_csv(index=False))
@@ -70,7 +70,7 @@ def list_inputs(params: Mapping[str, Mapping[str, object]]) -> list[Path]:
     inputs = [path(key) for key in params["experiments"] for path in by_experiment]
     inputs += [paths.timings(key, "train") for key in params["experiments"]]
     inputs += [paths.timings(key, "evaluate") for key in params["experiments"]]
-    return inputs + [paths.lines(name) for name in params["lines"]]
+    return inputs + [paths.lines(name) for section in ("lines", "own_lines") for name in params[section]]
 
 
 def list_data_sets(results: Sequence[Result]) -> list[str]:

@@ -11,7 +11,14 @@ from typing import Any
 from ruamel.yaml import YAML
 
 LOCK_FILE = Path("dvc.lock")
-SECTIONS = {"synthesize": "lines", "train": "experiments", "evaluate": "experiments", "decode": "decoding"}
+SECTIONS = {
+    "synthesize": "lines",
+    "import_lines": "own_lines",
+    "import_recognizer": "pretrained",
+    "train": "experiments",
+    "evaluate": "experiments",
+    "decode": "decoding",
+}
 """The section of `params.yaml` whose keys a stage has a variant for."""
 
 
@@ -35,7 +42,7 @@ def _stale_stages(params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     content = YAML(typ="safe").load(LOCK_FILE) or {}
     for address, stage in content.get("stages", {}).items():
         name, _, key = address.partition("@")
-        if name in SECTIONS and key not in params[SECTIONS[name]]:
+        if name in SECTIONS and key not in params.get(SECTIONS[name], {}):
             yield {"outs": [], **stage}
 
 

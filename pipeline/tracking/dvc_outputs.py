@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.common import paths
 from pipeline.common.files import file_md5
+from pipeline.data.storage.line_store import read_height
 from pipeline.metrics.error_rates import BY_SEED, SEED_STATISTICS
 from pipeline.runtime.timings import read_timing
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
@@ -32,6 +33,7 @@ def read_evaluation(
         note=run_note(key, experiment, training),
         variant=run_variant(training, seed),
         seed=seed,
+        height=read_height(paths.lines(experiment.lines)),
         training_metrics=_read_timing(key, "train", seed, "training_seconds"),
     )
 

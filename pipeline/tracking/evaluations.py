@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import file_md5
+from pipeline.common.geometry import CELL
 from pipeline.tracking.live_runs import end_dead_runs
 from pipeline.tracking.model import has_model_files
 from pipeline.tracking.run import Run, finite, warn_not_kept
@@ -41,6 +42,8 @@ class Evaluation:
     """A part of the run's name that tells it from other runs of the experiment."""
     seed: int | None = None
     """Selects the rows of the history; None if it has no column `seed`."""
+    height: int = CELL
+    """Height of the lines in pixels."""
     training_metrics: Mapping[str, float] = field(default_factory=dict)
     """Metrics of the training as a whole."""
 
@@ -99,16 +102,16 @@ def _log(store: Store, evaluation: Evaluation, restore: bool = False) -> Outcome
         _log_test_results(run, store.client.get_run(run.id), evaluation)
         return "made"
     run = Run(store, found.info.run_id)
-    restored = restore and _restore_model(run, found, evaluation.checkpoint)
+    restored = restore and _restore_model(run, found, evaluation)
     return "filled" if _log_test_results(run, found, evaluation) or restored else "same"
 
 
-def _restore_model(run: Run, current: "MlflowRun", checkpoint: Path) -> bool:
+def _restore_model(run: Run, current: "MlflowRun", evaluation: Evaluation) -> bool:
     """Log the model again if its files are gone; False if they are there."""
     model_ids = [output.model_id for output in current.outputs.model_outputs] if current.outputs else []
     if model_ids and has_model_files(run.store, model_ids[-1]):
         return False
-    run.log_model(checkpoint, model_ids[-1] if model_ids else None)
+    run.log_model(evaluation.checkpoint, evaluation.height, model_ids[-1] if model_ids else None)
     return True
 
 
@@ -120,7 +123,7 @@ def _rebuild_run(store: Store, evaluation: Evaluation, model_md5: str) -> Run:
         for epoch, metrics in epochs:
             run.log_epoch(epoch, metrics)
         run.log_metrics(evaluation.training_metrics)
-        run.log_model(evaluation.checkpoint)
+        run.log_model(evaluation.checkpoint, evaluation.height)
         run.mark_complete(model_md5)
     return run
 

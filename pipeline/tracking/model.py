@@ -15,15 +15,15 @@ SERVING_PACKAGES = ("numpy", "pillow", "psutil", "pydantic", "ruamel.yaml", "tor
 """What the served code imports, besides MLflow; tests/tracking/test_model.py compares it with the source."""
 _PACKAGE = Path(pipeline.__file__).parent
 _SERVING_CODE = _PACKAGE / "inference/serving.py"
-_EXAMPLE_SHAPE = (1, 28, 256)
+_EXAMPLE_WIDTH = 256
 
 
-def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int, model_id: str | None = None) -> str:
+def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int, height: int, model_id: str | None = None) -> str:
     """Log the recognizer in `checkpoint` to a run, at the step `epoch`, and return the model's id.
 
     `model_id` names a model that the run has already: then only its files are written again.
 
-    `mlflow.pyfunc.load_model(f"models:/{id}").predict` takes lines as uint8 (B, 28, W) or a table of pictures
+    `mlflow.pyfunc.load_model(f"models:/{id}").predict` takes lines as uint8 (B, `height`, W) or a table of pictures
     (see `pipeline.inference.serving`) and returns B texts.
     """
     import mlflow.pyfunc
@@ -46,7 +46,7 @@ def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int, model_id:
             artifacts={"checkpoint": checkpoint.resolve().as_uri()},  # MLflow would unquote a path
             code_paths=[str(_PACKAGE)],
             signature=_signature(),
-            input_example=np.zeros(_EXAMPLE_SHAPE, np.uint8),  # one blank line
+            input_example=np.zeros((1, height, _EXAMPLE_WIDTH), np.uint8),  # one blank line
             pip_requirements=_requirements(),
         )
     return model_id

@@ -136,9 +136,12 @@ class Run:
                 self.store.client.log_image(self.id, picture.convert("RGB"), key=key, step=epoch, synchronous=True)
 
     @_writes
-    def log_model(self, checkpoint: Path, model_id: str | None = None) -> None:
-        """Log a servable copy of the model, at the last logged epoch, or the files of a model that it has again."""
-        log_model(self.store, self.id, checkpoint, self._last_epoch, model_id)
+    def log_model(self, checkpoint: Path, height: int, model_id: str | None = None) -> None:
+        """Log a servable copy of the model, at the last logged epoch, or the files of a model that it has again.
+
+        `height` is that of the model's lines in pixels.
+        """
+        log_model(self.store, self.id, checkpoint, self._last_epoch, height, model_id)
 
     @_writes
     def set_tags(self, tags: Mapping[str, str]) -> None:

@@ -50,7 +50,7 @@ def train_tracked(
         write_text(progress.history, result.history.to_csv(index=False, float_format="%.8g"))
         save_checkpoint(progress.trained_checkpoint, recognizer_settings, result.recognizer)
         run.log_metrics({"training_seconds": round(result.seconds, 1)})
-        run.log_model(progress.trained_checkpoint)
+        run.log_model(progress.trained_checkpoint, recognizer_settings.height)
         run.mark_complete(file_md5(progress.trained_checkpoint))
     progress.finish(result.seconds)
     if warning := describe_blanks(result.history):

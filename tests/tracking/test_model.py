@@ -20,7 +20,7 @@ def model(store: Store, evaluation: Evaluation, capfd: pytest.CaptureFixture[str
     with start_run("lstm_ctc", {"loss": "ctc"}, {}) as run:
         run.log_epoch(0, {"loss": 2.0})
         run.log_epoch(1, {"loss": 1.0})
-        run.log_model(evaluation.checkpoint)
+        run.log_model(evaluation.checkpoint, evaluation.height)
     assert capfd.readouterr().err == ""
     assert sys.path == paths
     (output,) = store.client.get_run(run.id).outputs.model_outputs

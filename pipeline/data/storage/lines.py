@@ -31,5 +31,10 @@ class Lines:
     groups: list[str] = field(default_factory=list)
     """The page or writer of each line; empty for synthetic lines, which are independent of each other."""
 
+    @property
+    def are_synthetic(self) -> bool:
+        """Whether the lines are made of characters whose cells and images are known."""
+        return not self.groups
+
     def __len__(self) -> int:
         return len(self.texts)

@@ -98,9 +98,14 @@ def _edits(segments: Sequence[Segment]) -> int:
 
 def _cut_out(lines: Lines, position: Position, true: str, predicted: str) -> Picture:
     line, character = position
+    description = f"{true} in “{lines.texts[line]}”, read as {predicted}"
+    if not lines.are_synthetic:  # where its characters are is not known
+        return encode_ink(
+            lines.images[line, :, : lines.widths[line]], f"{true} in “{lines.texts[line]}”, read as {predicted}"
+        )
     start = int(lines.starts[line, character])
     cell = slice(start, start + CELL)
     image = lines.images[line] // FADING
     image[:, cell] = lines.images[line, :, cell]
     cut = image[:, max(0, start - MARGIN) : start + CELL + MARGIN]
-    return encode_ink(cut, f"{true} in “{lines.texts[line]}”, read as {predicted}")
+    return encode_ink(cut, description)

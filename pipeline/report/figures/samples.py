@@ -29,16 +29,14 @@ class LineData:
     test: int
     characters: int
     longest: int
-    overlap: tuple[float, float]
-    """Minimum and maximum fraction of a cell that the next one overlaps."""
+    overlap: tuple[float, float] | None
+    """Minimum and maximum fraction of a cell that the next one overlaps; None where there are no cells."""
     examples: list[Picture]
 
 
 def describe_lines(name: str, lines: Lines, attributes: Mapping[str, Any]) -> LineData:
     """Statistics and a few example lines, long ones if possible."""
     lengths = np.array([len(text) for text in lines.texts])
-    steps = np.diff(lines.starts.astype(np.int64), axis=1)
-    overlaps = 1 - steps[np.arange(1, lines.starts.shape[1]) < lengths[:, None]] / CELL
     order = np.argsort(lengths < MIN_LENGTH, kind="stable")[:SHOWN]
     return LineData(
         name,
@@ -46,14 +44,26 @@ def describe_lines(name: str, lines: Lines, attributes: Mapping[str, Any]) -> Li
         len(lines),
         int(lengths.sum()),
         int(lengths.max()),
-        (float(overlaps.min()), float(overlaps.max())) if overlaps.size else (0.0, 0.0),
+        _overlap(lines, lengths) if lines.are_synthetic else None,
         [line_picture(lines, int(index)) for index in np.sort(order)],
     )
 
 
-def character_sheet(data: Mapping[str, Lines]) -> Picture:
-    """The first image of each class in the data set with the least overlap; a class that does not occur is empty."""
-    lines = min(data.values(), key=_density)
+def _overlap(lines: Lines, lengths: NDArray[np.int64]) -> tuple[float, float]:
+    steps = np.diff(lines.starts.astype(np.int64), axis=1)
+    overlaps = 1 - steps[np.arange(1, lines.starts.shape[1]) < lengths[:, None]] / CELL
+    return (float(overlaps.min()), float(overlaps.max())) if overlaps.size else (0.0, 0.0)
+
+
+def character_sheet(data: Mapping[str, Lines]) -> Picture | None:
+    """The first image of each class in the synthetic data set with the least overlap; None if there is no such set.
+
+    A class that does not occur is empty.
+    """
+    synthetic = [lines for lines in data.values() if lines.are_synthetic]
+    if not synthetic:
+        return None
+    lines = min(synthetic, key=_density)
     sheet = np.zeros((len(SHEET) * CELL, max(map(len, SHEET)) * CELL), dtype=np.uint8)
     for row, characters in enumerate(SHEET):
         for column, character in enumerate(characters):

@@ -37,7 +37,8 @@ class Errors:
 
     counts: dict[str, EditCounts]
     lengths: Breakdown
-    overlaps: Breakdown
+    overlaps: Breakdown | None
+    """None without synthetic lines."""
     characters: list[CharacterErrors]
     """Of the best experiment, like the confusions."""
     confusions: list[Confusion]
@@ -50,11 +51,17 @@ def find_errors(
     lengths = {
         result.key: cer_by_length(result.texts, edit_distances(result.predictions, result.texts)) for result in results
     }
-    overlaps = {result.key: misread_by_overlap(data[result.experiment.lines], result.alignments) for result in results}
+    overlaps = {
+        result.key: misread_by_overlap(data[result.experiment.lines], result.alignments)
+        for result in results
+        if data[result.experiment.lines].are_synthetic
+    }
     return Errors(
         {result.key: count_edits(result.alignments) for result in results},
         _breakdown("CER by length of the line", "characters in the line", lengths, styles),
-        _breakdown("Characters misread, by overlap", "pixels that a neighbour overlaps, of 28", overlaps, styles),
+        _breakdown("Characters misread, by overlap", "pixels that a neighbour overlaps, of 28", overlaps, styles)
+        if overlaps
+        else None,
         [found for found in errors_by_character(best.alignments) if found.misread][:SHOWN_CHARACTERS],
         frequent_confusions(best, data[best.experiment.lines]),
     )

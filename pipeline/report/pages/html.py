@@ -44,7 +44,7 @@ def report_page(
         rates=rates,
         best=best,
         styles=styles,
-        sources=next(iter(attributes.values())),
+        sources=main_attributes(attributes),
         sheet=character_sheet(data),
         line_data=[describe_lines(name, lines, attributes[name]) for name, lines in data.items()],
         lecture=RESULTS,
@@ -65,6 +65,11 @@ def report_page(
         resamples=RESAMPLES,
     )
     return page
+
+
+def main_attributes(attributes: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The stored attributes of the first synthetic data set, or of the first one if there is none."""
+    return next((found for found in attributes.values() if "data_source" in found), next(iter(attributes.values())))
 
 
 def environment() -> Environment:
