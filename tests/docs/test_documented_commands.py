@@ -34,6 +34,7 @@ ELSEWHERE = {
     "python -m reliability": "runs everything again; tests/reliability",
     "python -m pipeline ablations": "trains sixteen times; commands/test_ablations.py runs a small plan",
     "python -m pipeline budgets": "trains for an hour and a half; commands/test_budgets.py runs small ones",
+    "python -m pipeline intervals": "needs two trained models; commands/test_intervals.py has tiny ones",
     "python -m pipeline plot_lookalikes": "needs a trained model; commands/test_plot_lookalikes.py draws a tiny one's",
     "python -m pipeline search": "trains twenty times; commands/test_search.py searches and reads the space",
     "mlflow models serve": "runs until it is ended; tracking/test_served_model.py sends requests",
