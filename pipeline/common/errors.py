@@ -27,6 +27,7 @@ DISK_FAULTS = {
 NO_TEMPORARY_FOLDER = "No usable temporary directory"
 """In the message of Python's `tempfile`."""
 DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+"""A file may not be read or written."""
 DISK_SIGNS = ("No space left", "File too large", "quota exceeded", "file write failed", "iostream error")
 """In the messages of HDF5 and PyTorch, whose errors have no `errno`."""
 

@@ -8,6 +8,7 @@ Where a setting does not fit into `dvc.yaml`, DVC says "unexpected error" or nam
 """
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -92,13 +93,17 @@ def _is_broken(path: Path, validate: Callable[[bytes], object]) -> bool:
 
 
 def explain_failure(folder: Path) -> str:
-    """Name the settings that DVC cannot put into `dvc.yaml`; empty if there are none."""
+    """Name the settings that DVC cannot put into `dvc.yaml`, or say that it cannot write; empty if neither is so."""
     from pipeline.common.errors import InputError
     from pipeline.settings.base import PARAMS_FILE, read_params  # takes a while
     from pipeline.settings.template import template_problems
 
     root = find_root(folder)
-    if root is None or not (root / PARAMS_FILE).is_file():
+    if root is None:
+        return ""
+    if not os.access(root / DVC_LOCK.parent, os.W_OK):
+        return f"{root / DVC_LOCK.parent}: DVC must write here; get the right to, or work in a copy of the project"
+    if not (root / PARAMS_FILE).is_file():
         return ""
     try:
         problems = "; ".join(template_problems(read_params(root / PARAMS_FILE)))

@@ -1,4 +1,5 @@
 import errno
+import os
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.common.errors import InputError, describe_shortage, exit_on_input_error
+from pipeline.common.errors import InputError, describe_denial, describe_shortage, exit_on_input_error
 
 PROGRAM = """
 from pipeline.common.errors import InputError, exit_on_input_error
@@ -123,6 +124,17 @@ def test_no_temporary_folder_at_all_is_one_line(monkeypatch: pytest.MonkeyPatch)
     assert "/nowhere/a" in line
     assert line.endswith("free space in one of them, or set TMPDIR to another one")
     assert describe_shortage(OSError(errno.ENOSPC, "No space left on device"))
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_file_that_may_not_be_written_is_named(number: int) -> None:
+    error = OSError(number, os.strerror(number), "data/lines")
+    advice = "get the right to write here, or work in a copy of the project"
+    assert describe_denial(error) == f"data/lines: {os.strerror(number)}; {advice}"
+    assert describe_denial(OSError(errno.ENOENT, "No such file or directory", "data/lines")) is None
+    program = PROGRAM.replace('InputError("params.yaml: lines: missing")', f"OSError({number}, 'no', 'data/lines')")
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (2, f"error: data/lines: no; {advice}\n")
 
 
 def test_ctrl_c_is_one_line_and_status_130() -> None:

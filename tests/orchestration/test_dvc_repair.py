@@ -163,6 +163,12 @@ def test_a_setting_that_dvc_cannot_use_is_named(root: Path) -> None:
     assert "not valid YAML" in explain_failure(root)
 
 
+def test_a_project_that_cannot_be_written_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: path != root / ".dvc/tmp")  # root may write everywhere
+    place = root / ".dvc/tmp"
+    assert explain_failure(root) == f"{place}: DVC must write here; get the right to, or work in a copy of the project"
+
+
 @pytest.mark.parametrize(
     ("argument", "expanded"),
     [
