@@ -17,6 +17,7 @@ COMMANDS = {
     "search": "Search for better settings of one experiment.",
     "ablations": "Train an experiment once for each changed setting, and compare.",
     "budgets": "Train an experiment with several budgets of time, and compare.",
+    "intervals": "Count how often the confidence intervals of the reports hold for other characters and other texts.",
     "plot_augmentation": "Draw training characters before and after augmentation.",
     "plot_lookalikes": "Draw which parts of a line the look-alike attention compares.",
 }

@@ -1,6 +1,7 @@
 """Run a module as a command: `python -m pipeline <command>` and `python -m stages <stage>`."""
 
 import argparse
+import logging
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -10,6 +11,8 @@ def run_module(name: str, prog: str, arguments: Sequence[str]) -> None:
 
     The module declares its arguments, if any, in `add_arguments(parser)`. Its docstring is the help.
     """
+    # Otherwise it prints two lines where the user's folder cannot be written; its cache is temporary then.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     module = import_module(name)
     parser = argparse.ArgumentParser(
         prog=prog, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -26,7 +26,7 @@ from reliability.workspaces import (
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 STAGES = {
-    "check": ["data/settings.ok"],
+    "check": ["data/none", "data/settings.ok"],
     "download": ["data/characters.h5"],
     "corpus": ["data/corpus.json"],
     f"synthesize {LINES}": [f"data/lines/{LINES}.h5"],

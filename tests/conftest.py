@@ -7,6 +7,7 @@ import torch
 from xdist.scheduler import LoadScopeScheduling
 
 from pipeline.data.sources import transfer
+from tests.stage_server import run_stage_server
 from tests.web import Web, serving
 
 # Tests work on tensors too small to share: on one thread they are quicker, and add up alike everywhere. So do the
@@ -45,6 +46,13 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with serving() as web:
         yield web
+
+
+@pytest.fixture(scope="session")
+def quick_python() -> Iterator[str]:
+    """A folder for the PATH, with a `python` that runs stages without the seconds of their imports."""
+    with run_stage_server() as folder:
+        yield folder
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,10 @@
 """`python -m pipeline`: its list of commands, and the help of each."""
 
+import os
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +52,23 @@ def test_faulty_arguments_are_refused(arguments: list[str], problem: str, capsys
         main(arguments)
     assert end.value.code == 2
     assert problem in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_users_folder_that_cannot_be_written_makes_no_noise(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file")
+    hidden = {"MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"}
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    program = "from pipeline.command_line import run_module; run_module('own', 'own', [])"
+    (tmp_path / "own.py").write_text("def main():\n    import matplotlib; print(matplotlib.get_cachedir())\n")
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**environment, "HOME": str(tmp_path / "home"), "PYTHONPATH": f"{ROOT}:{tmp_path}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stderr == ""
+    assert not result.stdout.startswith(str(tmp_path / "home"))
 
 
 def test_the_list_needs_none_of_the_commands() -> None:

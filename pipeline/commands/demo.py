@@ -42,6 +42,8 @@ def main(update_expected: bool) -> None:
     repro(WORKSPACE)
     reports = WORKSPACE / "reports"
     print(f"\nComparison:  {reports / 'index.html'} (to look at), {reports / 'comparison.md'} (table)")
+    print(f"Test lines:  {reports / 'readings.png'}, with what each model reads")
+    print(f"Beam search: {reports / 'decoding.md'}, with a language model")
     print("Every run:   make ui, and open the address that it prints\n")
     run = read_table(reports / "comparison.csv", "make demo")
     print("\n".join(verdicts(run, read_table(TABLE, "make demo-report"))))

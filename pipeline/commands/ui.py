@@ -8,6 +8,7 @@ project has none. Ctrl-C ends it.
 
 import argparse
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -42,20 +43,19 @@ def main(port: int) -> None:
     save_views(store)
     uri = tracking_uri()
     if uri.startswith(("http:", "https:")):
-        print(f"Open {uri.rstrip('/')}/{view_address(store)}")
+        print(f"Open {store.address.rstrip('/')}/{view_address(store)}")
         return
     _require_free(port)
     terminate_children_on_sigterm()
+    # The server itself would answer Ctrl-C with a traceback.
+    signal.signal(signal.SIGINT, signal.getsignal(signal.SIGTERM))
     command = [sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", str(port), "--workers", "1"]
+    command += ["--uvicorn-opts", "--log-level warning"]
     # In the environment, because other users see a command and the passwords in it.
     environment = {**os.environ, **_QUIET, "MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_REGISTRY_STORE_URI": uri}
-    with subprocess.Popen([*command, "--uvicorn-opts", "--log-level warning"], env=environment) as server:
-        try:
-            if _wait(server, port):
-                print(f"Open http://{HOST}:{port}/{view_address(store)}   (Ctrl-C ends the server)", flush=True)
-            server.wait()
-        except KeyboardInterrupt:  # The server has received it too.
-            return
+    with subprocess.Popen(command, env=environment, start_new_session=True) as server:
+        if _wait(server, port):
+            print(f"Open http://{HOST}:{port}/{view_address(store)}   (Ctrl-C ends the server)", flush=True)
     if server.returncode > 0:
         raise InputError("ui: MLflow's server ended")
 

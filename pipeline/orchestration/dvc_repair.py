@@ -8,6 +8,7 @@ Where a setting does not fit into `dvc.yaml`, DVC says "unexpected error" or nam
 """
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -92,19 +93,32 @@ def _is_broken(path: Path, validate: Callable[[bytes], object]) -> bool:
 
 
 def explain_failure(folder: Path) -> str:
-    """Name the settings that DVC cannot put into `dvc.yaml`; empty if there are none."""
+    """Name the settings that DVC cannot put into `dvc.yaml`, or say that it cannot write or misses git; else empty."""
     from pipeline.common.errors import InputError
     from pipeline.settings.base import PARAMS_FILE, read_params  # takes a while
     from pipeline.settings.template import template_problems
 
     root = find_root(folder)
-    if root is None or not (root / PARAMS_FILE).is_file():
+    if root is None:
+        return ""
+    if not os.access(root / DVC_LOCK.parent, os.W_OK):
+        return f"{root / DVC_LOCK.parent}: DVC must write here; get the right to, or work in a copy of the project"
+    if _lacks_git(root):
+        return f"{root}: no git repository; run `git init`, or without git: `dvc config --local core.no_scm true`"
+    if not (root / PARAMS_FILE).is_file():
         return ""
     try:
         problems = "; ".join(template_problems(read_params(root / PARAMS_FILE)))
     except InputError as error:
         return str(error)
     return f"{PARAMS_FILE}: {problems}" if problems else ""
+
+
+def _lacks_git(root: Path) -> bool:
+    if any((folder / ".git").exists() for folder in (root, *root.parents)):
+        return False
+    configs = [root / ".dvc" / name for name in ("config", "config.local")]
+    return not any("no_scm = true" in path.read_text("utf-8") for path in configs if path.is_file())
 
 
 def expand_home(argument: str) -> str:

@@ -70,9 +70,9 @@ def sync(evaluations: Iterable[Evaluation]) -> Counter[Outcome]:
     Raises:
         InputError: the store or a file cannot be used.
     """
-    from mlflow.exceptions import MlflowException
-
     store = open_store()
+    from mlflow.exceptions import MlflowException  # not before the store silences MLflow
+
     try:
         if dead := end_dead_runs(store.client):
             print(f"ended {dead} whose process died")

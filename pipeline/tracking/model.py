@@ -23,8 +23,8 @@ def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int, height: i
 
     `model_id` names a model that the run has already: then only its files are written again.
 
-    `mlflow.pyfunc.load_model(f"models:/{id}").predict` takes lines as uint8 (B, `height`, W) or a table of pictures
-    (see `pipeline.inference.serving`) and returns B texts.
+    `mlflow.pyfunc.load_model(f"models:/{id}").predict` takes pictures in any form that
+    `pipeline.inference.pictures.parse_model_input` reads, and returns their texts.
     """
     import mlflow.pyfunc
     from mlflow.models import Model

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline.common.errors import InputError
+from pipeline.common.errors import DENIED, InputError
 from pipeline.tracking.artifacts import sqlite_path
 
 SYNC_COMMAND = "python -m pipeline sync"
@@ -57,6 +57,9 @@ def store_error(uri: str, error: Exception) -> InputError:
     if place := sqlite_path(uri):
         if isinstance(error, TimeoutError) or "database is locked" in reason:
             return StoreUnreachableError(f"{place} is in use by another process ({reason}); wait until that has ended")
+        if isinstance(error, OSError) and error.errno in DENIED:
+            advice = "get the right to write there, or set MLFLOW_TRACKING_URI to another store"
+            return InputError(f"{place} cannot be written ({error.strerror}); {advice}")
         fault = "was written by another version of MLflow"
         fault = fault if other_version else f"cannot be used as MLflow store ({reason})"
         return InputError(f"{place} {fault}; move it away and run `{SYNC_COMMAND}` to rebuild it")

@@ -15,16 +15,27 @@ TRAININGS, COMPARISONS = "trainings", "comparisons"
 """The names of the views in addresses."""
 
 _TAG = "mlflow.sharedViewState."
-_COLUMN_WIDTHS = {
-    "metrics.`test_cer`": 90,
-    "metrics.`val_cer`": 90,
-    "metrics.`test_accuracy`": 110,
-    "tags.`model`": 130,
-    "tags.`loss`": 110,
-    "tags.`lines`": 100,
-    "duration": 80,
+_COLUMNS = {
+    "attributes.`Run Name`": 250,
+    "runDateAndNestInfo": 135,
+    "metrics.`test_cer`": 85,
+    "metrics.`val_cer`": 85,
+    "metrics.`test_accuracy`": 105,
+    "tags.`model`": 125,
+    "tags.`loss`": 80,
+    "tags.`lines`": 95,
+    "duration": 75,
 }
-"""In pixels: the screen's width holds all of them."""
+_COMPARISON_COLUMNS = {
+    "attributes.`Run Name`": 250,
+    "runDateAndNestInfo": 135,
+    "metrics.`test_cer`": 85,
+    "tags.`best`": 200,
+    "tags.`lines`": 95,
+    "tags.`dvc.exp_name`": 200,
+    "duration": 75,
+}
+"""Columns with their widths in pixels. A screen of 1400 pixels holds all of them."""
 _CURVES = ("val_cer", "val_loss")
 _RUNS_PER_CHART = 100
 
@@ -59,9 +70,7 @@ def _trainings() -> Json:
         "searchFilter": "tags.source != 'compare'",
         "orderByKey": "metrics.`test_cer`",
         "orderByAsc": True,
-        "selectedColumns": [column for column in _COLUMN_WIDTHS if "." in column],
-        "columnOrder": list(_COLUMN_WIDTHS),
-        "columnWidths": _COLUMN_WIDTHS,
+        **_columns(_COLUMNS),
         # By default, charts show ten runs.
         "runsHiddenMode": "SHOW_ALL",
         "compareRunCharts": [*map(_curves, _CURVES), _chart("BAR", "test_cer")],
@@ -89,5 +98,10 @@ def _comparisons() -> Json:
         "searchFilter": "tags.source = 'compare'",
         "orderByKey": "attributes.start_time",
         "orderByAsc": False,
-        "selectedColumns": ["tags.`best`", "metrics.`test_cer`", "tags.`lines`", "tags.`dvc.exp_name`"],
+        **_columns(_COMPARISON_COLUMNS),
     }
+
+
+def _columns(widths: Mapping[str, int]) -> Json:
+    chosen = [column for column in widths if column.startswith(("metrics.", "tags."))]
+    return {"selectedColumns": chosen, "columnOrder": list(widths), "columnWidths": widths}

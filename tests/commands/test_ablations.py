@@ -1,5 +1,6 @@
 """Plans of ablations, the settings that they give, and a complete study on tiny data."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -107,8 +108,9 @@ def test_a_change_that_is_not_valid_is_refused_before_anything_is_trained(keys: 
     assert message in str(error.value)
 
 
-def test_a_whole_plan_on_tiny_data(tmp_path: Path) -> None:
+def test_a_whole_plan_on_tiny_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_python: str) -> None:
     """The real command, in a project that has made its characters already."""
+    monkeypatch.setenv("PATH", quick_python, prepend=os.pathsep)
     fill_workspace(ROOT, tmp_path / "project", profile_params("tiny"))
     project = tmp_path / "project"
     (project / "mine").mkdir()

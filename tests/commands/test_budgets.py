@@ -1,5 +1,6 @@
 """Plans of budgets, the settings that they give, and a complete study on tiny data."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -85,9 +86,10 @@ def test_a_committed_report_matches_its_plan(plan: Path) -> None:
     assert f"`{describe_changes(shipped.settings)}`" in page
 
 
-def test_a_whole_plan_on_tiny_data(tmp_path: Path) -> None:
+def test_a_whole_plan_on_tiny_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_python: str) -> None:
     """The real command."""
     project = tmp_path / "project"
+    monkeypatch.setenv("PATH", quick_python, prepend=os.pathsep)
     fill_workspace(ROOT, project, profile_params("tiny"))
     budgets = {"only": {"training.max_epochs": 2, "training.endless.lines_per_epoch": 30}}
     write(project / "plan.yaml", seeds=[2, 1], budgets=budgets)

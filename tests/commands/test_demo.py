@@ -45,5 +45,5 @@ def test_comparing_writes_nothing(commands: list[tuple[Any, ...]], capsys: pytes
     assert commands == [("make_workspace", WORKSPACE, "demo"), ("repro", WORKSPACE)]
     assert {path: path.stat().st_mtime_ns for path in Path().rglob("*")} == before
     printed = capsys.readouterr().out
-    assert "build/demo/reports/index.html" in printed
+    assert all(f"build/demo/reports/{name}" in printed for name in ("index.html", "readings.png", "decoding.md"))
     assert "2 of 2 experiments" in printed

@@ -1,3 +1,4 @@
+import dataclasses
 import socket
 import subprocess
 import sys
@@ -27,12 +28,13 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Sequence[str], Mappin
     calls: list[tuple[Sequence[str], Mapping[str, str]]] = []
     popen = subprocess.Popen
 
-    def start(command: Sequence[str], env: Mapping[str, str]) -> Any:
+    def start(command: Sequence[str], env: Mapping[str, str], **_: object) -> Any:
         calls.append((command, env))
         return popen([sys.executable, "-c", "pass"])
 
     monkeypatch.setattr(ui.subprocess, "Popen", start)
     monkeypatch.setattr(ui, "terminate_children_on_sigterm", lambda: None)
+    monkeypatch.setattr(ui.signal, "signal", lambda *_: None)
     return calls
 
 
@@ -74,8 +76,8 @@ def test_a_port_in_use_is_refused(root: Path) -> None:
 def test_a_server_is_named_and_not_started_again(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store = ui.open_store()
+    store = dataclasses.replace(ui.open_store(), address="https://user:***@host:5000/")
     monkeypatch.setattr(ui, "open_store", lambda: store)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://host:5000/")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://user:secret@host:5000/")
     ui.main(5000)
-    assert capsys.readouterr().out == f"Open https://host:5000/{view_address(store)}\n"
+    assert capsys.readouterr().out == f"Open https://user:***@host:5000/{view_address(store)}\n"

@@ -1,10 +1,15 @@
+import errno
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from pipeline.common.errors import InputError, exit_on_input_error
+from pipeline.common.errors import InputError, describe_denial, describe_shortage, exit_on_input_error
 
 PROGRAM = """
 from pipeline.common.errors import InputError, exit_on_input_error
@@ -96,6 +101,40 @@ def test_too_little_disk_is_one_line_that_says_what_to_do(
     line = refused(body)
     assert "cannot be written (" in line
     assert line.endswith("; free space on the disk and run it again")
+
+
+def test_a_full_temporary_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = {tmp_path: 10, Path.cwd(): 20}
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=free[Path(folder)]))
+    error = OSError(errno.ENOSPC, "No space left on device")
+    advice = "cannot be written (no space is left); free space on the disk and run it again"
+    assert describe_shortage(error) == f"{tmp_path} (for temporary files; TMPDIR names another one): {advice}"
+    free[tmp_path] = 20
+    assert describe_shortage(error) == f"{Path.cwd()}: {advice}"
+
+
+def test_no_temporary_folder_at_all_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nowhere/a", "/nowhere/b"])
+    with pytest.raises(FileNotFoundError) as error:
+        tempfile.gettempdir()
+    line = describe_shortage(error.value)
+    assert line is not None
+    assert "/nowhere/a" in line
+    assert line.endswith("free space in one of them, or set TMPDIR to another one")
+    assert describe_shortage(OSError(errno.ENOSPC, "No space left on device"))
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_file_that_may_not_be_written_is_named(number: int) -> None:
+    error = OSError(number, os.strerror(number), "data/lines")
+    advice = "get the right to write here, or work in a copy of the project"
+    assert describe_denial(error) == f"data/lines: {os.strerror(number)}; {advice}"
+    assert describe_denial(OSError(errno.ENOENT, "No such file or directory", "data/lines")) is None
+    program = PROGRAM.replace('InputError("params.yaml: lines: missing")', f"OSError({number}, 'no', 'data/lines')")
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (2, f"error: data/lines: no; {advice}\n")
 
 
 def test_ctrl_c_is_one_line_and_status_130() -> None:

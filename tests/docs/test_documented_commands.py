@@ -34,6 +34,7 @@ ELSEWHERE = {
     "python -m reliability": "runs everything again; tests/reliability",
     "python -m pipeline ablations": "trains sixteen times; commands/test_ablations.py runs a small plan",
     "python -m pipeline budgets": "trains for an hour and a half; commands/test_budgets.py runs small ones",
+    "python -m pipeline intervals": "needs two trained models; commands/test_intervals.py has tiny ones",
     "python -m pipeline plot_lookalikes": "needs a trained model; commands/test_plot_lookalikes.py draws a tiny one's",
     "python -m pipeline search": "trains twenty times; commands/test_search.py searches and reads the space",
     "mlflow models serve": "runs until it is ended; tracking/test_served_model.py sends requests",
@@ -50,7 +51,7 @@ def reason(command: str) -> str | None:
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(tmp_path_factory: pytest.TempPathFactory, quick_python: str) -> Iterator[Path]:
     """A workspace in git with the settings of the tiny profile, and a picture to predict."""
     root = tmp_path_factory.mktemp("documented") / "workspace"
     make_workspace(ROOT, root, read_params(ROOT / "profiles/tiny.yaml"))
@@ -64,16 +65,17 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pixels = np.full((40, 300), 230, np.uint8)
     pixels[8:30, 20:280:16] = 20
     Image.fromarray(pixels).save(root / "line.png")
-    run(root, "git init --quiet --initial-branch main && git add --all && git commit --quiet --message Settings")
-    return root
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        path = [quick_python, str(Path(sys.executable).parent), os.environ["PATH"]]
+        monkeypatch.setenv("PATH", os.pathsep.join(path))
+        run(root, "git init --quiet --initial-branch main && git add --all && git commit --quiet --message Settings")
+        yield root
 
 
 def run(root: Path, command: str) -> str:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "DVC", "GIT_", "PYTHON"))}
-    path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
-    environment = {**kept, **IDENTITY, "PATH": path}
     shell = ["bash", "-c", command]
-    result = subprocess.run(shell, cwd=root, env=environment, capture_output=True, text=True)
+    result = subprocess.run(shell, cwd=root, env={**kept, **IDENTITY}, capture_output=True, text=True)
     assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
     return result.stdout
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def first(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def first(tmp_path_factory: pytest.TempPathFactory, quick_python: str) -> Workspace:
     """The workspace after its first run."""
     root = tmp_path_factory.mktemp("pipeline") / "workspace"
     edits = {
@@ -34,7 +34,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     for name in ("config", ".gitignore"):
         shutil.copy(ROOT / ".dvc" / name, root / ".dvc")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "DVC", "GIT_", "PYTHON"))}
-    path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
+    path = os.pathsep.join([quick_python, str(Path(sys.executable).parent), kept.get("PATH", "")])
     workspace = Workspace(root, {**kept, **IDENTITY, "PATH": path})
     workspace.git("init", "--quiet")
     workspace.save("Settings and code")

@@ -26,6 +26,7 @@ STAGES = b"schema: '2.0'\nstages:\n  one:\n    cmd: echo done > out\n    outs:\n
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     (tmp_path / RWLOCK).parent.mkdir(parents=True)
+    (tmp_path / ".git").mkdir()
     return tmp_path
 
 
@@ -161,6 +162,22 @@ def test_a_setting_that_dvc_cannot_use_is_named(root: Path) -> None:
     assert explain_failure(root) == ""
     (root / "params.yaml").write_text("emnist: {")
     assert "not valid YAML" in explain_failure(root)
+
+
+def test_a_copy_without_git_is_told_what_to_do(root: Path) -> None:
+    (root / ".git").rmdir()
+    (root / ".dvc/config").write_text("[core]\n    analytics = false\n")
+    assert explain_failure(root) == (
+        f"{root}: no git repository; run `git init`, or without git: `dvc config --local core.no_scm true`"
+    )
+    (root / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")
+    assert explain_failure(root) == ""
+
+
+def test_a_project_that_cannot_be_written_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: path != root / ".dvc/tmp")  # root may write everywhere
+    place = root / ".dvc/tmp"
+    assert explain_failure(root) == f"{place}: DVC must write here; get the right to, or work in a copy of the project"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import gzip
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -59,10 +60,12 @@ def test_an_archive_by_its_path_from_the_root(project: Project, archive: Path) -
     assert_own_characters(archive)
 
 
-def test_a_temporary_copy_uses_the_archive_of_the_root(project: Project, archive: Path, tmp_path: Path) -> None:
+def test_a_temporary_copy_uses_its_own_archive(project: Project, archive: Path, tmp_path: Path) -> None:
     use(project, "mine/own.zip")
     copy = tmp_path / "copy"
     (copy / ".dvc").mkdir(parents=True)
+    shutil.move(project.root / "mine", copy)  # the file that DVC has compared
+    archive = copy / "mine/own.zip"
     (copy / "params.yaml").write_bytes((project.root / "params.yaml").read_bytes())
     project.monkeypatch.setenv("DVC_ROOT", str(project.root))
     project.monkeypatch.chdir(copy)

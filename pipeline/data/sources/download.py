@@ -10,7 +10,7 @@ import requests
 from filelock import FileLock
 
 from pipeline.common.errors import InputError
-from pipeline.common.files import file_md5, file_sha256, project_root
+from pipeline.common.files import file_md5, file_sha256
 from pipeline.data.sources.transfer import WEB_PAGE, Interrupted, open_session, transfer, version_mark
 
 ATTEMPTS = 5
@@ -53,7 +53,7 @@ def obtain(source: str, store: Path, pin: Pin, *, hint: str) -> Path:
     """
     if "://" in source:
         return fetch_first([source], store, pin, hint=hint)
-    path = project_root() / source
+    path = Path(source)
     try:
         if path.is_dir():
             fault = f"a folder, which has no hash to compare with {pin.section}.sha256" if pin.sha256 else None

@@ -9,7 +9,8 @@ Errors of words and lines belong to no single image: lines are resampled alone. 
 because lines with the same image are alike.
 
 `Deviations` says for both what the standard deviation of the rate is, and resamples are drawn together or apart to it.
-Without image numbers, all this is a bootstrap over the lines.
+Without image numbers, all this is a bootstrap over the lines. Lines of one page or writer are alike: where lines have
+groups, whole groups are drawn in place of lines.
 
 Sources: Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 2007. Exponential weights: Rubin, "The Bayesian
 bootstrap", Annals of Statistics 1981. The variance that counts once: Cameron, Gelbach and Miller, "Robust inference
@@ -61,7 +62,7 @@ class Deviations:
     """What lines, images, and images in single lines add to the deviation of a rate from its mean."""
 
     lines: Floats
-    """(N,)"""
+    """(G,) for each group of lines; a line without a group is one of its own."""
     images: Floats
     """(J,) compared with all images of the same character: how often a character occurs is up to the texts."""
     cells: Floats
@@ -90,8 +91,12 @@ class Cells:
     one of its kind, so that its weight is always 1.
     """
 
-    def __init__(self, texts: Sequence[str], image_numbers: NDArray[np.int32] | None = None) -> None:
-        """`image_numbers` (N, T) are those of `Lines`; None where they are not known."""
+    def __init__(
+        self, texts: Sequence[str], image_numbers: NDArray[np.int32] | None = None, groups: Sequence[str] = ()
+    ) -> None:
+        """`image_numbers` (N, T) and `groups` are those of `Lines`; None and empty where they are not known."""
+        self.groups = np.unique(groups, return_inverse=True)[1] if len(groups) else np.arange(len(texts))
+        """(N,) the number of each line's group; groups are drawn as a whole."""
         lengths = np.array([len(text) for text in texts])
         if image_numbers is None:
             image_numbers = np.full((len(texts), lengths.max()), NO_IMAGE, np.int32)
@@ -124,7 +129,7 @@ class Cells:
         kinds = self.kinds[self.images]
         means = bincount(kinds, parts) / np.maximum(bincount(kinds, counts), 1)
         cells = np.where(self.only[self.images, 0], 0.0, parts - means[kinds] * counts)
-        return Deviations(lines, bincount(self.images, cells), cells, at_cells is not None)
+        return Deviations(bincount(self.groups, lines), bincount(self.images, cells), cells, at_cells is not None)
 
     def resample(
         self, at_cells: Floats, of_lines: Floats, rng: np.random.Generator, resamples: int = RESAMPLES
@@ -134,13 +139,13 @@ class Cells:
         All rows have the same resamples, so they are paired. The lines alone say how often a character occurs: the
         weights of its images are scaled to that.
         """
-        lines, images = len(self.in_text), len(self.kinds)
+        lines, images, groups = len(self.in_text), len(self.kinds), int(self.groups.max()) + 1
         in_lines = csr_array((self.counts, (self.images, self.lines)), (images, lines))
         of_kind = csr_array((np.ones(images), (self.kinds, np.arange(images))))
         sums = np.empty((len(at_cells), resamples)), np.empty((len(of_lines), resamples))
         for start in range(0, resamples, CHUNK):
             count = min(CHUNK, resamples - start)
-            drawn = rng.multinomial(lines, np.full(lines, 1 / lines), size=count).T.astype(np.float64)
+            drawn = rng.multinomial(groups, np.full(groups, 1 / groups), size=count).T.astype(np.float64)[self.groups]
             weights = np.where(self.only, 1.0, rng.standard_exponential((images, count)))
             occurrences = in_lines @ drawn
             scale = (of_kind @ occurrences) / np.maximum(of_kind @ (weights * occurrences), TINY)

@@ -69,16 +69,18 @@ def resample_rates(
     predictions: Mapping[str, Sequence[Sequence[str]]],
     hits: Mapping[str, LineSums] | None = None,
     image_numbers: NDArray[np.int32] | None = None,
+    groups: Sequence[str] = (),
 ) -> dict[str, Rates]:
     """The rates of several experiments on the same lines, by experiment.
 
     `predictions` has one list per seed for each experiment. `hits` has the sums of `ACCURACIES` per line, as means over
     seeds; an experiment without them has no accuracies. Lines are resampled together with the images of their
-    characters, whose numbers `image_numbers` (N, T) are those of `Lines`; without them, alone. Each line counts with
+    characters, whose numbers `image_numbers` (N, T) are those of `Lines`; without them, alone. Lines with `groups` (N,)
+    are drawn as whole groups. Each line counts with
     its mean over seeds. So intervals and differences do not cover the choice of seeds; more seeds make them narrower.
     The draws depend only on the lines: the intervals of an experiment do not depend on the other experiments.
     """
-    cells, hits = Cells(texts, image_numbers), hits or {}
+    cells, hits = Cells(texts, image_numbers, groups), hits or {}
     sums = {key: {**mean_sums(texts, by_seed), **hits.get(key, {})} for key, by_seed in predictions.items()}
     names = {key: {**RATES, **(ACCURACIES if hits.get(key) else {})} for key in predictions}
     at_cells = {

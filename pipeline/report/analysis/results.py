@@ -101,7 +101,7 @@ def measure_rates(results: Sequence[Result], lines: Lines, path: Path) -> dict[s
         result.require_texts(lines.texts, path)
     predictions = {result.key: list(result.by_seed.values()) for result in results}
     return resample_rates(
-        lines.texts, predictions, {result.key: result.hits for result in results}, lines.image_numbers
+        lines.texts, predictions, {result.key: result.hits for result in results}, lines.image_numbers, lines.groups
     )
 
 

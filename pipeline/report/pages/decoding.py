@@ -89,7 +89,7 @@ def read_decoding(key: str, lines: Lines, path: Path) -> Decoding:
         predictions = {name: [list(seed_table[name]) for seed_table in tables] for name in PREDICTIONS}
         if list(tables[0]["text"]) != lines.texts:
             raise ValueError(f"does not belong to the lines in {path}")
-        rates = resample_rates(lines.texts, predictions, image_numbers=lines.image_numbers)
+        rates = resample_rates(lines.texts, predictions, image_numbers=lines.image_numbers, groups=lines.groups)
         by_seed = {int(seed): seed_metrics for seed, seed_metrics in metrics.pop(BY_SEED).items()}
         return Decoding(key, metrics, by_seed, rates, read_timing(key, "decode").mean)
     except (OSError, ValueError, LookupError) as error:

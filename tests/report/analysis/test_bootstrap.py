@@ -192,3 +192,20 @@ def test_intervals_hold_for_other_images_in_95_of_100_test_sets() -> None:
     assert 0.87 < holds_for_lines < 0.985, holds_for_lines  # two lines often have several images in common here
     assert shares["as they are"] > shares["scaled"], shares
     assert shares["lines alone"] < 0.87, shares
+
+
+def test_lines_of_a_group_are_drawn_together() -> None:
+    texts, groups = ["ab"] * 6, ["a", "a", "a", "b", "b", "c"]
+    cells = Cells(texts, groups=groups)
+    of_lines = np.eye(6)
+    _, drawn = cells.resample(np.zeros((0, len(cells.lines))), of_lines, np.random.default_rng(0), resamples=200)
+    assert np.array_equal(drawn[0], drawn[1])
+    assert np.array_equal(drawn[0], drawn[2])
+    assert np.array_equal(drawn[3], drawn[4])
+    assert np.array_equal(drawn[0] + drawn[3] + drawn[5], np.full(200, 3))  # three groups are drawn
+
+
+def test_the_deviations_of_a_group_add_up() -> None:
+    amounts, wholes = np.array([1.0, 2, 0, 0]), np.ones(4)
+    deviations = Cells(["a"] * 4, groups=["x", "x", "y", "z"]).deviations(amounts, wholes)
+    assert deviations.lines.tolist() == [0.25 + 1.25, -0.75, -0.75]
