@@ -20,7 +20,7 @@ from pipeline.settings.lines import LinesSettings
 METHODS = ("lines and images", "not scaled", "lines alone")
 """The intervals of the reports, those of their resamples as they are, and those of a bootstrap over the lines."""
 RATES = ("cer", "cer_folded", "wer", "exact")
-NO_DEVIATIONS = Deviations(np.zeros(1), np.zeros(1), np.zeros(1), weighted=True)
+NO_DEVIATIONS = Deviations(np.zeros(1), np.zeros(1), np.zeros(1), np.ones(1), weighted=True)
 
 
 @dataclass(frozen=True)
