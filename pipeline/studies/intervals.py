@@ -20,7 +20,7 @@ from pipeline.settings.lines import LinesSettings
 METHODS = ("lines and images", "not scaled", "lines alone")
 """The intervals of the reports, those of their resamples as they are, and those of a bootstrap over the lines."""
 RATES = ("cer", "cer_folded", "wer", "exact")
-NO_DEVIATIONS = Deviations(np.zeros(1), np.zeros(1), np.zeros(1), weighted=True)
+NO_DEVIATIONS = Deviations(np.zeros(1), np.zeros(1), np.zeros(1), np.ones(1), weighted=True)
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class FreshTestSets:
 
 def join_blocks(blocks: Sequence[Lines]) -> Lines:
     """All lines of the blocks."""
-    arrays = {
-        name: np.concatenate([getattr(block, name) for block in blocks])
+    images, widths, starts, numbers = (
+        np.concatenate([getattr(block, name) for block in blocks])
         for name in ("images", "widths", "starts", "image_numbers")
-    }
-    return Lines(texts=[text for block in blocks for text in block.texts], **arrays)
+    )
+    return Lines(images, [text for block in blocks for text in block.texts], widths, starts, numbers)
 
 
 def measure_intervals(

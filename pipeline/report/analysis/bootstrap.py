@@ -67,20 +67,26 @@ class Deviations:
     """(J,) compared with all images of the same character: how often a character occurs is up to the texts."""
     cells: Floats
     """(M,) what the images add in single lines."""
+    images_of_kind: Floats
+    """(J,) how many images show the same character."""
     weighted: bool
     """Whether the resamples weight the images too."""
 
     def __sub__(self, other: "Deviations") -> "Deviations":
         arrays = self.lines - other.lines, self.images - other.images, self.cells - other.cells
-        return Deviations(*arrays, self.weighted)
+        return Deviations(*arrays, self.images_of_kind, self.weighted)
 
     @property
     def scale(self) -> float:
         """The standard deviation of the rate, divided by that of its resamples."""
-        lines, images, cells = (float(np.square(one).sum()) for one in (self.lines, self.images, self.cells))
+        lines, cells = float(np.square(self.lines).sum()), float(np.square(self.cells).sum())
+        images, n = np.square(self.images), self.images_of_kind
+        # n images are nearer to their own mean than to that of all handwriting, by (n - 1) / n.
+        of_images = float((images * n / np.maximum(n - 1, 1)).sum())
         # What images add beyond chance in cells, which is in the lines already; below 0 it is itself chance.
-        variance = lines + max(images - cells, 0.0)
-        of_resamples = lines + images + cells if self.weighted else lines
+        variance = lines + max(of_images - cells, 0.0)
+        # n exponential weights, divided by their sum, vary like n draws, by n / (n + 1).
+        of_resamples = lines + float((images * n / (n + 1)).sum()) + cells if self.weighted else lines
         return float((variance / of_resamples) ** 0.5) if of_resamples else 1.0
 
 
@@ -129,7 +135,10 @@ class Cells:
         kinds = self.kinds[self.images]
         means = bincount(kinds, parts) / np.maximum(bincount(kinds, counts), 1)
         cells = np.where(self.only[self.images, 0], 0.0, parts - means[kinds] * counts)
-        return Deviations(bincount(self.groups, lines), bincount(self.images, cells), cells, at_cells is not None)
+        images_of_kind = np.bincount(self.kinds)[self.kinds].astype(np.float64)
+        return Deviations(
+            bincount(self.groups, lines), bincount(self.images, cells), cells, images_of_kind, at_cells is not None
+        )
 
     def resample(
         self, at_cells: Floats, of_lines: Floats, rng: np.random.Generator, resamples: int = RESAMPLES

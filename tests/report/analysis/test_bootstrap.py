@@ -63,16 +63,18 @@ def test_deviations_of_lines_by_hand() -> None:
 
 
 def test_chance_in_an_image_of_a_line_counts_once() -> None:
-    lines, images, cells = np.array([2.0, 1.0]), np.array([1.0, 2.0]), np.array([1.0])
-    assert Deviations(lines, images, cells, weighted=True).scale == pytest.approx(((5 + 5 - 1) / (5 + 5 + 1)) ** 0.5)
-    assert Deviations(lines, images, cells, weighted=False).scale == pytest.approx(((5 + 5 - 1) / 5) ** 0.5)
+    # The squares are 5, 5 and 1. Of three images each, variance counts 3/2 and the weights vary by 3/4.
+    arrays = np.array([2.0, 1.0]), np.array([1.0, 2.0]), np.array([1.0]), np.array([3.0, 3.0])
+    variance = 5 + 5 * 3 / 2 - 1
+    assert Deviations(*arrays, weighted=True).scale == pytest.approx((variance / (5 + 5 * 3 / 4 + 1)) ** 0.5)
+    assert Deviations(*arrays, weighted=False).scale == pytest.approx((variance / 5) ** 0.5)
 
 
 def test_images_never_take_from_what_the_lines_say() -> None:
-    lines, images, cells = np.array([2.0]), np.array([1.0]), np.array([1.5])
-    assert Deviations(lines, images, cells, weighted=True).scale == pytest.approx((4 / (4 + 1 + 2.25)) ** 0.5)
-    assert Deviations(lines, images, cells, weighted=False).scale == 1
-    assert Deviations(lines, np.zeros(1), np.zeros(2), weighted=True).scale == 1
+    arrays = np.array([2.0]), np.array([1.0]), np.array([1.5]), np.array([9.0])
+    assert Deviations(*arrays, weighted=True).scale == pytest.approx((4 / (4 + 0.9 + 2.25)) ** 0.5)
+    assert Deviations(*arrays, weighted=False).scale == 1
+    assert Deviations(np.array([2.0]), np.zeros(1), np.zeros(1), np.ones(1), weighted=True).scale == 1
 
 
 def test_weights_of_images_leave_the_number_of_each_character_alone() -> None:
