@@ -119,7 +119,8 @@ def test_the_documented_change_runs_its_experiment_alone_and_is_undone(
 def test_a_new_experiment_is_trained_with_each_seed_and_compared(
     workspace: Workspace, new_runs: "Callable[[], list[Run]]"
 ) -> None:
-    block = "{lines: variable, loss: ctc, load: data/none, model: {name: line_cnn, conv_dim: 4, fc_dim: 8}, training: {seeds: [42, 43]}}"
+    model = "{name: line_cnn, conv_dim: 4, fc_dim: 8}"
+    block = f"{{lines: variable, loss: ctc, load: data/none, model: {model}, training: {{seeds: [42, 43]}}}}"
     output = workspace.dvc("exp", "run", "--name", "twice", "-S", f"+experiments.mine={block}")
     assert stages_run(output) == ["check", "train@mine", "evaluate@mine", "compare"]
     assert workspace.table()["experiment"].tolist() == [*KEYS, "mine"]
