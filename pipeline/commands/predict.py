@@ -23,10 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(pictures: Sequence[Path], model: str) -> None:
     """Print the text of each picture, after its name if there are several."""
-    lines = [read_picture(path, str(path)) for path in pictures]
     from pipeline.inference.batches import load_recognizer, predict_images
 
-    texts = predict_images(load_recognizer(_checkpoint(model)), lines)
+    recognizer = load_recognizer(_checkpoint(model))
+    lines = [read_picture(path, str(path), recognizer.model.height) for path in pictures]
+    texts = predict_images(recognizer, lines)
     for path, text in zip(pictures, texts, strict=True):
         print(f"{path}: {text}" if len(pictures) > 1 else text)
 

@@ -18,40 +18,40 @@ from pipeline.common.geometry import CELL
 
 COLUMN = "picture"
 """The column of a table of pictures."""
-MAX_WIDTH = CELL * 200
-"""Pixels, after scaling. A wider picture is not a line."""
+MAX_WIDTH = 200
+"""In heights. A wider picture is not a line."""
 MAX_PIXELS = 50_000_000
 MIN_CONTRAST = 24
 """With fewer brightness levels between background and ink, a picture is blank."""
 
 
-def read_picture(source: Path | bytes, name: str) -> NDArray[np.uint8]:
-    """A line image (28, W), 0 for background and 255 for full ink, from a picture file or its content.
+def read_picture(source: Path | bytes, name: str, height: int = CELL) -> NDArray[np.uint8]:
+    """A line image (`height`, W), 0 for background and 255 for full ink, from a picture file or its content.
 
-    The picture must show one line, cut close above and below. It is scaled to a height of 28 pixels. Its median
-    brightness is the background, and the brightness farthest from it is full ink, so the ink may be dark or light.
+    The picture must show one line, cut close above and below. It is scaled to `height` pixels. Its median brightness
+    is the background, and the brightness farthest from it is full ink, so the ink may be dark or light.
     Error messages call the picture `name`.
 
     Raises:
         InputError: the file is not a picture, or the picture is too large, too narrow or wide for a line, or blank.
     """
     grey = _load_grey(source, name)
-    width = max(1, round(grey.width * CELL / grey.height))
-    if not CELL // 4 <= width <= MAX_WIDTH:
+    width = max(1, round(grey.width * height / grey.height))
+    if not height // 4 <= width <= MAX_WIDTH * height:
         raise InputError(
             f"{name}: {grey.width} x {grey.height} pixels are not a line; cut out one line, close above and below it"
         )
-    if grey.height != CELL:
-        grey = grey.resize((width, CELL), Image.Resampling.BOX if grey.height > CELL else Image.Resampling.BICUBIC)
+    if grey.height != height:
+        grey = grey.resize((width, height), Image.Resampling.BOX if grey.height > height else Image.Resampling.BICUBIC)
     return _normalize(np.asarray(grey, dtype=np.float32), name)
 
 
-def parse_model_input(model_input: Any) -> list[NDArray[np.uint8]]:
+def parse_model_input(model_input: Any, height: int = CELL) -> list[NDArray[np.uint8]]:
     """Line images from any input that MLflow gives to a model.
 
-    A picture is a path, a file's content, its base64, or pixels: integers (28, W) from 0 for background to 255 for full
-    ink. The input is one picture, a sequence of pictures, or a table, dictionary or list of records with the column
-    `picture`.
+    A picture is a path, a file's content, its base64, or pixels: integers (`height`, W) from 0 for background to 255
+    for full ink. The input is one picture, a sequence of pictures, or a table, dictionary or list of records with the
+    column `picture`.
 
     Raises:
         InputError: the input is something else.
@@ -63,7 +63,9 @@ def parse_model_input(model_input: Any) -> list[NDArray[np.uint8]]:
         pictures = [pictures]
     elif not hasattr(pictures, "__iter__"):
         raise InputError(f"expected pictures, got {reprlib.repr(pictures)}")
-    return [_parse_picture(_picture_column(picture), f"picture {number}") for number, picture in enumerate(pictures)]
+    return [
+        _parse_picture(_picture_column(picture), f"picture {number}", height) for number, picture in enumerate(pictures)
+    ]
 
 
 def _picture_column(given: Any) -> Any:
@@ -86,32 +88,32 @@ def _dimensions(value: Any) -> int:
     return 0 if isinstance(value, str | bytes) else int(np.ndim(value))
 
 
-def _parse_picture(given: Any, name: str) -> NDArray[np.uint8]:
+def _parse_picture(given: Any, name: str, height: int) -> NDArray[np.uint8]:
     if isinstance(given, np.ndarray) and not given.ndim:
         given = given.item()
     if isinstance(given, np.ndarray | list | tuple):
-        return _check_pixels(given, name)
+        return _check_pixels(given, name, height)
     if isinstance(given, bytes):
-        return read_picture(given, name)
+        return read_picture(given, name, height)
     if not isinstance(given, str) or not given:
         raise InputError(f"{name}: expected a path, the base64 of a picture or pixels, got {reprlib.repr(given)}")
     if os.path.isfile(given):  # noqa: PTH113, as Path.is_file raises for base64 that is too long for a name
-        return read_picture(Path(given), given)
+        return read_picture(Path(given), given, height)
     encoded = given.partition(",")[2] if given.startswith("data:") else given
     try:
         content = base64.b64decode("".join(encoded.split()), validate=True)  # the tool base64 breaks lines
     except (binascii.Error, ValueError):
         raise InputError(f"{name}: {given[:60]!r} is neither a file nor base64") from None
-    return read_picture(content, name)
+    return read_picture(content, name, height)
 
 
-def _check_pixels(given: Any, name: str) -> NDArray[np.uint8]:
+def _check_pixels(given: Any, name: str, height: int) -> NDArray[np.uint8]:
     try:
         pixels = np.asarray(given)
     except ValueError:
-        raise InputError(f"{name}: expected pixels ({CELL}, W), got rows of several lengths") from None
-    if pixels.ndim != 2 or pixels.shape[0] != CELL or pixels.dtype.kind not in "iu":
-        raise InputError(f"{name}: expected pixels ({CELL}, W) as integers, got {pixels.shape} {pixels.dtype}")
+        raise InputError(f"{name}: expected pixels ({height}, W), got rows of several lengths") from None
+    if pixels.ndim != 2 or pixels.shape[0] != height or pixels.dtype.kind not in "iu":
+        raise InputError(f"{name}: expected pixels ({height}, W) as integers, got {pixels.shape} {pixels.dtype}")
     if pixels.size and (pixels.min() < 0 or pixels.max() > 255):
         raise InputError(f"{name}: expected pixels from 0 to 255, got {pixels.min()} to {pixels.max()}")
     return pixels.astype(np.uint8)

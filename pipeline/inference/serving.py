@@ -41,7 +41,7 @@ class LineRecognizer(PythonModel):  # type: ignore[misc]
         from pipeline.inference.pictures import parse_model_input
 
         try:
-            return predict_images(self._recognizer, parse_model_input(model_input))
+            return predict_images(self._recognizer, parse_model_input(model_input, self._recognizer.model.height))
         except InputError as error:
             raise BadInputError(str(error), BAD_REQUEST) from None
 

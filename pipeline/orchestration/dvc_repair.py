@@ -118,7 +118,7 @@ def _lacks_git(root: Path) -> bool:
     if any((folder / ".git").exists() for folder in (root, *root.parents)):
         return False
     configs = [root / ".dvc" / name for name in ("config", "config.local")]
-    return not any("no_scm = true" in path.read_text("utf-8") for path in configs if path.is_file())
+    return not any("no_scm = true" in path.read_text("utf-8").lower() for path in configs if path.is_file())
 
 
 def expand_home(argument: str) -> str:

@@ -122,7 +122,7 @@ def test_a_new_experiment_is_trained_with_each_seed_and_compared(
     model = "{name: line_cnn, conv_dim: 4, fc_dim: 8}"
     block = f"{{lines: variable, loss: ctc, load: data/none, model: {model}, training: {{seeds: [42, 43]}}}}"
     output = workspace.dvc("exp", "run", "--name", "twice", "-S", f"+experiments.mine={block}")
-    assert stages_run(output) == ["check", "train@mine", "evaluate@mine", "compare"]
+    assert stages_run(output) == ["check", "train@mine", "evaluate@mine", "compare", "compare_decodings"]
     assert workspace.table()["experiment"].tolist() == [*KEYS, "mine"]
     row = workspace.table().iloc[-1]
     assert (row["lecture"], row["seeds"], row["test_cer_std"] != "") == ("", 2, True)

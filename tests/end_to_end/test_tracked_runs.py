@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -56,7 +55,7 @@ def test_mlflow_has_the_history_by_epoch(first: Workspace, key: str) -> None:
         assert [value for _, value in points] == pytest.approx(history[name].tolist(), rel=1e-6)
 
 
-def test_a_lost_store_is_rebuilt_from_what_dvc_keeps(workspace: Workspace, tmp_path: Path) -> None:
+def test_a_lost_store_is_rebuilt_from_what_dvc_keeps(workspace: Workspace) -> None:
     trained = {run.info.run_name: run for run_id, run in workspace.runs().items() if run_id in workspace.tracked}
     for path in workspace.root.glob("mlflow.db*"):
         path.unlink()
@@ -69,7 +68,7 @@ def test_a_lost_store_is_rebuilt_from_what_dvc_keeps(workspace: Workspace, tmp_p
     sync = (sys.executable, "-m", "pipeline", "sync")
     assert workspace.run(*sync).stdout == f"made {len(KEYS)} filled 0 same 0\n"
     # MLflow in this process still has the lost file open, so it gets a copy of the new one.
-    copy = shutil.copy(workspace.root / "mlflow.db", tmp_path / "rebuilt.db")
+    copy = shutil.copy(workspace.root / "mlflow.db", workspace.root / "rebuilt.db")
     rebuilt = {run.info.run_name: run for run in workspace.runs(copy).values()}
     assert rebuilt.keys() == trained.keys()
     for key, run in rebuilt.items():
@@ -79,4 +78,5 @@ def test_a_lost_store_is_rebuilt_from_what_dvc_keeps(workspace: Workspace, tmp_p
             assert run.data.tags[tag] == trained[key].data.tags[tag]
         assert run.data.tags["source"] == "backfill"
         assert_whole_run(workspace, run, artifacts=(), database=copy)
+    copy.unlink()
     assert workspace.run(*sync).stdout == f"made 0 filled 0 same {len(KEYS)}\n"

@@ -35,7 +35,7 @@ def test_two_runs_from_nothing_differ_only_in_their_timings(tracked: Project) ->
     first, second = run_all(tracked, "first"), run_all(tracked, "second")
     made = {path for path in first if not path.startswith(TIMED)}
     assert made == {
-        *("data/settings.ok", "data/characters.h5", "data/corpus.json"),
+        *("data/none", "data/settings.ok", "data/characters.h5", "data/corpus.json"),
         *(f"data/lines/{name}.h5" for name in ("aligned", "variable")),
         *(f"models/{key}/seed_{seed}.ckpt" for key in EXPERIMENTS for seed in (42, 43)),
         *(f"{folder}/{key}.csv" for folder in ("history", "predictions") for key in EXPERIMENTS),

@@ -71,7 +71,7 @@ def interrupted_in(call: int, trained: list[int]) -> Callable[..., object]:
     """A training that is interrupted after its first epoch at the given call; `trained` are the seeds."""
     train = tracked_training.train
 
-    def wrapped(settings: Any, training: Any, *arguments: Any) -> object:
+    def wrapped(settings: Any, training: Any, *arguments: Any, **named: Any) -> object:
         trained.extend(training.seeds)
         if len(trained) == call:
             *parts, on_epoch, progress, on_predictions = arguments
@@ -82,7 +82,7 @@ def interrupted_in(call: int, trained: list[int]) -> Callable[..., object]:
                     raise KeyboardInterrupt
 
             arguments = (*parts, interrupt, progress, on_predictions)
-        return train(settings, training, *arguments)
+        return train(settings, training, *arguments, **named)
 
     return wrapped
 

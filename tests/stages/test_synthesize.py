@@ -98,7 +98,7 @@ def test_a_file_describes_its_settings_and_sources(prepared: Project) -> None:
         "data": "EMNIST ByClass re-split (372 train characters)",
         "data_source": "archive",
         "data_sha256": file_sha256(prepared.root / "own.zip"),
-        "corpus": "the Brown corpus",
+        "corpus": "40 documents of the Brown corpus",
         "corpus_source": "archive",
         "corpus_sha256": file_sha256(prepared.root / "brown.zip"),
     }

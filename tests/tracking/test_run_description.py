@@ -10,7 +10,7 @@ from tests.tracking.conftest import TRAINING
 
 def test_settings_hold_what_decides_the_result(experiment: ExperimentSettings) -> None:
     settings = run_settings(experiment, TRAINING, 43)
-    assert list(settings) == ["lines", "loss", "model", "seed", "training"]
+    assert list(settings) == ["lines", "loss", "model", "load", "seed", "training"]
     assert settings["seed"] == 43
     assert "seeds" not in settings["training"]
     assert settings["model"] == {

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,8 @@ SINGLE_OR_SEVERAL = [
 
 class Ink:
     """A recognizer whose prediction is the number of pixels with full ink."""
+
+    model = SimpleNamespace(height=28)
 
     def predict(self, images: torch.Tensor, widths: list[int]) -> tuple[list[str], torch.Tensor]:
         assert images.dtype == torch.uint8

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from pipeline.common.geometry import Windows, round_up
+from pipeline.common.geometry import CELL, Windows, round_up
 from pipeline.common.vocabulary import EMNIST
 from pipeline.models.recognizer import Recognizer, to_pixels
 from pipeline.models.registry import build_model
@@ -64,7 +64,7 @@ def test_padding_does_not_change_logits(name: str, loss: str) -> None:
         padded = pad_shape(
             recognizer.model.windows, recognizer.model.width_multiple, images.shape[::2], max(lengths), cut_to_lines=cut
         )
-        inputs = StaticInputs(padded, images.device)
+        inputs = StaticInputs(padded, CELL, images.device)
         inputs.fill(images, lengths)
         (*_, made) = inputs.logits_by_depth(recognizer.model)
         assert made.shape == (len(widths), 83, padded.steps)
@@ -86,6 +86,7 @@ def test_batch_norm_ignores_padding(name: str) -> None:
     images = pixels(widths)
     inputs = StaticInputs(
         pad_shape(model.windows, model.width_multiple, images.shape[::2], max(lengths), cut_to_lines=True),
+        CELL,
         images.device,
     )
     inputs.fill(images, lengths)
@@ -100,7 +101,7 @@ def test_batch_norm_ignores_padding(name: str) -> None:
 
 def test_buffers_are_cleared_for_the_next_batch() -> None:
     inputs = StaticInputs(
-        pad_shape(Windows(16, 8, margin=16), 64, (5, 140), 18, cut_to_lines=True), torch.device("cpu")
+        pad_shape(Windows(16, 8, margin=16), 64, (5, 140), 18, cut_to_lines=True), CELL, torch.device("cpu")
     )
     for seed, widths in enumerate((WIDTHS[1], WIDTHS[0])):
         images = pixels(widths, seed)

@@ -126,15 +126,15 @@ def test_training_starts_from_a_checkpoint(tmp_path: Path, monkeypatch: pytest.M
         torch.testing.assert_close(one, other, rtol=0, atol=1e-7)
 
 
-@pytest.mark.parametrize("other", ["line_cnn_simple", "line_cnn_lstm"])
-def test_a_checkpoint_of_other_sizes_is_refused(other: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("other", "odd"), [("line_cnn_simple", "conv1.bias"), ("line_cnn_lstm", "convs.0.bias")])
+def test_a_checkpoint_of_other_sizes_is_refused(other: str, odd: str, tmp_path: Path) -> None:
     settings = tiny_settings(other)
     save_checkpoint(tmp_path / "start.pt", settings, settings.build())
     with pytest.raises(InputError) as error:
         fit(tiny_settings("line_cnn"), tiny_training(), load=str(tmp_path / "start.pt"))
     assert str(error.value) == (
-        f"load: {tmp_path / 'start.pt'} holds a {other} of other sizes than this experiment's line_cnn; "
-        "give both the same model settings"
+        f"load: {tmp_path / 'start.pt'} holds a {other} of other sizes than this experiment's line_cnn "
+        f"({odd} is in one of them only); give both the same model settings"
     )
     with pytest.raises(InputError, match=r"none\.pt: no such checkpoint"):
         fit(tiny_settings("line_cnn"), tiny_training(), load="none.pt")

@@ -24,7 +24,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from pipeline.data.storage.lines import NO_IMAGE
 
@@ -148,6 +147,8 @@ class Cells:
         All rows have the same resamples, so they are paired. The lines alone say how often a character occurs: the
         weights of its images are scaled to that.
         """
+        from scipy.sparse import csr_array  # takes a while
+
         lines, images, groups = len(self.in_text), len(self.kinds), int(self.groups.max()) + 1
         in_lines = csr_array((self.counts, (self.images, self.lines)), (images, lines))
         of_kind = csr_array((np.ones(images), (self.kinds, np.arange(images))))
