@@ -21,7 +21,6 @@ FOLDERS = (Path("decodings"), Path("decoding_timings"))
 
 def main() -> None:
     """Validate params.yaml, make the folders, write the outputs, and take away those of removed settings."""
-    OUTPUT.unlink(missing_ok=True)
     params = read_params()
     project = check_project(params)
     if problems := "; ".join([*trainer_problems(project), *missing_files(project)]):
