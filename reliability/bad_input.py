@@ -137,8 +137,8 @@ def _images(workspace: Workspace) -> Tally:
 
 
 def _files(root: Path) -> dict[str, tuple[int, int]]:
-    """Return the size and the time of every output."""
-    files = [path for top in OUTPUTS for path in (root / top).rglob("*")]
+    """Return the size and the time of every output but that of `check`, which is gone after a refusal."""
+    files = [path for top in OUTPUTS for path in (root / top).rglob("*") if path.name != "settings.ok"]
     return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.is_file()}
 
 

@@ -21,6 +21,7 @@ FOLDERS = (Path("decodings"), Path("decoding_timings"))
 
 def main() -> None:
     """Validate params.yaml, make the folders, write the outputs, and take away those of removed settings."""
+    OUTPUT.unlink(missing_ok=True)  # DVC leaves it, as it is persistent; nothing may go on after a refusal
     params = read_params()
     project = check_project(params)
     if problems := "; ".join([*trainer_problems(project), *missing_files(project)]):
