@@ -76,7 +76,7 @@ def store(root: Path) -> Store:
 def evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Evaluation:
     """A trained experiment of two epochs, whose recognizer says its checkpoint's text and a line's width."""
     recognizer = types.ModuleType("pipeline.inference.batches")
-    vars(recognizer)["load_recognizer"] = Path.read_text
+    vars(recognizer)["load_recognizer"] = _Recognizer
     vars(recognizer)["predict_images"] = _read_images
     monkeypatch.setitem(sys.modules, "pipeline.inference.batches", recognizer)
     outputs = tmp_path / "outputs"
@@ -106,9 +106,15 @@ def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExperimentSet
     return ExperimentSettings.model_validate(block)
 
 
-def _read_images(text: str, images: np.ndarray) -> list[str]:
+class _Recognizer:
+    def __init__(self, checkpoint: Path) -> None:
+        self.text = checkpoint.read_text()
+        self.model = types.SimpleNamespace(height=28)
+
+
+def _read_images(recognizer: _Recognizer, images: np.ndarray) -> list[str]:
     assert {image.dtype for image in images} <= {np.dtype(np.uint8)}
-    return [f"{text} {image.shape[1]}" for image in images]
+    return [f"{recognizer.text} {image.shape[1]}" for image in images]
 
 
 def python_environment(root: Path) -> dict[str, str]:
