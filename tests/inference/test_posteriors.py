@@ -48,6 +48,13 @@ def test_interpolation_by_hand() -> None:
     assert (interpolated.lengths, interpolated.intermediate) == ([2], None)
 
 
+def test_the_weight_is_that_of_the_intermediate_probabilities() -> None:
+    final, inner = torch.tensor([[[16 / 17], [1 / 17]]]), torch.tensor([[[0.5], [0.5]]])
+    interpolated = Posteriors(final.log(), [1], EMNIST, inner.log()).interpolate(0.25)
+    # 16 to the power of 3/4 is 8: 8 to 1.
+    torch.testing.assert_close(interpolated.log_probabilities.exp(), torch.tensor([[[8 / 9], [1 / 9]]]))
+
+
 def test_steps_after_a_line_stay_impossible() -> None:
     values = torch.full((1, 3, 2), -torch.inf)
     values[:, :, 0] = torch.tensor([0.5, 0.25, 0.25]).log()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from pipeline.common.vocabulary import EMNIST
 from pipeline.metrics.epoch import EpochMetrics
 from pipeline.metrics.error_rates import (
+    all_sums,
     character_error_rate,
     edit_distances,
     text_error_rates,
@@ -125,3 +126,9 @@ def test_rates_keep_their_bounds(pairs: list[tuple[str, str]]) -> None:
 
 def test_rows_and_texts_of_these_tests_agree() -> None:
     assert [EMNIST.decode(row) for row in encode_texts(["ab C", ""]).tolist()] == ["ab C", ""]
+
+
+def test_start_and_end_tokens_are_positions_of_the_text() -> None:
+    targets = torch.from_numpy(EMNIST.encode_padded(["ab"], 6, wrap=True))
+    sums = all_sums(["ab"], ["ab"], targets, targets)
+    assert (sums["positions"], sums["text_positions"], sums["text_hits"]) == (6, 4, 4)
