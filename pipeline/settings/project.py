@@ -86,13 +86,15 @@ def _experiment_problems(key: str, project: ProjectSettings) -> Iterator[str]:
     experiment = project.experiments[key]
     path = f"experiments.{key}"
     yield from _load_problems(path, experiment, project)
+    training = None
     try:
-        yield from experiment_effects(path, experiment, experiment_training(key, project))
+        training = experiment_training(key, project)
+        yield from experiment_effects(path, experiment, training)
     except InputError as error:
         yield str(error).removeprefix(f"{PARAMS_FILE}: ")
     lines = project.lines.get(experiment.lines)
     if own_lines := project.own_lines.get(experiment.lines):
-        yield from own_lines_problems(path, experiment, own_lines, experiment_training(key, project))
+        yield from own_lines_problems(path, experiment, own_lines, training)
     elif lines is None:
         names = [*project.lines, *project.own_lines]
         yield unknown_key(f"{path}.lines: {experiment.lines}", experiment.lines, names)
@@ -105,12 +107,12 @@ def _experiment_problems(key: str, project: ProjectSettings) -> Iterator[str]:
 
 
 def own_lines_problems(
-    path: str, experiment: ExperimentSettings, lines: OwnLinesSettings, training: TrainingSettings
+    path: str, experiment: ExperimentSettings, lines: OwnLinesSettings, training: TrainingSettings | None
 ) -> Iterator[str]:
-    """Check that transcribed lines suit the loss, the model and the training."""
+    """Check that transcribed lines suit the loss, the model and the training, which is None if it is not valid."""
     if experiment.loss != "ctc":
         yield f"{path}.loss: {experiment.loss} needs a cell for each character; train own_lines with ctc"
-    if training.endless:
+    if training and training.endless:
         yield f"{path}.training.endless: makes synthetic lines; leave it out for own_lines"
     if height_needed(experiment) not in (None, lines.height):
         yield (

@@ -17,9 +17,18 @@ class Transcription:
     group: str
     """Its writer or document. A group is never in two parts."""
     text: str
-    width: Callable[[int], int]
-    """The image's width in pixels for a height."""
+    size: tuple[float, float]
+    """Width and height of the line in its picture, in pixels."""
     draw: Callable[[int], Image.Image]
     """The grey image of a height, as wide as `width` says."""
     part: str | None = None
     """Its part, if the source says it."""
+
+    def width(self, height: int) -> int:
+        """The image's width in pixels for a height."""
+        return scaled_width(self.size, height)
+
+
+def scaled_width(size: tuple[float, float], height: int) -> int:
+    """The width in pixels of something of this width and height that is scaled to `height` pixels."""
+    return max(1, round(size[0] * height / size[1]))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from pipeline.data.transcriptions.base import scaled_width
 from pipeline.data.transcriptions.layout import LineShape, Points
 
 MIN_SIDE = 4
@@ -43,9 +44,14 @@ class Strip:
         """Pixels of the page across the line."""
         return self.above + self.below
 
+    @property
+    def size(self) -> tuple[float, float]:
+        """Length and height in pixels of the page."""
+        return self.length, self.height
+
     def width(self, height: int) -> int:
         """The width of the line's image when it is `height` pixels high."""
-        return max(1, round(self.length * height / self.height))
+        return scaled_width(self.size, height)
 
 
 def find_strip(line: LineShape, others: Sequence[LineShape]) -> Strip | None:

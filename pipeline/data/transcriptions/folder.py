@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from pipeline.common.errors import InputError
-from pipeline.data.transcriptions.base import Transcription
+from pipeline.data.transcriptions.base import Transcription, scaled_width
 from pipeline.data.transcriptions.groups import find_group
 from pipeline.data.transcriptions.pictures import EXTENSIONS, open_grey, read_size
 from pipeline.settings.own_lines import OwnLinesSettings
@@ -33,7 +33,7 @@ def read_folder(settings: OwnLinesSettings, root: Path) -> Iterator[Transcriptio
             page=name,
             group=find_group(settings.group, name, folder),
             text=read_text(path),
-            width=partial(scaled_width, picture),
+            size=read_size(picture, str(picture)),
             draw=partial(draw_scaled, picture),
         )
 
@@ -55,18 +55,8 @@ def read_text(path: Path) -> str:
         raise InputError(f"{path}: not UTF-8 ({error}); save it as UTF-8") from None
 
 
-def scaled_width(picture: Path | bytes, height: int) -> int:
-    """The width of a picture that is scaled to a height."""
-    size = read_size(picture, _name(picture))
-    return max(1, round(size[0] * height / size[1]))
-
-
 def draw_scaled(picture: Path | bytes, height: int) -> Image.Image:
     """A picture, scaled to a height."""
-    grey = open_grey(picture, _name(picture))
+    grey = open_grey(picture, str(picture) if isinstance(picture, Path) else "a picture in the table")
     resampling = Image.Resampling.BOX if grey.height > height else Image.Resampling.BICUBIC
-    return grey.resize((scaled_width(picture, height), height), resampling)
-
-
-def _name(picture: Path | bytes) -> str:
-    return str(picture) if isinstance(picture, Path) else "a picture in the table"
+    return grey.resize((scaled_width(grey.size, height), height), resampling)

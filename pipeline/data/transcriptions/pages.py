@@ -36,9 +36,9 @@ def read_pages(settings: OwnLinesSettings, root: Path) -> Iterator[Transcription
             name = f"{page} {line.name}"
             if strip:
                 draw = partial(_draw, image, strip)
-                yield Transcription(name, page, find_group(settings.group, page, page), line.text, strip.width, draw)
+                yield Transcription(name, page, find_group(settings.group, page, page), line.text, strip.size, draw)
             else:
-                yield Transcription(name, page, page, "", lambda _: 1, lambda _: Image.new("L", (1, 1)))
+                yield Transcription(name, page, page, "", (1, 1), lambda _: Image.new("L", (1, 1)))
 
 
 def find_image(layout: PageLayout) -> Path:

@@ -7,7 +7,8 @@ from typing import Any
 
 from pipeline.common.errors import InputError
 from pipeline.data.transcriptions.base import Transcription
-from pipeline.data.transcriptions.folder import draw_scaled, scaled_width
+from pipeline.data.transcriptions.folder import draw_scaled
+from pipeline.data.transcriptions.pictures import read_size
 from pipeline.settings.own_lines import ColumnParts, OwnLinesSettings
 
 
@@ -32,7 +33,7 @@ def read_table(settings: OwnLinesSettings, path: Path) -> Iterator[Transcription
             page=name,
             group=str(row[settings.group]) if settings.group else name,
             text=text if isinstance(text, str) else "",
-            width=partial(scaled_width, picture),
+            size=read_size(picture, f"{path}: {name}"),
             draw=partial(draw_scaled, picture),
             part=str(row[settings.parts.column]) if isinstance(settings.parts, ColumnParts) else None,
         )

@@ -15,9 +15,7 @@ from pipeline.settings.own_lines import ColumnParts, FolderParts, ListedParts, O
 
 def line(name: str, page: str = "", group: str = "", text: str = "text", part: str | None = None) -> Transcription:
     page = page or name
-    return Transcription(
-        name, page, group or page, text, lambda height: height, lambda height: Image.new("L", (1, 1)), part
-    )
+    return Transcription(name, page, group or page, text, (1, 1), lambda height: Image.new("L", (1, 1)), part)
 
 
 def split(lines: Sequence[Transcription], parts: object, root: Path = Path()) -> dict[str, list[str]]:
