@@ -49,9 +49,11 @@ def test_after_an_interruption_the_target_is_absent_or_as_before(
 def test_a_finished_target_replaces_the_old_one(tmp_path: Path) -> None:
     target = tmp_path / "model.pt"
     target.write_bytes(b"a longer old content")
-    with atomic_path(target) as partial:
-        partial.write_bytes(b"new")
-        assert target.read_bytes() == b"a longer old content"
+    with target.open("rb") as reader:
+        with atomic_path(target) as partial:
+            partial.write_bytes(b"new")
+            assert target.read_bytes() == b"a longer old content"
+        assert reader.read() == b"a longer old content"  # whoever reads has one whole file
     assert contents(tmp_path) == {"model.pt": b"new"}
 
 

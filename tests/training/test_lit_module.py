@@ -51,9 +51,9 @@ def one_cycle(step: int, total: int, peak: float) -> float:
 
 
 def test_one_cycle_raises_and_lowers_the_rate() -> None:
-    training = tiny_training(max_epochs=10, one_cycle=True, learning_rate=0.01)
-    history = fit(tiny_settings("line_cnn", "ce"), training, ["A"] * 8).history
-    # Two steps an epoch, and after each step the rate of the next.
+    training = tiny_training({"accumulate_grad_batches": 2}, max_epochs=10, one_cycle=True, learning_rate=0.01)
+    history = fit(tiny_settings("line_cnn", "ce"), training, ["A"] * 12).history
+    # Three batches make two steps an epoch. After each step stands the rate of the next.
     expected = [one_cycle(2 * epoch, 20, 0.01) for epoch in range(1, 10)]
     assert history["learning_rate"].tolist()[:-1] == pytest.approx(expected)
 

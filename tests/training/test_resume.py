@@ -138,6 +138,7 @@ def test_all_that_decides_the_weights_is_in_the_fingerprint(monkeypatch: pytest.
     others = [
         name({"conv_dim": 5}, tiny_training(), "data"),
         name({"conv_dim": 4}, tiny_training(seeds=[2]), "data"),
+        name({"conv_dim": 4}, tiny_training(learning_rate=0.002), "data"),
         name({"conv_dim": 4}, tiny_training({"precision": "bf16-mixed"}), "data"),
         name({"conv_dim": 4}, tiny_training(), "other data"),
         name({"conv_dim": 4}, tiny_training(), "data", "checkpoint"),
@@ -145,7 +146,7 @@ def test_all_that_decides_the_weights_is_in_the_fingerprint(monkeypatch: pytest.
     (tmp_path / "code.py").write_text("changed = True\n")
     monkeypatch.setattr("pipeline.training.resume._PACKAGE", tmp_path)
     others.append(name({"conv_dim": 4}, tiny_training(), "data"))
-    assert len({start, *others}) == 7
+    assert len({start, *others}) == 8
 
 
 class Interruption(Exception):

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.training.resume import TrainingProgress
+from pipeline.training.sample_predictions import SamplePredictions
 from pipeline.training.train import train
 from tests.tiny import tiny_lines, tiny_settings, tiny_training
 
@@ -20,6 +21,10 @@ def test_lines_are_predicted_after_the_first_a_middle_and_the_last_epoch(epochs:
         on_predictions=lambda epoch, texts: seen.append((epoch, len(texts))),
     )
     assert seen == [(epoch, 6) for epoch in read]
+
+
+def test_the_last_epoch_is_predicted_at_its_end() -> None:
+    assert SamplePredictions(LINES, 5, lambda epoch, texts: None).epochs == {0, 2, 4}
 
 
 def test_lines_are_predicted_when_training_stops_early() -> None:

@@ -135,6 +135,17 @@ def test_unpinned_download_checks_where_a_range_starts(web: Web, tmp_path: Path)
     assert fetch_first([url], tmp_path, Pin("emnist", None), hint=HINT).read_bytes() == CONTENT
 
 
+def test_unpinned_download_that_ends_too_early_goes_on(web: Web, tmp_path: Path) -> None:
+    def short(request: Request) -> None:
+        start = int(request.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+        content_range = f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"
+        request.reply(206, CONTENT[start:-5], Content_Range=content_range, ETag='"1"')
+
+    url = web.serve("/a", resumable(CONTENT, etag='"1"', breaks_after=HALF), short, resumable(CONTENT, etag='"1"'))
+    assert fetch_first([url], tmp_path, Pin("emnist", None), hint=HINT).read_bytes() == CONTENT
+    assert ranges(web)[2] == f"bytes={len(CONTENT) - 5}-"
+
+
 def test_redirect_to_a_file_is_not_followed(web: Web, tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(CONTENT)
     url = web.serve("/a", status(302, Location=(tmp_path / "secret").as_uri()))
