@@ -4,10 +4,18 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from pipeline.data.storage.lines import NO_IMAGE, Lines
 from pipeline.data.transcriptions.base import Transcription
 from pipeline.data.transcriptions.pictures import separate_ink
+
+
+def draw_ink(grey: Image.Image) -> NDArray[np.uint8]:
+    """The ink (H, W) of a grey line; all 0 if it is blank."""
+    ink = separate_ink(grey)
+    return np.zeros((grey.height, grey.width), dtype=np.uint8) if ink is None else ink
 
 
 def draw_lines(lines: Iterable[Transcription], height: int, max_length: int, block: int) -> Iterator[Lines]:
@@ -17,8 +25,7 @@ def draw_lines(lines: Iterable[Transcription], height: int, max_length: int, blo
         widths = np.array([line.width(height) for line in part], dtype=np.uint16)
         images = np.zeros((len(part), height, int(widths.max())), dtype=np.uint8)
         for image, line, width in zip(images, part, widths.tolist(), strict=True):
-            if (ink := separate_ink(line.draw(height))) is not None:
-                image[:, :width] = ink
+            image[:, :width] = draw_ink(line.draw(height))
         yield Lines(
             images,
             [line.text for line in part],

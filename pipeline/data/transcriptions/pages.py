@@ -31,11 +31,10 @@ def read_pages(settings: OwnLinesSettings, root: Path) -> Iterator[Transcription
         layout = read_layout(path)
         image = find_image(layout)
         lines = fit_to_image(layout, read_size(image, str(image)))
-        for line in lines:
-            strip = find_strip(line, [other for other in lines if other is not line])
+        for line, strip in zip(lines, find_strips(lines), strict=True):
             name = f"{page} {line.name}"
             if strip:
-                draw = partial(_draw, image, strip)
+                draw = partial(draw_strip, image, strip)
                 yield Transcription(name, page, find_group(settings.group, page, page), line.text, strip.size, draw)
             else:
                 yield Transcription(name, page, page, "", (1, 1), lambda _: Image.new("L", (1, 1)))
@@ -81,7 +80,13 @@ def _scaled(points: Sequence[tuple[float, float]], scale: np.ndarray) -> tuple[t
     return tuple((x * scale[0], y * scale[1]) for x, y in points)
 
 
-def _draw(image: Path, strip: Strip, height: int) -> Image.Image:
+def find_strips(lines: Sequence[LineShape]) -> list[Strip | None]:
+    """The strip of each line of a page; see `find_strip`."""
+    return [find_strip(line, [other for other in lines if other is not line]) for line in lines]
+
+
+def draw_strip(image: Path, strip: Strip, height: int) -> Image.Image:
+    """A line of a page's image as a grey image; see `cut_strip`."""
     return cut_strip(_open(image, image.stat().st_mtime_ns), strip, height)
 
 
