@@ -20,6 +20,9 @@ def extend(features: Callable[[Tensor], Tensor], images: Tensor, windows: Window
     `features` maps images (B, 1, 28, W) to (B, F, S), and `windows` says which pixels each of its steps depends on.
     A CPU also splits the batch: in a batch of random lines, the average width is half the largest width.
     """
+    if torch.compiler.is_exporting():  # the graph of an export cannot depend on values
+        missing = windows.width_for(steps) - images.shape[-1]
+        return features(nn.functional.pad(images, (0, missing)))[..., :steps]
     if images.is_cuda:  # looking for ink would make the program wait for the GPU
         return _extend_part(features, images, windows, steps)
     parts, index = split_by_width(images, PART_SIZE)

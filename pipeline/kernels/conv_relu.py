@@ -16,8 +16,8 @@ from pipeline.kernels.relu import relu_
 
 
 def applies(images: Tensor) -> bool:
-    """Whether `conv_relu` can compute `images`: on a CPU, in any floating-point dtype."""
-    return images.device.type == "cpu"
+    """Whether `conv_relu` can compute `images`: on a CPU, in any floating-point dtype, but not in an export."""
+    return images.device.type == "cpu" and not torch.compiler.is_exporting()
 
 
 def conv_relu(images: Tensor, convs: Sequence[nn.Conv2d]) -> Tensor:

@@ -36,7 +36,9 @@ class WindowCNN(Protocol):
 
 
 def applies(windows: Tensor) -> bool:
-    """Whether `hidden` computes these windows faster: on a GPU, and on a CPU in bf16 or fp32."""
+    """Whether `hidden` computes these windows faster: on a GPU, and on a CPU in bf16 or fp32; not in an export."""
+    if torch.compiler.is_exporting():
+        return False
     return windows.is_cuda or (
         windows.device.type == "cpu" and compute_dtype(windows) in (torch.bfloat16, torch.float32)
     )

@@ -44,8 +44,9 @@ class LineResNet(nn.Module):
     def forward(self, images: Tensor, lengths: Lengths | None = None) -> Tensor:
         """Features at every step of the images, or at `max(lengths)` steps; see `LineModel`."""
         steps = self.windows.steps(images.shape[-1]) if lengths is None else longest(lengths)
-        width = images.shape[-1] if lengths is None else max(images.shape[-1], self.windows.width_for(steps))
-        x = nn.functional.pad(images, (0, round_up(width, WIDTH_MULTIPLE) - images.shape[-1]))
+        width = images.shape[-1]
+        missing = 0 if lengths is None else max(0, self.windows.width_for(steps) - width)
+        x = nn.functional.pad(images, (0, round_up(width + missing, WIDTH_MULTIPLE) - width))
         x = patches(x, 2, 2).permute(0, 3, 1, 2)
         x = self.relu(self.norm(self.stem(x)))
         features: Tensor = self.levels(x)

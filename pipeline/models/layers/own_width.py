@@ -30,9 +30,9 @@ class OwnWidth:
     def _mask(self, features: Tensor) -> Tensor:
         """(B, 1, 1, W), 1 on the line and 0 right of it."""
         assert self.padding_mask is not None
-        key = features.shape[-1], features.dtype
+        repeats = int(features.shape[-1] // self.padding_mask.shape[1])
+        key = repeats, features.dtype
         if key not in self._masks:
-            repeats = features.shape[-1] // self.padding_mask.shape[1]
             mask = (~self.padding_mask).repeat_interleave(repeats, dim=1)
             self._masks[key] = mask[:, None, None].to(features.dtype)
         return self._masks[key]
