@@ -49,6 +49,15 @@ class Strip:
         """Length and height in pixels of the page."""
         return self.length, self.height
 
+    def box(self, start: float, end: float) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom of the part between two fractions of the length, in whole pixels of the page."""
+        along = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(self.baseline, axis=0).T))))
+        first, last = start * self.length, end * self.length
+        places = np.concatenate(([first, last], along[(along > first) & (along < last)]))
+        xs, ys = (np.interp(places, along, values) for values in self.baseline.T)
+        left, top = math.floor(xs.min()), math.floor(ys.min() - self.above)
+        return max(0, left), max(0, top), math.ceil(xs.max()), math.ceil(ys.max() + self.below)
+
     def width(self, height: int) -> int:
         """The width of the line's image when it is `height` pixels high."""
         return scaled_width(self.size, height)
