@@ -29,8 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files", nargs="+", type=Path, metavar="file", help="ALTO or PAGE XML, or a picture of one line (PNG, JPEG …)"
     )
-    parser.add_argument(
+    readers = parser.add_mutually_exclusive_group()
+    readers.add_argument(
         "--model", default="best", help="a checkpoint, or `best`: the one registered in MLflow (default)"
+    )
+    readers.add_argument(
+        "--decoding",
+        metavar="KEY",
+        help="a key of the section `decoding` of params.yaml: its experiment's model and its tuned beam search",
     )
     parser.add_argument(
         "--format",
@@ -44,10 +50,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--in-place", action="store_true", help="with --format xml: overwrite the pages themselves")
 
 
-def main(files: Sequence[Path], model: str, format: str, output: Path | None, in_place: bool) -> None:
+def main(
+    files: Sequence[Path], model: str, decoding: str | None, format: str, output: Path | None, in_place: bool
+) -> None:
     """Read all files. One that cannot be read is named in a line; the others are read, and the exit status is 2."""
+    from pipeline.inference.predictors import load_beam_predictor, load_greedy_predictor
+
     targets = plan_targets(files, format, output, in_place)
-    predictor = _load_predictor(model)
+    predictor = load_beam_predictor(decoding) if decoding else load_greedy_predictor(model)
     failed: list[Path] = []
     documents = _read(files, predictor, failed, show_bar=bool(targets) or not sys.stdout.isatty())
     if targets:
@@ -89,24 +99,6 @@ def plan_targets(files: Sequence[Path], format: str, output: Path | None, in_pla
             raise InputError(f"{target}: would be written for {same[0]} and for {path}; read them into two folders")
         targets[path] = target
     return targets
-
-
-def _load_predictor(model: str) -> "LinePredictor":
-    from pipeline.inference.batches import load_recognizer
-    from pipeline.inference.line_predictions import LinePredictor, greedy_decoder
-    from pipeline.runtime.hardware import choose_compute_config, prepare_cpu
-
-    prepare_cpu()
-    recognizer = load_recognizer(_checkpoint(model))
-    return LinePredictor(recognizer, greedy_decoder(recognizer), choose_compute_config("auto", "auto"))
-
-
-def _checkpoint(model: str) -> Path:
-    if model != "best":
-        return Path(model)
-    from pipeline.tracking.registry import best_checkpoint
-
-    return best_checkpoint()
 
 
 def _read(
