@@ -107,3 +107,23 @@ def test_lines_of_another_column_are_no_neighbours() -> None:
 )
 def test_a_line_without_an_area_has_no_strip(line: LineShape) -> None:
     assert find_strip(line, []) is None
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "box"),
+    [
+        (0, 1, (20, 60, 180, 150)),
+        (0, 0.25, (20, 90, 60, 150)),
+        (0.5, 1, (100, 60, 180, 150)),
+        (0.25, 0.75, (60, 60, 140, 120)),
+        (0.25, 0.25, (60, 90, 60, 120)),
+    ],
+)
+def test_the_box_of_a_part_of_a_line(start: float, end: float, box: tuple[int, ...]) -> None:
+    baseline = [(20, 140), (100, 80), (180, 140)]  # two slopes of 100 pixels each
+    assert strip(shape(baseline, polygon_of(baseline, above=20, below=10))).box(start, end) == box
+
+
+def test_a_box_does_not_begin_before_the_page() -> None:
+    baseline = [(0, 5), (100, 5)]
+    assert strip(shape(baseline, polygon_of(baseline, above=20, below=10))).box(0, 1) == (0, 0, 100, 15)
