@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmarks.inputs import BATCH, READ, Inputs
 from benchmarks.peak import wait_for
 from pipeline.common.vocabulary import EMNIST
-from pipeline.data.loading.batches import Batch, WidthBatches, line_loader
+from pipeline.data.loading.batches import Batch, LineDataset, WidthBatches, line_loader
 from pipeline.data.synthesis.synthesize import synthesize
 from pipeline.inference.evaluate import compute_rates
 from pipeline.inference.evaluate import evaluate as evaluate_recognizer
@@ -77,7 +77,7 @@ def train(
 
     def epochs() -> Iterator[Batch]:
         for epoch in range(10**6):
-            yield from line_loader(lines, WidthBatches(lines.widths, batch_size, np.random.default_rng([0, epoch])))
+            yield from line_loader(LineDataset(lines), WidthBatches(lines.widths, batch_size, np.random.default_rng([0, epoch])))
 
     batches, memory = epochs(), MemoryTrimmer()
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pipeline.common.errors import InputError
 from pipeline.common.progress import progress_bar
-from pipeline.data.loading.batches import Batch, WidthBatches, line_loader
+from pipeline.data.loading.batches import Batch, LineDataset, WidthBatches, line_loader
 from pipeline.data.storage.lines import Lines
 from pipeline.models.checkpoint import load_checkpoint
 from pipeline.models.recognizer import Recognizer
@@ -46,7 +46,7 @@ def for_each_batch(
     """Call `use` with the indices of each batch of lines and the batch, on the device and in evaluation mode."""
     recognizer.model.eval().to(compute.device)
     batches = WidthBatches(lines.widths, batch_size)
-    loader = line_loader(lines, batches)
+    loader = line_loader(LineDataset(lines), batches)
     memory = MemoryTrimmer()
     with compute.autocast():
         for indices, batch in zip(batches, progress_bar(loader, desc="reading", unit="batch"), strict=True):

@@ -1,4 +1,4 @@
-"""Streaming lines and their augmentation: the block `endless` of `training` in `params.yaml`."""
+"""Augmentation of training lines, stored or streaming: `augmentation` and `endless` of `training` in `params.yaml`."""
 
 from typing import Annotated, Literal
 
@@ -54,3 +54,39 @@ class StreamingSettings(Settings):
     """Number of training lines over which the maximum text length grows from a quarter to all of it, or null."""
     variety: AugmentationSettings = AugmentationSettings()
     """Augmentation of the lines."""
+
+
+class LineAugmentationSettings(Settings):
+    """Random changes to stored lines, drawn anew in each epoch, as writers and scanners make them; none by default.
+
+    A height is the height of the lines' images, so that the same values suit lines of any height.
+    """
+
+    slant: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Shear: standard deviation in pixels to the right for each pixel upwards."""
+    rotation: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """Standard deviation in degrees about the middle of the line."""
+    stretch: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Standard deviation of the natural logarithm of the width's factor."""
+    size: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Standard deviation of the natural logarithm of the height's factor."""
+    shift: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Standard deviation of the way up or down, in heights."""
+    warp: Annotated[float, Field(ge=0, le=0.2)] = 0.0
+    """Elastic warp: standard deviation in heights of control points that are a third of a height apart."""
+    stroke: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """Standard deviation of the pixels that are added to each side of a stroke, at most 1, or removed."""
+    blur: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Largest weight of the mean of 3 x 3 pixels in each pixel."""
+    contrast: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """Standard deviation of the natural logarithm of an exponent on the ink between 0 and 1."""
+    fade: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Largest fraction of its ink that a line loses."""
+    noise: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Largest standard deviation of Gaussian noise on each pixel, where full ink is 1."""
+    neighbours: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Fraction of the lines that have strokes of other lines at their upper and lower edge."""
+    ruled: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Fraction of the lines on ruled or squared paper."""
+    erased: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Fraction of the lines that lose the ink of a few upright strips, each at most a third of a height wide."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pipeline.settings.augmentation import StreamingSettings
+from pipeline.settings.augmentation import LineAugmentationSettings, StreamingSettings
 from pipeline.settings.base import OptionalPath, Seed, Settings, read_params, read_section, validate
 from pipeline.settings.models import ModelSettings
 
@@ -76,6 +76,8 @@ class TrainingSettings(Settings):
     """Stop after this many epochs without a better validation loss."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Weight of uniform targets in the training loss, which keeps models from becoming overconfident."""
+    augmentation: LineAugmentationSettings | None = None
+    """Random changes to the lines of the data set, or null for none; streaming lines have their own."""
     endless: StreamingSettings | None = None
     """Streaming lines to train on, or null for the lines of the data set."""
     trainer: TrainerSettings

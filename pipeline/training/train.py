@@ -15,6 +15,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from pipeline.common.errors import InputError
 from pipeline.common.progress import in_terminal
 from pipeline.data.loading.datamodule import LinesDataModule
+from pipeline.data.loading.line_augmentation import LineAugmentation
 from pipeline.data.loading.streaming import StreamingLines
 from pipeline.data.storage.lines import Lines
 from pipeline.models.checkpoint import RecognizerSettings, load_checkpoint
@@ -70,7 +71,10 @@ def train(
         texts = [text for lines in stored for text in lines.texts]
         require_fitting(recognizer, texts, [int(width) for lines in stored for width in lines.widths])
     by_width = recognizer.objective.cut_to_lines
-    data = LinesDataModule(train_lines, validation_lines, training.batch_size, seed, by_width=by_width)
+    augmentation = LineAugmentation(training.augmentation) if training.augmentation else None
+    data = LinesDataModule(
+        train_lines, validation_lines, training.batch_size, seed, by_width=by_width, augmentation=augmentation
+    )
     history = History(on_epoch)
     callbacks: list[pl.Callback] = [StopOnNonFinite(progress), LimitMemory(), RandomState(), history]
     if not in_terminal():

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from pipeline.data.loading.line_augmentation import LineAugmentation
 from pipeline.data.storage.lines import Lines
 
 
@@ -31,10 +32,14 @@ class Batch:
 
 
 class LineDataset(Dataset[Batch]):
-    """Lines in memory, from which PyTorch's loader takes a batch at a time."""
+    """Lines in memory, from which PyTorch's loader takes a batch at a time.
 
-    def __init__(self, lines: Lines) -> None:
+    With `augmentation`, each batch is changed at random; `seeds` and its lines alone determine how.
+    """
+
+    def __init__(self, lines: Lines, augmentation: LineAugmentation | None = None, seeds: Sequence[int] = ()) -> None:
         self.lines = lines
+        self.augmentation, self.seeds = augmentation, seeds
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -45,6 +50,10 @@ class LineDataset(Dataset[Batch]):
         widths = self.lines.widths[rows]
         # In one step: slicing first would leave rows with large strides, which are slow to gather.
         images = self.lines.images[rows, :, : int(widths.max())]
+        if self.augmentation:
+            rng = np.random.default_rng([*self.seeds, *indices])
+            others = self.lines.images[rng.integers(len(self.lines), size=len(rows)), :, : images.shape[2]]
+            images, widths = self.augmentation.augment(images, widths.astype(np.int64), others, rng)
         return Batch(torch.from_numpy(images), widths.tolist(), [self.lines.texts[i] for i in rows], rows.tolist())
 
 
@@ -90,6 +99,6 @@ class WidthBatches(Sampler[list[int]]):
         return len(self.batches)
 
 
-def line_loader(lines: Lines, batches: Sampler[list[int]]) -> DataLoader[Batch]:
-    """Return a loader without worker processes, as a batch is just one copy of pixels in memory."""
-    return DataLoader(LineDataset(lines), batch_sampler=batches, collate_fn=lambda batch: batch)
+def line_loader(dataset: LineDataset, batches: Sampler[list[int]]) -> DataLoader[Batch]:
+    """Return a loader without worker processes, as a batch costs far less than a training step."""
+    return DataLoader(dataset, batch_sampler=batches, collate_fn=lambda batch: batch)

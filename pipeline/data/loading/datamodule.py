@@ -6,7 +6,8 @@ import numpy as np
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
-from pipeline.data.loading.batches import Batch, WidthBatches, line_loader
+from pipeline.data.loading.batches import Batch, LineDataset, WidthBatches, line_loader
+from pipeline.data.loading.line_augmentation import LineAugmentation
 from pipeline.data.loading.streaming import StreamingBatches, StreamingLines
 from pipeline.data.storage.lines import Lines
 
@@ -20,9 +21,17 @@ class LinesDataModule(pl.LightningDataModule):
     """
 
     def __init__(
-        self, train: Lines | StreamingLines, validation: Lines, batch_size: int, seed: int, *, by_width: bool = True
+        self,
+        train: Lines | StreamingLines,
+        validation: Lines,
+        batch_size: int,
+        seed: int,
+        *,
+        by_width: bool = True,
+        augmentation: LineAugmentation | None = None,
     ) -> None:
         super().__init__()
+        self.augmentation = augmentation
         self.by_width = by_width
         self.train, self.validation = train, validation
         self.batch_size = batch_size
@@ -40,15 +49,17 @@ class LinesDataModule(pl.LightningDataModule):
         if isinstance(self.train, StreamingLines):
             batches = StreamingBatches(self.train, self.batch_size, self.seed, epoch, *self._replicas())
             return DataLoader(batches, batch_size=None)  # no workers: synthesis is far faster than a training step
-        return self._loader(self.train, np.random.default_rng([self.seed, epoch]))
+        lines = LineDataset(self.train, self.augmentation, (self.seed, epoch))
+        return self._loader(lines, np.random.default_rng([self.seed, epoch]))
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Return all validation lines, sorted by width."""
-        return self._loader(self.validation, None)
+        return self._loader(LineDataset(self.validation), None)
 
-    def _loader(self, lines: Lines, rng: np.random.Generator | None) -> DataLoader[Batch]:
+    def _loader(self, dataset: LineDataset, rng: np.random.Generator | None) -> DataLoader[Batch]:
         pool = WidthBatches.POOL if self.by_width else 1
-        return line_loader(lines, WidthBatches(lines.widths, self.batch_size, rng, *self._replicas(), pool))
+        batches = WidthBatches(dataset.lines.widths, self.batch_size, rng, *self._replicas(), pool)
+        return line_loader(dataset, batches)
 
     def _replicas(self) -> tuple[int, int]:
         """Return the number of processes that train, and the rank of this one."""

@@ -127,6 +127,6 @@ def test_only_images_move() -> None:
 
 def test_a_loader_yields_the_samplers_batches() -> None:
     lines = tiny_lines(["ABCD", "A", "AB", "ABC", "E"])
-    loaded = list(line_loader(lines, WidthBatches(lines.widths, 2)))
+    loaded = list(line_loader(LineDataset(lines), WidthBatches(lines.widths, 2)))
     assert [batch.texts for batch in loaded] == [["A", "E"], ["AB", "ABC"], ["ABCD"]]
     assert len(LineDataset(lines)) == 5
