@@ -10,6 +10,7 @@ COMMANDS = {
     "repro": "Run `dvc repro` with independent stages side by side.",
     "demo": "Run the whole pipeline on built-in characters and text, in build/demo.",
     "predict": "Read pictures of handwritten lines.",
+    "export": "Write a trained recognizer as an ONNX file, which works without this project.",
     "experiments": "List DVC's experiments with the settings in which they differ, and their CER.",
     "ui": "Show all runs in MLflow's pages.",
     "runs": "List the checkpoint and the MLflow run of every trained experiment.",

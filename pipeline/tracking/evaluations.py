@@ -83,11 +83,12 @@ def sync(evaluations: Iterable[Evaluation]) -> Counter[Outcome]:
     return counts
 
 
-def find_newest_run(store: Store, experiment_key: str, model_md5: str) -> "MlflowRun | None":
-    """Find the newest run of an experiment, trained or rebuilt, whose model has this MD5."""
+def find_newest_run(store: Store, experiment_key: str | None, model_md5: str) -> "MlflowRun | None":
+    """Find the newest run of an experiment (None: of any), trained or rebuilt, whose model has this MD5."""
+    of_experiment = f" and tags.experiment_key = '{experiment_key}'" if experiment_key else ""
     runs = store.client.search_runs(
         [store.experiment_id],
-        f"tags.model_md5 = '{model_md5}' and tags.experiment_key = '{experiment_key}'",
+        f"tags.model_md5 = '{model_md5}'{of_experiment}",
         max_results=1,
         order_by=["attributes.start_time DESC"],
     )

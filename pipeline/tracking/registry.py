@@ -61,7 +61,7 @@ def best_checkpoint() -> Path:
     from mlflow.exceptions import MlflowException
 
     store = open_store()
-    advice = f"run `dvc repro` or `{SYNC_COMMAND}`, or name a checkpoint with --model"
+    advice = f"run `dvc repro` or `{SYNC_COMMAND}`, or name a checkpoint instead"
     if _get_best(store) is None:
         raise InputError(f"{BEST}: no model has this name in {store.address}; {advice}")
     try:
