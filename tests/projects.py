@@ -1,6 +1,6 @@
 """Project folders with small settings, in which tests run stages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,8 +63,10 @@ def merged(settings: object, changes: object) -> object:
     return {**settings, **{key: merged(settings.get(key), value) for key, value in changes.items()}}
 
 
-def write_lines(path: Path, lines: Lines, name: str = "own", data: str = "own characters") -> None:
-    """Write a data set whose three parts are the same lines."""
+def write_lines(
+    path: Path, lines: Lines, name: str = "own", data: str = "own characters", parts: Sequence[str] = SPLITS
+) -> None:
+    """Write a data set whose parts are the same lines. A stage that may not read a part gets a file without it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     attributes = {
         "name": name,
@@ -80,5 +82,5 @@ def write_lines(path: Path, lines: Lines, name: str = "own", data: str = "own ch
     }
     with h5py.File(path, "w") as file:
         writer = LineWriter(file, attributes)
-        for part in SPLITS:
+        for part in parts:
             writer.write(part, [lines], len(lines), lines.starts.shape[1], wrap=False)

@@ -20,7 +20,7 @@ COUNTED = ("positions", "hits", "text_positions", "text_hits")
 @pytest.fixture
 def trained(tracked: Project) -> Project:
     """A project with an experiment `own` that has a checkpoint of fresh weights, and one epoch of history."""
-    write_lines(tracked.root / LINES, tiny_lines(TEXTS))
+    write_lines(tracked.root / LINES, tiny_lines(TEXTS), parts=["train", "test"])
     training = {"trainer": {"accelerator": "cpu", "precision": "32-true"}}
     experiment = {"lines": "own", "loss": "ce", "model": SETTINGS.model.model_dump(), "training": training}
     tracked.change(experiments={"own": experiment})

@@ -18,7 +18,7 @@ FROZEN = {"max_epochs": 1, "learning_rate": 1e-30, "trainer": {"accelerator": "c
 @pytest.fixture
 def ready(tracked: Project) -> Project:
     """A project with an experiment `own` on four short lines."""
-    write_lines(tracked.root / LINES, tiny_lines(TEXTS))
+    write_lines(tracked.root / LINES, tiny_lines(TEXTS), parts=["train", "validation"])
     model = {"name": "line_cnn", "window_width": 16, "window_stride": 8, "conv_dim": 4, "fc_dim": 24}
     tracked.change(experiments={"own": {"lines": "own", "loss": "ctc", "model": model, "training": FROZEN}})
     return tracked
@@ -110,7 +110,7 @@ def test_a_training_that_fails_leaves_no_outputs_and_a_failed_run(ready: Project
     ("name", "loss", "sizes", "text", "epochs"),
     [
         # Without a space: a single window cannot tell it from the background after the line.
-        ("line_cnn_simple", "ce", {"window_width": 28, "window_stride": 28, "conv_dim": 4, "fc_dim": 24}, "hiB", 60),
+        ("line_cnn_simple", "ce", {"window_width": 28, "window_stride": 28, "conv_dim": 4, "fc_dim": 24}, "hiB", 30),
         ("line_cnn_simple", "ctc", {"window_width": 28, "window_stride": 14, "conv_dim": 4, "fc_dim": 24}, "hiB", 30),
     ],
 )
@@ -119,9 +119,9 @@ def test_one_line_is_memorized(
 ) -> None:
     write_lines(tracked.root / LINES, tiny_lines([text] * 4))
     training = {
-        "batch_size": 1,
+        "batch_size": 4,
         "max_epochs": epochs,
-        "learning_rate": 0.005,
+        "learning_rate": 0.02,
         "early_stopping_patience": epochs,
         "trainer": {"accelerator": "cpu", "precision": "32-true"},
     }

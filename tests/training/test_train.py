@@ -89,12 +89,11 @@ def test_history_has_one_row_an_epoch(loss: str, further: list[str]) -> None:
 @pytest.mark.parametrize(("name", "loss"), [("line_cnn_simple", "ce"), ("line_cnn_lstm", "ctc")])
 def test_the_seed_decides_the_weights(name: str, loss: str, tmp_path: Path) -> None:
     settings = tiny_settings(name, loss)
-    first, again, other = (
-        checkpoint_bytes(fit(settings, tiny_training(max_epochs=2, seeds=[seed]), TEXTS * 3), settings, tmp_path)
-        for seed in (1, 1, 2)
-    )
-    assert first == again
-    assert first != other
+    first, again, other = (fit(settings, tiny_training(max_epochs=2, seeds=[seed]), TEXTS * 3) for seed in (1, 1, 2))
+    assert checkpoint_bytes(first, settings, tmp_path) == checkpoint_bytes(again, settings, tmp_path)
+    one, two = (trained.recognizer.model.parameters() for trained in (first, other))
+    # Six steps of 0.001 move a weight by less: the first weights differ too.
+    assert max(float((a - b).detach().abs().max()) for a, b in zip(one, two, strict=True)) > 0.1
 
 
 def test_the_best_weights_by_validation_loss_are_kept() -> None:
