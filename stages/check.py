@@ -46,6 +46,9 @@ def missing_files(project: ProjectSettings) -> Iterator[str]:
     for key, pretrained in project.pretrained.items():
         if pretrained.file and not Path(pretrained.file).is_file():
             yield f"pretrained.{key}.file: {pretrained.file}: no such file"
+    for key, model in project.own_language_models.items():
+        if model.text and not Path(model.text).is_file():
+            yield f"own_language_models.{key}.text: {model.text}: no such file"
     made = {str(paths.pretrained(key)) for key in project.pretrained}
     for key, experiment in project.experiments.items():
         load = experiment.load

@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 from pipeline.common import paths
 from pipeline.common.files import write_text
@@ -36,7 +37,7 @@ def main(key: str) -> None:
     experiment, training = read_experiment(settings.experiment)
     recognizers = {seed: load_checkpoint(paths.checkpoint(settings.experiment, seed))[1] for seed in training.seeds}
     vocabulary = recognizers[training.seeds[0]].objective.vocabulary
-    model = read_language_model(paths.LANGUAGE_MODEL, vocabulary)
+    model = read_language_model(Path(settings.language_model), vocabulary)
     lines = {part: read_lines(paths.lines(experiment.lines), part) for part in PARTS}
     compute = choose_compute_config(training.trainer.precision, training.trainer.accelerator)
     results = {}

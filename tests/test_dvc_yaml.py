@@ -87,8 +87,8 @@ def test_no_work_begins_before_the_settings_are_checked() -> None:
     assert STAGES["check"]["outs"] == [NO_FILE, {SETTINGS_OK: {"persist": True}}]
     waiting = {name for name, stage in STAGES.items() if SETTINGS_OK in stage["deps"]}
     assert waiting == {
-        *("download", "corpus", "language_model", "synthesize", "import_lines", "import_recognizer"),
-        *("train", "decode", "compare_decodings"),
+        *("download", "corpus", "language_model", "own_language_model", "synthesize", "import_lines"),
+        *("import_recognizer", "train", "decode", "compare_decodings"),
     }
     assert "params.yaml" in STAGES["check"]["deps"]
     # Only the check may depend on the whole file: a stage of its own section re-runs for that section.

@@ -7,6 +7,7 @@ from typing import Literal
 Stage = Literal["train", "evaluate", "decode"]
 """The stages that are timed."""
 LANGUAGE_MODEL = Path("data/language_model.h5")
+"""Of the corpus, for synthetic lines."""
 
 
 def lines(name: str) -> Path:
@@ -17,6 +18,11 @@ def lines(name: str) -> Path:
 def pretrained(name: str) -> Path:
     """The checkpoint of a recognizer that others trained."""
     return Path("data/pretrained") / f"{name}.ckpt"
+
+
+def language_model(name: str) -> Path:
+    """The language model `name` of `own_language_models`."""
+    return Path("data/language_models") / f"{name}.h5"
 
 
 def models(experiment: str) -> Path:

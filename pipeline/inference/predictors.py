@@ -42,6 +42,6 @@ def load_beam_predictor(key: str) -> LinePredictor:
     tuned = read_tuned_search(key, settings, training.seeds[0])
     prepare_cpu()
     recognizer = load_recognizer(paths.checkpoint(settings.experiment, training.seeds[0]))
-    lm = read_language_model(paths.LANGUAGE_MODEL, recognizer.objective.vocabulary)
+    lm = read_language_model(Path(settings.language_model), recognizer.objective.vocabulary)
     compute = choose_compute_config(training.trainer.precision, training.trainer.accelerator)
     return LinePredictor(recognizer, beam_decoder(recognizer, tuned, LanguageModelCache(lm)), compute)

@@ -9,14 +9,17 @@ Edits are insertions, deletions and substitutions of one character.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cpdist
-from torch import Tensor
 
 from pipeline.common.vocabulary import PADDING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 RATES = {
     "cer": ("edits", "characters"),
@@ -78,7 +81,7 @@ def text_error_rates(predictions: Sequence[str], targets: Sequence[str]) -> dict
 
 
 def all_sums(
-    predictions: Sequence[str], texts: Sequence[str], predicted_classes: Tensor, target_classes: Tensor
+    predictions: Sequence[str], texts: Sequence[str], predicted_classes: "Tensor", target_classes: "Tensor"
 ) -> dict[str, float]:
     """The sums of `SUMS`, from predictions and true texts, both also as class indices (B, T)."""
     targets = target_classes.numpy()

@@ -15,6 +15,7 @@ SECTIONS = {
     "synthesize": "lines",
     "import_lines": "own_lines",
     "import_recognizer": "pretrained",
+    "own_language_model": "own_language_models",
     "train": "experiments",
     "evaluate": "experiments",
     "decode": "decoding",

@@ -1,10 +1,10 @@
-"""Decoding with a language model: the sections `language_model` and `decoding` of `params.yaml`."""
+"""Decoding: the sections `language_model`, `own_language_models` and `decoding` of `params.yaml`."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.settings.base import Settings
+from pipeline.settings.base import OptionalPath, Settings
 
 Smoothing = Literal["witten_bell", "discounting", "kneser_ney"]
 
@@ -18,6 +18,19 @@ class LanguageModelSettings(Settings):
     """How much probability unseen n-grams get; see `pipeline/decoding/language_model/model.py`."""
 
 
+class OwnLanguageModelSettings(Settings):
+    """A character n-gram model of the training transcriptions of a data set, and of a text of your own."""
+
+    lines: str
+    """A key of the section `own_lines`. Its training lines are counted, and its vocabulary is the model's."""
+    text: OptionalPath
+    """UTF-8 text file that is counted too, or `data/none`."""
+    order: Annotated[int, Field(ge=1, le=10)] = 9
+    """As in `language_model`."""
+    smoothing: Smoothing = "kneser_ney"
+    """As in `language_model`. On small texts, `kneser_ney` is the best by far."""
+
+
 class DecodingSettings(Settings):
     """A beam search for the test lines of one trained CTC experiment.
 
@@ -26,6 +39,8 @@ class DecodingSettings(Settings):
 
     experiment: str
     """A key of the section `experiments`, trained with `ctc`."""
+    language_model: str
+    """Path of the language model: `data/language_model.h5`, or that of one of `own_language_models`."""
     width: Annotated[int, Field(ge=1, le=1024)]
     """Beam width: texts kept after each step."""
     candidates: Annotated[int, Field(ge=1, le=79)]

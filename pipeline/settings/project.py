@@ -10,7 +10,7 @@ from pipeline.common import paths
 from pipeline.common.errors import InputError
 from pipeline.common.geometry import CELL, densest_width
 from pipeline.settings.base import PARAMS_FILE, Settings, validate
-from pipeline.settings.decoding import DecodingSettings, LanguageModelSettings
+from pipeline.settings.decoding import DecodingSettings, LanguageModelSettings, OwnLanguageModelSettings
 from pipeline.settings.effects import experiment_effects, source_problems
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, merge_training
 from pipeline.settings.lines import LinesSettings
@@ -49,6 +49,8 @@ class ProjectSettings(Settings):
     """Experiments by name."""
     language_model: LanguageModelSettings
     """The character n-gram model of the training text."""
+    own_language_models: dict[Key, OwnLanguageModelSettings] = Field(default_factory=dict)
+    """Language models of transcribed lines by name."""
     decoding: Annotated[dict[Key, DecodingSettings], BeforeValidator(_refuse_null)]
     """Beam searches by name."""
 
@@ -66,6 +68,11 @@ def check_project(params: Mapping[str, Any]) -> ProjectSettings:
     problems += [problem for key in project.decoding for problem in decoding_problems(key, project)]
     problems += [
         f"own_lines.{key}: `lines` has this name too; rename one" for key in project.own_lines.keys() & project.lines
+    ]
+    problems += [
+        unknown_key(f"own_language_models.{key}.lines: {model.lines}", model.lines, list(project.own_lines))
+        for key, model in project.own_language_models.items()
+        if model.lines not in project.own_lines
     ]
     if problems:
         raise InputError(f"{PARAMS_FILE}: {'; '.join(problems)}")
@@ -190,3 +197,18 @@ def decoding_problems(key: str, project: ProjectSettings) -> Iterator[str]:
             f"decoding.{key}.intermediate_shares: the model of {name} has no intermediate logits; "
             "set intermediate: true there, or shares to [0]"
         )
+    else:
+        yield from _language_model_problems(key, experiment.lines, project)
+
+
+def _language_model_problems(key: str, lines: str, project: ProjectSettings) -> Iterator[str]:
+    """Check that the language model is of the data set that the beam search decodes."""
+    chosen = project.decoding[key].language_model
+    suiting = [paths.LANGUAGE_MODEL]
+    if lines in project.own_lines:
+        suiting = [
+            paths.language_model(name) for name, own in project.own_language_models.items() if own.lines == lines
+        ]
+    if Path(chosen) not in suiting:
+        names = " or ".join(map(str, suiting)) or f"a block of own_language_models with lines: {lines}"
+        yield f"decoding.{key}.language_model: {chosen}: not a language model for the lines {lines}; it needs {names}"

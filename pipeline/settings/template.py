@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.common.paths import LANGUAGE_MODEL
 from pipeline.settings.base import NO_FILE
 
 MODELS = "models"
@@ -26,6 +27,14 @@ def template_problems(params: Mapping[str, Any]) -> Iterator[str]:
     for key in decoding:
         if not _is_text(_block(decoding, key).get("experiment")):
             yield f"decoding.{key}.experiment: must be a key of the section experiments"
+        if not _is_text(_block(decoding, key).get("language_model")):
+            yield f"decoding.{key}.language_model: must be the path of a language model, such as {LANGUAGE_MODEL}"
+    models = _block(params, "own_language_models")
+    for key in models:
+        if not _is_text(_block(models, key).get("lines")):
+            yield f"own_language_models.{key}.lines: must be a key of the section own_lines"
+        if not _is_text(_block(models, key).get("text")):
+            yield f"own_language_models.{key}.text: must be the path of a text file, or {NO_FILE} for no file"
 
 
 def loaded_experiment(load: object) -> str | None:

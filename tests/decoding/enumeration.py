@@ -55,9 +55,10 @@ def greedy_text(steps: NDArray[np.float64]) -> str:
 class WittenBell:
     """The definition, on strings."""
 
-    def __init__(self, text: str, order: int) -> None:
+    def __init__(self, text: str, order: int, symbols: int = SYMBOLS.count) -> None:
         framed = f" {text} "
         self.order = order
+        self.symbols = symbols
         self.followers: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for at, character in enumerate(framed):
             for length in range(min(order - 1, at) + 1):
@@ -66,7 +67,7 @@ class WittenBell:
 
     def probability(self, character: str, context: str) -> float:
         """p(character | context), the context as long as it may be."""
-        shorter = self.probability(character, context[1:]) if context else 1 / SYMBOLS.count
+        shorter = self.probability(character, context[1:]) if context else 1 / self.symbols
         found = self.followers.get(context)
         if not found:
             return shorter

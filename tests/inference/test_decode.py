@@ -20,7 +20,13 @@ def test_weights_and_temperatures_come_from_validation_lines() -> None:
     probabilities[0, b, 1], probabilities[0, BLANK, 1] = 0.4, 0.6
     posteriors = Posteriors(probabilities.log(), [3], EMNIST)
     settings = DecodingSettings(
-        experiment="own", width=4, candidates=3, lm_weights=[0.0], length_bonuses=[0.0, 2.0], prior_weights=[0.0]
+        experiment="own",
+        language_model="data/language_model.h5",
+        width=4,
+        candidates=3,
+        lm_weights=[0.0],
+        length_bonuses=[0.0, 2.0],
+        prior_weights=[0.0],
     )
     found = decode(
         LabeledPosteriors(posteriors, ["aa"]),

@@ -363,6 +363,48 @@ def test_beams_read_ctc_experiments_alone(edits: dict[str, object], message: str
     assert refusal(edits) == message
 
 
+OWN = {
+    "own_lines": {
+        name: {"format": "folder", "path": "scans", "parts": {"by": "split", "validation": 0.1, "test": 0.1, "seed": 1}}
+        for name in ("letters", "diaries")
+    },
+    "own_language_models": {
+        "small": {"lines": "letters", "text": "data/none"},
+        "large": {"lines": "letters", "text": "novel.txt"},
+    },
+    "experiments/lstm_ctc_variable/lines": "letters",
+    "experiments/lstm_ctc_variable/training": {},
+}
+MODEL_OF_BEAM = "decoding/lstm_ctc_variable_beam/language_model"
+
+
+def test_a_beam_on_own_lines_has_a_language_model_of_the_same_lines() -> None:
+    project = check_project(changed({**OWN, MODEL_OF_BEAM: "data/language_models/large.h5"}))
+    small = project.own_language_models["small"]
+    assert (small.text, small.order, small.smoothing) == (None, 9, "kneser_ney")
+    line = refusal({**OWN, MODEL_OF_BEAM: "data/language_model.h5"})
+    assert line == (
+        "decoding.lstm_ctc_variable_beam.language_model: data/language_model.h5: not a language model for the lines "
+        "letters; it needs data/language_models/small.h5 or data/language_models/large.h5"
+    )
+    elsewhere = {
+        **OWN,
+        "experiments/lstm_ctc_variable/lines": "diaries",
+        MODEL_OF_BEAM: "data/language_models/small.h5",
+    }
+    assert refusal(elsewhere).endswith("it needs a block of own_language_models with lines: diaries")
+
+
+def test_a_beam_on_synthetic_lines_has_the_language_model_of_the_corpus() -> None:
+    line = refusal({MODEL_OF_BEAM: "data/language_models/small.h5"})
+    assert line.endswith("for the lines variable; it needs data/language_model.h5")
+
+
+def test_a_language_model_is_of_own_lines() -> None:
+    line = refusal({"own_language_models": {"small": {"lines": "variable", "text": "data/none"}}})
+    assert line.startswith("own_language_models.small.lines: variable: unknown")
+
+
 def test_a_beam_mixes_intermediate_logits_where_there_are_some() -> None:
     shares = {"decoding/lstm_ctc_variable_beam/intermediate_shares": [0.0, 0.5]}
     check_project(changed({**shares, "experiments/lstm_ctc_variable/model/intermediate": True}))

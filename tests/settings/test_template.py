@@ -40,6 +40,7 @@ def changed(edits: dict[str, object]) -> dict[str, Any]:
         f"experiments/{FIRST}/load",
         f"experiments/{FIRST}/lines",
         f"decoding/{SECOND}_beam/experiment",
+        f"decoding/{SECOND}_beam/language_model",
     ],
 )
 def test_what_dvc_cannot_put_into_a_path_is_named(path: str, value: object) -> None:

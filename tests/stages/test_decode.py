@@ -35,6 +35,7 @@ def trained(project: Project) -> Project:
         decoding={
             "beam": {
                 "experiment": "own",
+                "language_model": str(LANGUAGE_MODEL),
                 "width": 4,
                 "candidates": 5,
                 "lm_weights": [0.0, 0.5],

@@ -106,11 +106,18 @@ def read_lines(path: Path, part: str) -> Lines:
         images = _read_images(group["images"], widths, path.parent)
         vocabulary = _stored_vocabulary(file, with_others=True)
         groups = _read_groups(group)
+    texts = _decode_texts(path, part, labels, lengths, vocabulary)
+    return Lines(images, texts, widths, starts, numbers, groups)
+
+
+def _decode_texts(
+    path: Path, part: str, labels: NDArray[np.unsignedinteger], lengths: NDArray[np.uint16], vocabulary: Vocabulary
+) -> list[str]:
     known = labels.max(initial=0) < vocabulary.num_classes
     texts = vocabulary.decode_rows(labels) if known else []
     if [len(text) for text in texts] != lengths.tolist():
         raise InputError(f"{path}: labels and lengths of {part!r} disagree; run `dvc repro -f synthesize`")
-    return Lines(images, texts, widths, starts, numbers, groups)
+    return texts
 
 
 def _check_shapes(shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -129,6 +136,19 @@ def _read_images(stored: h5py.Dataset, widths: NDArray[np.uint16], folder: Path)
     for start in range(0, len(widths), BLOCK):
         images.append(stored[start : start + BLOCK])
     return images
+
+
+def read_texts(path: Path, part: str) -> list[str]:
+    """Read only the texts of one of `SPLITS`.
+
+    Raises:
+        InputError: as for `read_lines`.
+    """
+    with read_hdf5(path, *UNREADABLE) as file:
+        _check_format(path, file)
+        labels, lengths = file[part]["labels"][:], file[part]["lengths"][:]
+        vocabulary = _stored_vocabulary(file, with_others=True)
+    return _decode_texts(path, part, labels, lengths, vocabulary)
 
 
 def read_attributes(path: Path) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from pipeline.decoding.language_model.model import LanguageModel
 
-LIMIT = 2**17
-"""Contexts beyond which the cache is cleared; 80 MB."""
+LIMIT = 2**17 * 79
+"""Log-probabilities beyond which the cache is cleared; 80 MB."""
 
 
 class LanguageModelCache:
@@ -22,7 +22,7 @@ class LanguageModelCache:
         """A table (M, symbols), and its row for each of `contexts`, of any shape; valid until the next call."""
         needed, inverse = np.unique(contexts.numpy().ravel(), return_inverse=True)
         missing = needed[~self._is_known(needed)]
-        if len(self.contexts) + len(missing) > LIMIT:
+        if (len(self.contexts) + len(missing)) * self.model.symbols.count > LIMIT:
             self._clear()
             missing = needed
         if len(missing):

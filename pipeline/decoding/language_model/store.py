@@ -6,13 +6,13 @@ import h5py
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import atomic_path
+from pipeline.common.paths import LANGUAGE_MODEL
 from pipeline.common.vocabulary import Vocabulary
 from pipeline.decoding.language_model.model import LanguageModel
 from pipeline.decoding.language_model.ngrams import NgramCounts, Symbols, count_ngrams
 from pipeline.settings.decoding import LanguageModelSettings
 
 FORMAT = "emnist-lines-language-model/1"
-REMEDY = "run `dvc repro language_model`"
 
 
 def write_language_model(
@@ -37,14 +37,16 @@ def read_language_model(path: Path, vocabulary: Vocabulary) -> LanguageModel:
     Raises:
         InputError: the file is missing, damaged, or has another vocabulary or format.
     """
+    stage = "language_model" if path == LANGUAGE_MODEL else f"own_language_model@{path.stem}"
+    remedy = f"run `dvc repro {stage}`"
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT or file.attrs.get("vocabulary") != vocabulary.characters:
-                raise InputError(f"{path}: not a language model of this version and vocabulary; {REMEDY}")
+                raise InputError(f"{path}: not a language model of this version and vocabulary; {remedy}")
             levels = [_read_level(file[str(length)]) for length in range(file.attrs["order"])]
             return LanguageModel(levels, file.attrs["smoothing"], Symbols(vocabulary))
     except (OSError, LookupError, TypeError, RuntimeError) as error:  # h5py raises all of these for damaged files
-        raise InputError(f"{path}: cannot be read as a language model ({error}); {REMEDY}") from None
+        raise InputError(f"{path}: cannot be read as a language model ({error}); {remedy}") from None
 
 
 def _read_level(group: h5py.Group) -> NgramCounts:

@@ -18,7 +18,7 @@ CONTEXTS = [SYMBOLS.context(text) for text in ("one", "two", "t", " f", "xyz", "
 
 @pytest.mark.parametrize("limit", [3, 6, 1000])
 def test_the_cache_returns_the_rows_of_the_model(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "LIMIT", limit)
+    monkeypatch.setattr(cache, "LIMIT", limit * SYMBOLS.count)
     lm = LanguageModelCache(MODEL)
     for chosen in ([0, 1], [5, 2, 0], [3], [7, 6, 4], [0, 1, 2]):
         contexts = torch.tensor([[CONTEXTS[n] for n in chosen]])
