@@ -37,6 +37,13 @@ def experiment_effects(path: str, experiment: ExperimentSettings, training: Trai
         default = TrainingSettings.model_fields[key].default
         if key in own and own[key] != default and switch not in named and not _is_on(key, training, model):
             yield f"{path}.training.{key}: has no effect without {remedy}; set that, or {key} to {default}"
+    if "augmentation" in own and training.augmentation and training.endless:
+        yield (
+            f"{path}.training.augmentation: has no effect on streaming lines; "
+            "set endless.variety instead, or augmentation to null"
+        )
+    if training.frozen and experiment.load is None:
+        yield f"{path}.training.frozen: has no effect without {path}.load; set that, or frozen to []"
     if isinstance(model, LineCNNLSTMSettings):
         default = LineCNNLSTMSettings.model_fields["lstm_dropout"].default
         if model.lstm_layers == 1 and model.lstm_dropout not in (0, default):

@@ -72,6 +72,8 @@ class TrainingSettings(Settings):
     """Local SGD: steps of each device before the devices' weights are averaged; 1 averages gradients at each step."""
     intermediate_weight: Annotated[float, Field(gt=0, lt=1)] = 0.3
     """Weight of the intermediate logits' loss, 1 minus it for the final logits; only for models with `intermediate`."""
+    frozen: list[str] = Field(default_factory=list)
+    """Parts of the model whose loaded weights stay as they are, such as `line_resnet`."""
     early_stopping_patience: Count
     """Stop after this many epochs without a better validation loss."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0

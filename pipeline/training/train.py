@@ -25,6 +25,7 @@ from pipeline.settings.experiment import TrainingSettings
 from pipeline.training.callbacks import History, LimitMemory, OnEpoch, RandomState, StopEarly, StopOnNonFinite
 from pipeline.training.ctc_checks import require_fitting
 from pipeline.training.epoch_log import EpochLog
+from pipeline.training.freezing import freeze
 from pipeline.training.lit_module import LitRecognizer
 from pipeline.training.resume import TrainingProgress
 from pipeline.training.sample_predictions import OnPredictions, SamplePredictions
@@ -66,6 +67,7 @@ def train(
     (seed,) = training.seeds
     pl.seed_everything(seed, verbose=False)
     recognizer = build_recognizer(recognizer_settings, load)
+    freeze(recognizer.model, training.frozen)
     if recognizer_settings.loss == "ctc":
         stored = [lines for lines in (train_lines, validation_lines) if isinstance(lines, Lines)]
         texts = [text for lines in stored for text in lines.texts]

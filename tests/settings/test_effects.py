@@ -41,6 +41,16 @@ from tests.settings.test_project import changed, refusal
             "or trainer.num_nodes above 1; set that, or local_steps to 1",
         ),
         (
+            {"experiments/resnet_lookalikes_ctc_variable/training/augmentation": {"slant": 0.1}},
+            "experiments.resnet_lookalikes_ctc_variable.training.augmentation: has no effect on streaming lines; "
+            "set endless.variety instead, or augmentation to null",
+        ),
+        (
+            {"experiments/cnn_ctc_matched/training": {"frozen": ["convs"]}},
+            "experiments.cnn_ctc_matched.training.frozen: has no effect without experiments.cnn_ctc_matched.load; "
+            "set that, or frozen to []",
+        ),
+        (
             {"experiments/lstm_ctc_variable/model/lstm_dropout": 0.5},
             "experiments.lstm_ctc_variable.model.lstm_dropout: has no effect with lstm_layers: 1; "
             "set lstm_layers to 2 or more, or lstm_dropout to 0.2",

@@ -165,7 +165,7 @@ def rule(lines: int, height: int, width: int, fraction: float, rng: np.random.Ge
     ink = torch.zeros(lines, 1, height, width)
     for line in np.flatnonzero(rng.random(lines) < fraction):
         distance = rng.uniform(*RULE_DISTANCES) * height
-        rows = np.arange(rng.uniform(0, distance), height, distance).astype(int)
+        rows = np.arange(rng.uniform(0, min(distance, height)), height, distance).astype(int)
         strength = rng.uniform(*RULE_INK)
         ink[line, :, rows] = strength
         if rng.random() < 1 / 2:
