@@ -11,7 +11,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-report test mutations lint format ui sync reliability audit lock clean moved
+.PHONY: help setup demo demo-report handwriting test mutations lint format ui sync reliability audit lock clean moved
 
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,6 +36,14 @@ demo: setup  ## Run the whole pipeline on built-in characters and text, in build
 
 demo-report: setup  ## Train the demo with several seeds and write the error rates that `make demo` expects.
 	@$(BIN)/python -m pipeline demo --update-expected
+
+handwriting: $(VENV)/handwriting  ## Train on your own transcribed pages in three ways. PAGES=folder; TEXT=file for the language model.
+	@test -n "$(PAGES)" || { echo "handwriting: name your folder of pages: make handwriting PAGES=scans"; exit 1; }
+	@$(BIN)/python -m pipeline handwriting "$(PAGES)" $(if $(TEXT),--text "$(TEXT)")
+
+$(VENV)/handwriting: $(VENV)/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[handwriting]'
+	@touch $@
 
 test: setup  ## Run the tests.
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadscope

@@ -9,8 +9,10 @@ from pipeline.common.errors import exit_on_input_error
 COMMANDS = {
     "repro": "Run `dvc repro` with independent stages side by side.",
     "demo": "Run the whole pipeline on built-in characters and text, in build/demo.",
+    "handwriting": "Train on transcribed pages of your own in three ways, and compare them, in build/handwriting.",
     "predict": "Read pictures of handwritten lines.",
     "export": "Write a trained recognizer as an ONNX file, which works without this project.",
+    "app": "Open a page to try the models on pictures, drawings and texts; its readings are an HTTP interface too.",
     "experiments": "List DVC's experiments with the settings in which they differ, and their CER.",
     "ui": "Show all runs in MLflow's pages.",
     "runs": "List the checkpoint and the MLflow run of every trained experiment.",

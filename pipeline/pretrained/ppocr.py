@@ -41,6 +41,17 @@ def find_package_file() -> Path:
     return path
 
 
+def require_packages() -> None:
+    """Check that the package's own file can be read.
+
+    Raises:
+        InputError: a package is not installed.
+    """
+    find_package_file()
+    if importlib.util.find_spec("onnx") is None:
+        raise InputError(f"pretrained: the package onnx is not installed; {ADVICE}")
+
+
 def read_recognizer(path: Path, sha256: str) -> tuple[RecognizerSettings, Recognizer]:
     """Rebuild the recognizer of an ONNX file.
 
