@@ -54,18 +54,18 @@ def main(
     files: Sequence[Path], model: str, decoding: str | None, format: str, output: Path | None, in_place: bool
 ) -> None:
     """Read all files. One that cannot be read is named in a line; the others are read, and the exit status is 2."""
+    targets = plan_targets(files, format, output, in_place)
     from pipeline.inference.predictors import load_beam_predictor, load_greedy_predictor
 
-    targets = plan_targets(files, format, output, in_place)
     predictor = load_beam_predictor(decoding) if decoding else load_greedy_predictor(model)
     failed: list[Path] = []
-    documents = _read(files, predictor, failed, show_bar=bool(targets) or not sys.stdout.isatty())
+    contents = _read(files, predictor, format, failed, show_bar=bool(targets) or not sys.stdout.isatty())
     if targets:
-        for document in documents:
-            with atomic_path(targets[document.path]) as partial:
-                partial.write_bytes(_format(document, format))
+        for path, content in contents:
+            with atomic_path(targets[path]) as partial:
+                partial.write_bytes(content)
     else:
-        _print(documents, format, with_names=len(files) > 1)
+        _print(contents, format, with_names=len(files) > 1)
     if failed:
         raise SystemExit(2)
 
@@ -89,7 +89,7 @@ def plan_targets(files: Sequence[Path], format: str, output: Path | None, in_pla
         return {}
     if output.exists() and not output.is_dir():
         raise InputError(f"--output {output}: is a file; name a folder")
-    sources = {path.resolve(): path for path in files}
+    sources = {path.resolve() for path in files}
     targets: dict[Path, Path] = {}
     for path in files:
         target = output / f"{path.stem}{SUFFIXES[format]}"
@@ -102,8 +102,8 @@ def plan_targets(files: Sequence[Path], format: str, output: Path | None, in_pla
 
 
 def _read(
-    files: Sequence[Path], predictor: "LinePredictor", failed: list[Path], show_bar: bool
-) -> Iterator["ReadDocument"]:
+    files: Sequence[Path], predictor: "LinePredictor", format: str, failed: list[Path], show_bar: bool
+) -> Iterator[tuple[Path, bytes]]:
     """Read one file after another; those that cannot be read are added to `failed`."""
     from pipeline.inference.documents import read_document
 
@@ -111,13 +111,14 @@ def _read(
     for path in bar:
         try:
             document = read_document(path, predictor)
+            content = _format(document, format)
         except (InputError, PermissionError) as error:
             failed.append(path)
             bar.write(f"error: {describe_denial(error) or error}", file=sys.stderr)
             continue
         if count := document.texts.count(None):
             bar.write(f"{path}: {count} line(s) without an outline that can be read", file=sys.stderr)
-        yield document
+        yield path, content
 
 
 def _format(document: "ReadDocument", format: str) -> bytes:
@@ -130,20 +131,17 @@ def _format(document: "ReadDocument", format: str) -> bytes:
     return f"{content}\n".encode()
 
 
-def _print(documents: Iterator["ReadDocument"], format: str, with_names: bool) -> None:
+def _print(contents: Iterator[tuple[Path, bytes]], format: str, with_names: bool) -> None:
     """Print each document as soon as it is read. JSON is one list."""
-    from pipeline.inference.document_formats import format_json, format_text
-
-    if format == "json":
-        separator = "["
-        for document in documents:
-            print(separator, format_json(document), sep="", end="", flush=True)
-            separator = ",\n"
-        print("[]" if separator == "[" else "]")
-        return
-    for document in documents:
+    separator = "["
+    for path, content in contents:
         if format == "xml":
-            sys.stdout.buffer.write(_format(document, format))
-            continue
-        for line in format_text(document):
-            print(f"{document.path}: {line}" if with_names else line, flush=True)
+            sys.stdout.buffer.write(content)
+        elif format == "json":
+            print(separator, content.decode().strip(), sep="", end="", flush=True)
+            separator = ",\n"
+        else:
+            for line in content.decode().removesuffix("\n").split("\n"):
+                print(f"{path}: {line}" if with_names else line, flush=True)
+    if format == "json":
+        print("[]" if separator == "[" else "]")
