@@ -6,6 +6,7 @@ file.
 
 from torch import Tensor, nn
 
+from pipeline.common.geometry import round_up
 from pipeline.models.base import LineModel
 from pipeline.models.layers.lengths import Lengths, longest
 from pipeline.models.layers.light_svtr import LightSVTR
@@ -17,6 +18,8 @@ HEIGHT = 48
 """Height of a line in pixels. No other height is possible."""
 FEATURES = 120
 """Features of a step."""
+STEPS_MULTIPLE = 8
+"""The number of steps is rounded up to a multiple of this, as oneDNN compiles its kernels for each width."""
 
 
 class LinePPOCR(LineModel):
@@ -52,14 +55,15 @@ class LinePPOCR(LineModel):
     def forward(self, images: Tensor, lengths: Lengths | None = None) -> Tensor:
         """See `LineModel`."""
         steps = self.windows.steps(images.shape[-1]) if lengths is None else longest(lengths)
-        width = steps * self.windows.stride
+        computed = steps if lengths is None else round_up(steps, STEPS_MULTIPLE)
+        width = computed * self.windows.stride
         images = nn.functional.pad(images, (0, max(0, width - images.shape[-1])))[..., :width]
-        own_width = OwnWidth(lengths, steps, images.device)
+        own_width = OwnWidth(lengths, computed, images.device)
         # The published network reads dark ink on paper, with values in [-1, 1] and three equal colour channels.
         x = self.stem(1 - 2 * images, own_width)
         for block in self.blocks:
             x = block(x, own_width)
         x = self.pool(x).squeeze(2).transpose(1, 2)
         x = self.neck(x, own_width)
-        logits: Tensor = self.fc(self.dropout(x))
+        logits: Tensor = self.fc(self.dropout(x[:, :steps]))
         return logits.transpose(1, 2)
