@@ -2,6 +2,7 @@
 
 import copy
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.storage.line_store import read_attributes, read_lines
+from pipeline.data.transcriptions.write_texts import PredictedText, PredictedWord, write_texts
+from pipeline.inference.documents import open_document
 from pipeline.models.checkpoint import load_checkpoint, save_checkpoint
 from pipeline.settings.base import read_params
 from pipeline.settings.project import check_project
 from tests.archives import outcome
+from tests.data.transcriptions.drawn import alto, draw_page, page_xml
 from tests.projects import profile_params, write_lines
 from tests.tiny import tiny_lines, tiny_settings
 
@@ -126,3 +130,38 @@ def test_any_size_of_a_model_in_a_checkpoint(folder: Path, good: Path, key: str,
     path, content = folder / "model.ckpt", torch.load(good, weights_only=True)
     torch.save({**content, "model": {**content["model"], key: value}}, path)
     assert one_line(outcome(lambda: load_checkpoint(path)))
+
+
+LINES = [("first", [(20, 50), (300, 50)]), ("second", [(20, 120), (300, 130)])]
+NUMBERS = ["", "nan", "inf", "-inf", "1e300", "-1e300", "1e-300", "-7", "0", "x", "1,2", "99999999", "0x10", "١"]
+
+
+def read_and_write(path: Path) -> bytes:
+    """Read a page as `predict` does, without a model: cut out its lines and write texts into its XML."""
+    document = open_document(path, 28)
+    texts = []
+    for line in document.lines:
+        if line.strip:
+            assert line.draw(28).shape[0] == 28
+            texts.append(PredictedText("a", 0.5, [PredictedWord("a", 0.5, line.strip.box(0.2, 0.8))]))
+        else:
+            texts.append(None)
+    return write_texts(path, texts)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.sampled_from([alto, page_xml]), st.randoms(use_true_random=False), st.integers(1, 3), st.booleans())
+def test_damaged_pages(folder: Path, form: Any, rng: random.Random, changes: int, numbers: bool) -> None:
+    draw_page(folder / "page.png", [baseline for _, baseline in LINES])
+    content = form("page.png", LINES)
+    for _ in range(changes):
+        if numbers:
+            number = rng.choice(list(re.finditer(r"\d+", content)))
+            content = content[: number.start()] + rng.choice(NUMBERS) + content[number.end() :]
+        else:
+            start = rng.randrange(len(content))
+            piece = rng.choice(["", "<", ">", '"', "&", "/>", "é", " "])
+            content = content[:start] + piece + content[start + rng.randrange(9) :]
+    path = folder / "page.xml"
+    path.write_text(content, encoding="utf-8")
+    assert one_line(outcome(lambda: read_and_write(path)))

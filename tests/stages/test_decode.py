@@ -7,8 +7,11 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
+from pipeline.__main__ import main
 from pipeline.common import paths
+from pipeline.common.errors import exit_on_input_error
 from pipeline.common.paths import LANGUAGE_MODEL
 from pipeline.common.vocabulary import EMNIST
 from pipeline.decoding.language_model.store import write_language_model
@@ -183,3 +186,31 @@ def test_missing_inputs_are_refused_in_one_line(trained: Project) -> None:
     assert trained.refusal("decode", "beam").endswith("run `dvc repro language_model`")
     assert not Path("decodings").exists()
     assert trained.refusal("decode", "bean") == "params.yaml: decoding.bean: unknown; did you mean beam?"
+
+
+def test_predict_reads_as_the_stage_does(trained: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    trained.run("decode", "beam")
+    lines = tiny_lines(TEXTS)
+    for number, (image, width) in enumerate(zip(lines.images, lines.widths.tolist(), strict=True)):
+        Image.fromarray(image[:, :width]).save(f"{number}.png")
+    main(["predict", "--decoding", "beam", "--format", "json", *[f"{number}.png" for number in range(len(TEXTS))]])
+    read = [line for document in json.loads(capsys.readouterr().out) for line in document["lines"]]
+    table = predictions()
+    assert [line["text"] for line in read] == table["prediction"].tolist()
+    for line, values in zip(read, table["confidences"], strict=True):
+        assert line["confidence"] == pytest.approx(fmean(map(float, values.split())), abs=1e-3)
+
+
+def test_predict_names_a_search_that_is_missing_or_has_not_run(
+    trained: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refusal(key: str) -> str:
+        with pytest.raises(SystemExit):
+            exit_on_input_error(lambda: main(["predict", "--decoding", key, "line.png"]))
+        return capsys.readouterr().err
+
+    assert refusal("bean") == "error: params.yaml: decoding.bean: unknown; did you mean beam?\n"
+    assert refusal("beam") == "error: decodings/beam.json: no such file; run `dvc repro decode@beam`\n"
+    paths.decoding_metrics("beam").parent.mkdir()
+    paths.decoding_metrics("beam").write_text('{"by_seed": {"7": {}}}')
+    assert refusal("beam").startswith("error: decodings/beam.json: not the metrics of a beam search ('42'); run `dvc ")

@@ -9,6 +9,8 @@ from pipeline.common.errors import InputError
 
 Point = tuple[float, float]
 Points = Sequence[Point]
+MAX_NUMBER = 1_000_000.0
+"""Pixels. A larger coordinate or size is damaged."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,7 @@ def _read_alto(path: Path, root: ElementTree.Element) -> PageLayout:
     if unit != "pixel":
         raise InputError(f"{path}: MeasurementUnit is {unit!r}; export the page with pixel")
     page = root.find(".//Page")
-    size = None
-    if page is not None and page.get("WIDTH") and page.get("HEIGHT"):
-        size = float(page.attrib["WIDTH"]), float(page.attrib["HEIGHT"])
+    size = None if page is None else _size(page.get("WIDTH"), page.get("HEIGHT"))
     lines = []
     for number, element in enumerate(root.iter("TextLine")):
         words = [part.get("CONTENT", "") for part in element.iter("String")]
@@ -79,7 +79,7 @@ def _read_alto(path: Path, root: ElementTree.Element) -> PageLayout:
 def _box(element: ElementTree.Element) -> Points:
     if not {"HPOS", "VPOS", "WIDTH", "HEIGHT"} <= set(element.keys()):
         return ()
-    left, top, width, height = (float(element.attrib[name]) for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT"))
+    left, top, width, height = (_number(element.attrib[name]) for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT"))
     return (left, top), (left + width, top), (left + width, top + height), (left, top + height)
 
 
@@ -87,9 +87,7 @@ def _read_page(path: Path, root: ElementTree.Element) -> PageLayout:
     page = root.find("Page")
     if page is None:
         raise InputError(f"{path}: has no Page element")
-    size = None
-    if page.get("imageWidth") and page.get("imageHeight"):
-        size = float(page.attrib["imageWidth"]), float(page.attrib["imageHeight"])
+    size = _size(page.get("imageWidth"), page.get("imageHeight"))
     lines = []
     for number, element in enumerate(page.iter("TextLine")):
         coordinates, baseline = element.find("Coords"), element.find("Baseline")
@@ -108,7 +106,7 @@ def _page_points(element: ElementTree.Element) -> Points:
     """Points as an attribute (2013 and later), or as `Point` elements (2010)."""
     if points := element.get("points"):
         return parse_points(points)
-    return tuple((float(point.attrib["x"]), float(point.attrib["y"])) for point in element.iter("Point"))
+    return tuple((_number(point.attrib["x"]), _number(point.attrib["y"])) for point in element.iter("Point"))
 
 
 def _page_text(line: ElementTree.Element) -> str:
@@ -130,13 +128,30 @@ def parse_points(text: str) -> Points:
     """Points such as `1,2 3,4` or `1 2 3 4`; without those that are repeated in a row.
 
     Raises:
-        ValueError: not numbers, or an odd number of them.
+        ValueError: not numbers, too large, or an odd number of them.
     """
-    numbers = [float(number) for number in text.replace(",", " ").split()]
+    numbers = [_number(number) for number in text.replace(",", " ").split()]
     if len(numbers) % 2:
         raise ValueError(f"{len(numbers)} numbers are not points")
     points = list(zip(numbers[::2], numbers[1::2], strict=True))
     return tuple(_without_repeats(points))
+
+
+def _size(width: str | None, height: str | None) -> tuple[float, float] | None:
+    """The size of a page; None where the file does not say it, or says 0."""
+    size = _number(width or "0"), _number(height or "0")
+    if not all(size):
+        return None
+    if min(size) < 1:
+        raise ValueError(f"{size[0]:g} x {size[1]:g} is no size of a page")
+    return size
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not -MAX_NUMBER <= number <= MAX_NUMBER:
+        raise ValueError(f"{text} is no place on a page")
+    return number
 
 
 def _without_repeats(points: Points) -> Iterator[Point]:

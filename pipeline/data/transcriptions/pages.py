@@ -6,15 +6,19 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.common.errors import InputError
 from pipeline.data.transcriptions.base import Transcription
 from pipeline.data.transcriptions.cut import Strip, cut_strip, find_strip
 from pipeline.data.transcriptions.groups import find_group
-from pipeline.data.transcriptions.layout import LineShape, PageLayout, read_layout
+from pipeline.data.transcriptions.layout import LineShape, PageLayout, Points, read_layout
 from pipeline.data.transcriptions.pictures import EXTENSIONS, open_grey, read_size
 from pipeline.settings.own_lines import OwnLinesSettings
+
+BEYOND = 0.25
+"""A fraction of the image's width or height. Nothing of a line is farther outside of the image."""
 
 
 def read_pages(settings: OwnLinesSettings, root: Path) -> Iterator[Transcription]:
@@ -59,25 +63,29 @@ def find_image(layout: PageLayout) -> Path:
 
 
 def fit_to_image(layout: PageLayout, size: tuple[int, int]) -> Sequence[LineShape]:
-    """The lines in pixels of an image of another size than the page says, such as a smaller copy."""
-    if layout.size is None or not all(layout.size):
-        return layout.lines
-    scale = np.array(size) / layout.size
+    """The lines in pixels of the image. It may have another size than the page says, such as a smaller copy.
+
+    Points far beyond the image are moved to `BEYOND` of its size outside of it.
+    """
+    scale = np.ones(2) if layout.size is None else np.array(size) / layout.size
     if np.allclose(scale, 1, atol=0.01):
-        return layout.lines
-    if abs(scale[0] / scale[1] - 1) > 0.02:
+        scale = np.ones(2)
+    elif abs(scale[0] / scale[1] - 1) > 0.02:
+        assert layout.size
         raise InputError(
             f"{layout.path}: is written for an image of {layout.size[0]:g} x {layout.size[1]:g} pixels, and its image "
             f"has {size[0]} x {size[1]}"
         )
     return [
-        replace(line, baseline=_scaled(line.baseline, scale), polygon=_scaled(line.polygon, scale))
+        replace(line, baseline=_fit(line.baseline, scale, size), polygon=_fit(line.polygon, scale, size))
         for line in layout.lines
     ]
 
 
-def _scaled(points: Sequence[tuple[float, float]], scale: np.ndarray) -> tuple[tuple[float, float], ...]:
-    return tuple((x * scale[0], y * scale[1]) for x, y in points)
+def _fit(points: Points, scale: NDArray[np.float64], size: tuple[int, int]) -> Points:
+    limits = np.array(size)
+    fitted = np.array(points, dtype=np.float64).reshape(-1, 2) * scale
+    return tuple((x, y) for x, y in fitted.clip(-BEYOND * limits, (1 + BEYOND) * limits).tolist())
 
 
 def find_strips(lines: Sequence[LineShape]) -> list[Strip | None]:

@@ -79,6 +79,10 @@ def test_points(text: str) -> None:
         ("<PcGts/>", "has no Page element"),
         ('<alto><TextLine BASELINE="1 2 3"/></alto>', "damaged coordinates (3 numbers are not points)"),
         ('<alto><TextLine BASELINE="1 x"/></alto>', "damaged coordinates (could not convert"),
+        ('<alto><TextLine BASELINE="1 nan"/></alto>', "damaged coordinates (nan is no place on a page)"),
+        ('<alto><TextLine BASELINE="1 -1e7"/></alto>', "damaged coordinates (-1e7 is no place on a page)"),
+        ('<alto><Page WIDTH="0.5" HEIGHT="9"/></alto>', "damaged coordinates (0.5 x 9 is no size of a page)"),
+        ('<PcGts><Page imageWidth="inf" imageHeight="9"/></PcGts>', "damaged coordinates (inf is no place on a page)"),
         (
             "<alto><MeasurementUnit>mm10</MeasurementUnit></alto>",
             "MeasurementUnit is 'mm10'; export the page with pixel",

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from pipeline.common.errors import InputError
-from pipeline.data.transcriptions.pages import read_pages
+from pipeline.data.transcriptions.layout import read_layout
+from pipeline.data.transcriptions.pages import fit_to_image, read_pages
 from pipeline.settings.own_lines import OwnLinesSettings, SplitParts
 from tests.data.transcriptions.drawn import alto, draw_page, page_xml
 
@@ -106,3 +107,12 @@ def test_an_image_of_other_proportions_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path) == (
         f"{tmp_path / 'page.xml'}: is written for an image of 400 x 300 pixels, and its image has 300 x 400"
     )
+
+
+def test_points_far_beyond_the_image_are_moved_towards_it(tmp_path: Path) -> None:
+    far = [(20, 50), (300, 50), (99_999, 50)]
+    write_page(tmp_path, "page", xml=alto("page.png", [("far", far), ("above", [(-5, -900_000), (300, 30)])]))
+    first, second = fit_to_image(read_layout(tmp_path / "page.xml"), (400, 300))
+    assert first.baseline == ((20, 50), (300, 50), (500, 50))
+    assert second.baseline == ((-5, -75), (300, 30))
+    assert next(read_pages(settings(), tmp_path)).draw(30).size == (480, 30)
