@@ -1,0 +1,120 @@
+"""Reads pictures for many callers at once: pictures are opened in threads, and lines are read in batches."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.app.batching import Batcher
+from pipeline.app.models import Model, ModelStore
+from pipeline.app.reading import Details, LineReader, Reading
+from pipeline.common.errors import InputError
+from pipeline.inference.pictures import read_picture
+
+BATCH_SECONDS = 0.003
+"""How long the first line waits for others."""
+BATCH_LINES = 64
+WAITING_LINES = 512
+OPENING_THREADS = 2
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line to read."""
+
+    reader: LineReader
+    image: NDArray[np.uint8]
+    with_details: bool
+
+
+@dataclass(frozen=True)
+class PictureReading:
+    """What is read of one picture: either a reading, or an error in one line."""
+
+    name: str
+    reading: Reading | None = None
+    error: str | None = None
+    details: Details | None = None
+    """Only where they were asked for."""
+
+
+class ReadingService:
+    """Reads pictures with the models of a store. Use it as an asynchronous context."""
+
+    def __init__(self, store: ModelStore) -> None:
+        self._store = store
+        self._loading = ThreadPoolExecutor(1, "models")
+        self._opening = ThreadPoolExecutor(OPENING_THREADS, "pictures")
+        self._batcher = Batcher(read_lines, seconds=BATCH_SECONDS, size=BATCH_LINES, waiting=WAITING_LINES)
+
+    async def __aenter__(self) -> Self:
+        await self._batcher.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._batcher.__aexit__(kind, error, trace)
+        for threads in (self._loading, self._opening):
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    async def models(self) -> list[Model]:
+        """The models that can read, the one to use by default first.
+
+        Raises:
+            InputError: there is none.
+        """
+        loop = asyncio.get_running_loop()
+        return list((await loop.run_in_executor(self._loading, lambda: self._store.models)).values())
+
+    async def load(self, model: str) -> LineReader:
+        """The reader of a model by its name, loaded at most once.
+
+        Raises:
+            InputError: there is no such model, or its checkpoint cannot be loaded.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._loading, self._store.load, model)
+
+    async def read(
+        self, pictures: Sequence[tuple[str, bytes | InputError]], model: str, with_details: bool
+    ) -> list[PictureReading]:
+        """The readings of pictures, each a name and a file's content or why there is none, in their order.
+
+        Raises:
+            InputError: there is no such model.
+            BusyError: too many lines wait.
+        """
+        reader = await self.load(model)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._read(*picture, reader, with_details)) for picture in pictures]
+        return [task.result() for task in tasks]
+
+    async def _read(
+        self, name: str, content: bytes | InputError, reader: LineReader, with_details: bool
+    ) -> PictureReading:
+        try:
+            if isinstance(content, InputError):
+                raise content
+            loop = asyncio.get_running_loop()
+            image = await loop.run_in_executor(self._opening, read_picture, content, name, reader.height)
+        except InputError as error:
+            return PictureReading(name, error=str(error))
+        reading, details = await self._batcher.submit(Line(reader, image, with_details))
+        return PictureReading(name, reading, details=details)
+
+
+def read_lines(lines: Sequence[Line]) -> list[tuple[Reading, Details | None]]:
+    """Read lines, those of the same model together."""
+    readings: dict[int, Reading] = {}
+    for reader in {id(line.reader): line.reader for line in lines}.values():
+        own = [number for number, line in enumerate(lines) if line.reader is reader]
+        readings |= zip(own, reader.read([lines[number].image for number in own]), strict=True)
+    return [
+        (readings[number], line.reader.explain(line.image) if line.with_details else None)
+        for number, line in enumerate(lines)
+    ]
