@@ -11,7 +11,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-report handwriting test mutations lint format ui sync reliability audit lock clean moved
+.PHONY: help setup demo demo-report handwriting test mutations lint format ui app sync reliability audit lock clean moved
 
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ format: setup  ## Format the code and fix what ruff can fix.
 
 ui: setup  ## Show the project's runs in MLflow, or the demo's if the project has none, or those in MLFLOW_TRACKING_URI. PORT=5001.
 	@$(BIN)/python -m pipeline ui $(if $(PORT),--port $(PORT))
+
+app: setup  ## Open a page to try the project's models on pictures, or the demo's if the project has none. PORT=8001.
+	@$(BIN)/python -m pipeline app $(if $(PORT),--port $(PORT))
 
 sync: setup  ## Rebuild missing MLflow runs from DVC's outputs.
 	$(BIN)/python -m pipeline sync

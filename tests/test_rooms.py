@@ -9,7 +9,7 @@ from tests.imports import ROOT, imports, rooms_of_package
 FLOORS = (
     ("commands", "stages"),
     ("studies",),
-    ("export", "orchestration"),
+    ("app", "export", "orchestration"),
     ("inference", "pretrained", "report", "training"),
     ("models",),
     ("objectives", "plots", "tracking"),

@@ -1,0 +1,52 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from fastapi import FastAPI
+
+from pipeline.app.api import create_api
+from pipeline.app.models import ModelStore
+from pipeline.app.page import add_page
+from pipeline.common import paths
+from pipeline.models.checkpoint import save_checkpoint
+from tests.app.server import running
+from tests.tiny import tiny_settings
+
+EXPERIMENTS = {"first_ctc": ("ctc", 7), "second_ce": ("ce", 8)}
+"""Loss and seed of the weights."""
+
+
+def make_workspace(folder: Path) -> None:
+    """Two experiments; the first one has the lower CER."""
+    for cer, (name, (loss, seed)) in enumerate(EXPERIMENTS.items()):
+        torch.manual_seed(seed)
+        settings = tiny_settings("line_cnn", loss)
+        save_checkpoint(folder / paths.checkpoint(name, 1), settings, settings.build())
+        path = folder / paths.metrics(name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f'{{"test_cer": 0.{cer + 1}}}')
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A workspace with models, in which the process stands."""
+    folder = tmp_path_factory.mktemp("workspace")
+    make_workspace(folder)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.chdir(folder)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def app(workspace: Path) -> FastAPI:
+    return create_api(ModelStore())
+
+
+@pytest.fixture(scope="module")
+def address(app: FastAPI) -> Iterator[str]:
+    add_page(app)
+    with running(app) as address:
+        yield address
