@@ -10,7 +10,7 @@ COMMANDS = {
     "repro": "Run `dvc repro` with independent stages side by side.",
     "demo": "Run the whole pipeline on built-in characters and text, in build/demo.",
     "handwriting": "Train on transcribed pages of your own in three ways, and compare them, in build/handwriting.",
-    "predict": "Read pictures of handwritten lines.",
+    "predict": "Read pages and pictures of handwritten lines.",
     "export": "Write a trained recognizer as an ONNX file, which works without this project.",
     "app": "Open a page to try the models on pictures, drawings and texts; its readings are an HTTP interface too.",
     "experiments": "List DVC's experiments with the settings in which they differ, and their CER.",
@@ -21,7 +21,7 @@ COMMANDS = {
     "ablations": "Train an experiment once for each changed setting, and compare.",
     "budgets": "Train an experiment with several budgets of time, and compare.",
     "intervals": "Count how often the confidence intervals of the reports hold for other characters and other texts.",
-    "plot_augmentation": "Draw training characters before and after augmentation.",
+    "plot_augmentation": "Draw training characters or lines before and after augmentation.",
     "plot_lookalikes": "Draw which parts of a line the look-alike attention compares.",
 }
 """The modules of `pipeline/commands/` and the first lines of their docstrings. Only the called one is imported."""

@@ -11,8 +11,8 @@ from pipeline.common.errors import InputError
 from pipeline.common.splits import SPLITS
 from pipeline.data.storage.characters import write_characters
 from pipeline.settings.augmentation import AugmentationSettings
-from tests.projects import profile_params
-from tests.tiny import tiny_characters
+from tests.projects import profile_params, write_lines
+from tests.tiny import tiny_characters, tiny_lines
 
 SOME = AugmentationSettings.model_validate({"character": {"rotation": 10.0}, "warp": 0.5})
 
@@ -56,8 +56,22 @@ def test_the_command_draws_what_the_settings_say(params: dict[str, Any], capsys:
         assert picture.width > COPIES / len(SHOWN) * picture.height
 
 
+def test_lines_are_drawn_above_their_augmented_copies(params: dict[str, Any]) -> None:
+    write_lines(Path("lines.h5"), tiny_lines(["AB", "C"]))
+    params["experiments"]["cnn_ctc_variable"]["training"] = {"augmentation": {"fade": 0.5}}
+    YAML().dump(params, Path("params.yaml"))
+    main("cnn_ctc_variable", Path("lines.h5"), Path("augmentation.png"), seed=0)
+    with Image.open("augmentation.png") as picture:
+        pixels = 255 - np.asarray(picture).astype(int)
+    starts = [0, 30, 60]  # a line of 28 rows and two rows of paper
+    plain, *copies = (pixels[start : start + 28] for start in starts)
+    for copy in copies:
+        assert (copy <= plain).all()
+        assert 0.5 * plain.sum() <= copy.sum() < plain.sum()
+
+
 @pytest.mark.usefixtures("params")
 def test_an_experiment_without_augmentation_is_refused() -> None:
-    with pytest.raises(InputError, match=r"cnn_ctc_variable\.training\.endless\.variety: not set"):
+    with pytest.raises(InputError, match=r"cnn_ctc_variable\.training: has neither augmentation nor endless\.variety"):
         main("cnn_ctc_variable", Path("characters.h5"), Path("augmentation.png"), seed=0)
     assert not Path("augmentation.png").exists()
