@@ -43,7 +43,7 @@ def test_a_line_of_the_list_is_the_first_of_the_commands_own_help(
     [
         (["perdict", "line.png"], "argument command: invalid choice: 'perdict' (choose from 'repro', 'demo', "),
         ([], "the following arguments are required: command"),
-        (["predict"], "the following arguments are required: picture"),
+        (["predict"], "the following arguments are required: file"),
         (["demo", "--all"], "unrecognized arguments: --all"),
     ],
 )

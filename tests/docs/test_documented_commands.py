@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 
 from pipeline.orchestration.workspace import make_workspace
 from pipeline.settings.base import read_params
+from tests.data.transcriptions.drawn import alto, draw_page
 from tests.imports import ROOT
 from tests.pages import PAGES, commands, walk
 
@@ -36,6 +37,7 @@ ELSEWHERE = {
     "python -m pipeline budgets": "trains for an hour and a half; commands/test_budgets.py runs small ones",
     "python -m pipeline intervals": "needs two trained models; commands/test_intervals.py has tiny ones",
     "python -m pipeline plot_lookalikes": "needs a trained model; commands/test_plot_lookalikes.py draws a tiny one's",
+    "python -m pipeline predict --model models/letters": "trained on own pages; commands/test_predict.py reads pages",
     "python -m pipeline search": "trains twenty times; commands/test_search.py searches and reads the space",
     "mlflow models serve": "runs until it is ended; tracking/test_served_model.py sends requests",
     "make ": "test_readme.py runs make with --dry-run; other tests run what it calls",
@@ -52,7 +54,7 @@ def reason(command: str) -> str | None:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory, quick_python: str) -> Iterator[Path]:
-    """A workspace in git with the settings of the tiny profile, and a picture to predict."""
+    """A workspace in git with the settings of the tiny profile, and a picture and a page to predict."""
     root = tmp_path_factory.mktemp("documented") / "workspace"
     make_workspace(ROOT, root, read_params(ROOT / "profiles/tiny.yaml"))
     params = YAML().load(root / "params.yaml")
@@ -65,6 +67,10 @@ def root(tmp_path_factory: pytest.TempPathFactory, quick_python: str) -> Iterato
     pixels = np.full((40, 300), 230, np.uint8)
     pixels[8:30, 20:280:16] = 20
     Image.fromarray(pixels).save(root / "line.png")
+    baseline = [(20, 50), (300, 55)]
+    (root / "scans").mkdir()
+    draw_page(root / "scans/page.png", [baseline])
+    (root / "scans/page.xml").write_text(alto("page.png", [("", baseline)]))
     with pytest.MonkeyPatch.context() as monkeypatch:
         path = [quick_python, str(Path(sys.executable).parent), os.environ["PATH"]]
         monkeypatch.setenv("PATH", os.pathsep.join(path))
