@@ -14,6 +14,8 @@ from tests.web import Web, serving
 # stages that they start, as several tests run at once.
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"
+# After each command, DVC would start a process that reports it to DVC's authors.
+os.environ["DVC_NO_ANALYTICS"] = "true"
 
 LONGEST = "tests/docs/test_documented_commands.py"
 """Takes minutes in one piece: begun last, it would leave all workers but one with nothing to do."""

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from pipeline.settings.base import NO_FILE
 from tests.imports import PACKAGES, ROOT, closure, has_code
+from tests.orchestration.dvc_projects import init_dvc
 
 DEFINITIONS: dict[str, Any] = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
 STAGES = {name: definition.get("do", definition) for name, definition in DEFINITIONS.items()}
@@ -108,8 +109,8 @@ def test_what_a_killed_process_left_is_no_part_of_a_dependency(tmp_path: Path, n
     (tmp_path / "dvc.yaml").write_text(
         "stages:\n  see:\n    cmd: cat lines/a.h5 > seen\n    deps: [lines]\n    outs: [seen]\n"
     )
-    for command in (["init", "--no-scm"], ["repro"]):
-        subprocess.run([sys.executable, "-m", "dvc", *command, "--quiet"], cwd=tmp_path, check=True)
+    init_dvc(tmp_path)
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet"], cwd=tmp_path, check=True)
     (tmp_path / "lines" / name).write_bytes(b"half")
     status = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=tmp_path, capture_output=True, check=True)
     assert b"up to date" in status.stdout

@@ -61,7 +61,6 @@ def fill_workspace(project: Path, workspace: Path, params: Mapping[str, Any]) ->
         copy(project / name, workspace / name)
     YAML().dump(params, workspace / PARAMS_FILE)
     if not (workspace / ".dvc").is_dir():
-        subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=workspace, check=True)
         config = (project / ".dvc" / "config").read_text(encoding="utf-8")
         without_git = "    no_scm = true\n"
         if without_git not in config:  # the project may be a workspace itself

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from pipeline.common.errors import InputError
 from pipeline.orchestration.parallel import run
 from pipeline.orchestration.plan import make_plan
-from tests.orchestration.dvc_projects import stage, write_dvc_project
+from tests.orchestration.dvc_projects import init_dvc, stage, write_dvc_project
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value will soon:DeprecationWarning")  # DVC's own
 EVERY = {"before": set(), "left": {"before"}, "right": {"before"}, "after": {"left", "right"}, "beside": set()}
@@ -60,7 +60,7 @@ LIST = "-c \"import os; open('all', 'w').write(' '.join(os.listdir('parts')))\""
 def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Stages that have run: `check`, one on it and on a file for each of two parts, and one on the folder of both."""
     monkeypatch.chdir(tmp_path)
-    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], check=True)
+    init_dvc(tmp_path)
     (tmp_path / "params.yaml").write_text("mine: 1")
     for name in ("one", "two"):
         (tmp_path / name).write_text(name)

@@ -10,6 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.orchestration.stale_outputs import remove_stale_outputs
+from tests.orchestration.dvc_projects import init_dvc
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value will soon:DeprecationWarning")  # DVC's own
 WRITE = """import pathlib, sys
@@ -36,7 +37,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     YAML().dump(PARAMS, tmp_path / "params.yaml")
     (tmp_path / "write.py").write_text(WRITE)
     (tmp_path / "source").touch()  # DVC restores no stage without a dependency
-    dvc("init", "--no-scm")
+    init_dvc(tmp_path)
     dvc("repro")
     return tmp_path
 
