@@ -8,7 +8,7 @@ from pipeline.common import paths
 from pipeline.common.files import atomic_path
 from pipeline.common.progress import progress_bar
 from pipeline.common.splits import SPLITS
-from pipeline.common.vocabulary import collect_vocabulary
+from pipeline.common.vocabulary import collect_vocabulary, normalize_text
 from pipeline.data.storage.hdf5 import write_hdf5
 from pipeline.data.storage.line_store import LineWriter
 from pipeline.data.transcriptions.draw import draw_lines
@@ -32,7 +32,7 @@ def main(name: str) -> None:
     root = Path(settings.path)
     lines, left_out = read_transcriptions(settings, root)
     parts = split_transcriptions(lines, settings, root)
-    vocabulary = collect_vocabulary(line.text for line in parts["train"])
+    vocabulary = collect_vocabulary([*(line.text for line in parts["train"]), normalize_text(settings.characters)])
     others = vocabulary.missing(line.text for part in SPLITS for line in parts[part])
     max_length = max(len(line.text) for part in SPLITS for line in parts[part])
     attributes = {
@@ -50,7 +50,7 @@ def main(name: str) -> None:
             shape = settings.height, max(line.width(settings.height) for line in parts[part])
             blocks = draw_lines(bar, settings.height, max_length, BLOCK)
             writer.write(part, blocks, len(parts[part]), max_length, wrap=False, shape=shape)
-            writer.write_groups(part, [line.group for line in parts[part]])
+            writer.write_origins(part, [line.group for line in parts[part]], [line.page for line in parts[part]])
     report(name, parts, left_out, others, unused=len(lines) - sum(map(len, parts.values())))
 
 

@@ -69,5 +69,10 @@ class OwnLinesSettings(Settings):
     """Column of a table with paths or pictures."""
     text_column: str = "text"
     """Column of a table with the transcription."""
+    train_lines: Annotated[int, Field(ge=1)] | None = None
+    """At most this many training lines, drawn at random, to see what more lines are worth; null takes all."""
+    characters: str = ""
+    """Characters that the vocabulary has beside those of the training lines. A recognizer that others trained may know
+    them; a model from nothing cannot learn them."""
     parts: Annotated[ListedParts | FolderParts | ColumnParts | SplitParts, Field(discriminator="by")]
     """Which lines are for training, validation and test."""

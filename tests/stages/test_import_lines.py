@@ -40,6 +40,7 @@ def test_lines_of_each_part(project: Path, capsys: pytest.CaptureFixture[str]) -
     assert train.widths.tolist() == [96, 160]
     assert train.images.shape == (2, 32, 160)
     assert train.groups == ["train", "train"]
+    assert train.pages == ["train/1", "train/2"]
     assert not train.are_synthetic
     assert read_height(path) == 32
     assert read_vocabulary(path).characters == " aetÉé"
@@ -60,3 +61,11 @@ def test_the_same_lines_are_the_same_bytes(project: Path) -> None:
         contents.append(paths.lines("mine").read_bytes())
     assert contents[0] == contents[1]
     assert not np.any(read_lines(paths.lines("mine"), "train").images[:])  # grey pictures without ink
+
+
+def test_further_characters_join_the_vocabulary(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # The last two are an e and an accent of its own, which are one character.
+    (project / "params.yaml").write_text(f"{PARAMS}    characters: xie\u0301\n", encoding="utf-8")
+    import_lines.main("mine")
+    assert read_vocabulary(paths.lines("mine")).characters == " aeitxÉé"
+    assert "training lacks" not in capsys.readouterr().out

@@ -37,7 +37,13 @@ def split_transcriptions(lines: Sequence[Transcription], settings: OwnLinesSetti
         if part := chosen.get(line.name):
             divided[part].append(line)
     _check(divided)
-    return divided
+    return {**divided, "train": draw_lines(divided["train"], settings.train_lines)}
+
+
+def draw_lines(lines: list[Transcription], count: int | None) -> list[Transcription]:
+    """At most `count` of the lines, in their order. A smaller count takes some of those that a larger one takes."""
+    order = np.random.default_rng(0).permutation(len(lines))
+    return [lines[index] for index in sorted(order[:count])]
 
 
 def _draw_groups(lines: Sequence[Transcription], settings: SplitParts) -> dict[str, str]:

@@ -18,8 +18,12 @@ def line(name: str, page: str = "", group: str = "", text: str = "text", part: s
     return Transcription(name, page, group or page, text, (1, 1), lambda height: Image.new("L", (1, 1)), part)
 
 
-def split(lines: Sequence[Transcription], parts: object, root: Path = Path()) -> dict[str, list[str]]:
-    settings = OwnLinesSettings.model_validate({"format": "pages", "path": ".", "parts": parts})
+def split(
+    lines: Sequence[Transcription], parts: object, root: Path = Path(), train_lines: int | None = None
+) -> dict[str, list[str]]:
+    settings = OwnLinesSettings.model_validate(
+        {"format": "pages", "path": ".", "parts": parts, "train_lines": train_lines}
+    )
     divided = split_transcriptions(lines, settings, root)
     return {part: [line.name for line in divided[part]] for part in SPLITS}
 
@@ -44,6 +48,17 @@ def test_another_seed_draws_other_groups() -> None:
     lines = [line(f"l{number}") for number in range(40)]
     first, second = (split(lines, SplitParts(by="split", validation=0.2, test=0.2, seed=seed)) for seed in (1, 2))
     assert first != second
+
+
+def test_fewer_training_lines_are_some_of_more_and_other_parts_stay() -> None:
+    lines = [line(f"l{number:02}") for number in range(40)]
+    parts = SplitParts(by="split", validation=0.2, test=0.2, seed=0)
+    every, twelve, five = (split(lines, parts, train_lines=count) for count in (None, 12, 5))
+    assert [len(divided["train"]) for divided in (every, twelve, five)] == [24, 12, 5]
+    assert set(five["train"]) < set(twelve["train"]) < set(every["train"])
+    assert five["train"] == sorted(five["train"]) != every["train"][:5]
+    assert five["test"] == every["test"]
+    assert split(lines, parts, train_lines=100) == every
 
 
 def test_lists_name_pages_with_or_without_folder_and_extension(tmp_path: Path) -> None:
