@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pipeline.models.base import LineModel
 from pipeline.models.layers.bidirectional_lstm import BidirectionalLSTM
 from pipeline.models.layers.lengths import DeviceLengths
+from pipeline.models.line_ppocr import STEPS_MULTIPLE, LinePPOCR
 from pipeline.models.line_resnet import WIDTH_MULTIPLE
 from pipeline.models.recognizer import Recognizer
 
@@ -31,6 +33,7 @@ class LineGraph(nn.Module):
         super().__init__()
         self.model = with_onnx_lstms(recognizer.model)
         self.windows = recognizer.model.windows
+        self.rounding = _rounding(recognizer.model)
         self.targets = None if recognizer.objective.cut_to_lines else recognizer.objective.max_length
 
     def forward(self, images: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
@@ -38,7 +41,7 @@ class LineGraph(nn.Module):
         stride = self.windows.stride
         if self.targets is None:
             widths = widths.clamp(min=1).minimum(torch.full_like(widths, images.shape[-1]))
-            multiple = math.lcm(stride, WIDTH_MULTIPLE if self.windows.downsampling > 1 else 1)
+            multiple = math.lcm(stride, self.rounding)
             blocks: Any = ((widths.max() + (multiple - 1)) // multiple).item()
             torch._check(blocks >= 1)  # type: ignore[no-untyped-call]
             width, steps = blocks * multiple, blocks * (multiple // stride)
@@ -54,6 +57,13 @@ class LineGraph(nn.Module):
         """Inputs to trace the graph with."""
         images = torch.zeros((len(EXAMPLE_WIDTHS), 1, height, max(EXAMPLE_WIDTHS)), dtype=torch.uint8)
         return images, torch.tensor(EXAMPLE_WIDTHS)
+
+
+def _rounding(model: LineModel) -> int:
+    """Pixels to whose multiples a model itself rounds widths up: tracing needs widths for which it has nothing to do."""
+    if isinstance(model, LinePPOCR):
+        return STEPS_MULTIPLE * model.windows.stride
+    return WIDTH_MULTIPLE if model.windows.downsampling > 1 else 1
 
 
 def with_onnx_lstms(model: nn.Module) -> nn.Module:

@@ -35,7 +35,7 @@ ELSEWHERE = {
     "python -m reliability": "runs everything again; tests/reliability",
     "python -m pipeline ablations": "trains sixteen times; commands/test_ablations.py runs a small plan",
     "python -m pipeline budgets": "trains for an hour and a half; commands/test_budgets.py runs small ones",
-    "python -m pipeline export": "traces a graph for seconds; commands/test_export.py runs it and the program of the page",
+    "python -m pipeline export": "traces a graph for seconds; commands/test_export.py runs it on a small model",
     "python -m pipeline intervals": "needs two trained models; commands/test_intervals.py has tiny ones",
     "python -m pipeline plot_lookalikes": "needs a trained model; commands/test_plot_lookalikes.py draws a tiny one's",
     "python -m pipeline predict --model models/letters": "trained on own pages; commands/test_predict.py reads pages",
