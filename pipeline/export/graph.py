@@ -60,7 +60,7 @@ class LineGraph(nn.Module):
 
 
 def _rounding(model: LineModel) -> int:
-    """Pixels to whose multiples a model itself rounds widths up: tracing needs widths for which it has nothing to do."""
+    """A model rounds widths up to multiples of so many pixels. Tracing needs widths that are such multiples already."""
     if isinstance(model, LinePPOCR):
         return STEPS_MULTIPLE * model.windows.stride
     return WIDTH_MULTIPLE if model.windows.downsampling > 1 else 1

@@ -21,8 +21,9 @@ QUANTIZED = ("MatMul", "Gemm", "LSTM")
 """What int8 is for. Convolutions in int8 are slower than in fp32, and less exact."""
 PREPROCESSING = (
     "images: (batch, 1, height, width) uint8, 0 for background and 255 for full ink, so dark ink on light paper is "
-    "inverted. A line is cut close above and below, cut left and right to its ink, and scaled to the height. Lines of a "
-    "batch start at the left, and the rest of the image is 0. widths: (batch,) int64, the width of each line in pixels."
+    "inverted. A line is cut close above and below, cut left and right to its ink, and scaled to the height. Lines of "
+    "a batch start at the left, and the rest of the image is 0. widths: (batch,) int64, the width of each line in "
+    "pixels."
 )
 DECODING = {
     "ctc": "Take the best class of each of a line's `lengths` steps, merge equal neighbours, drop the blank, keep the "
