@@ -59,6 +59,7 @@ function show(reading, details) {
 }
 
 async function readAddress(address) {
+  say("Reading …");
   try {
     const response = await fetch(address);
     if (!response.ok) await answerOf(response);
