@@ -17,7 +17,7 @@ from pipeline.models.recognizer import Recognizer
 from pipeline.objectives.ctc import CTC
 from pipeline.runtime.hardware import ComputeConfig
 
-BATCH_COLUMNS = 16_384
+BATCH_COLUMNS = 8_192
 """Pixel columns of a batch, with the background that pads its lines. A wider line is a batch of its own."""
 
 
