@@ -20,7 +20,7 @@ def run_all(project: Project, name: str) -> dict[str, bytes]:
     (root / ".dvc").mkdir(parents=True)
     project.monkeypatch.chdir(root)
     project.root = root
-    project.change(training={"seeds": [42, 43], "max_epochs": 2})
+    project.change(training={"max_epochs": 2})
     for stage in ("check", "download", "corpus"):
         project.run(stage)
     for lines in ("aligned", "variable"):
@@ -37,7 +37,7 @@ def test_two_runs_from_nothing_differ_only_in_their_timings(tracked: Project) ->
     assert made == {
         *("data/none", "data/settings.ok", "data/characters.h5", "data/corpus.json"),
         *(f"data/lines/{name}.h5" for name in ("aligned", "variable")),
-        *(f"models/{key}/seed_{seed}.ckpt" for key in EXPERIMENTS for seed in (42, 43)),
+        *(f"models/{key}/seed_42.ckpt" for key in EXPERIMENTS),
         *(f"{folder}/{key}.csv" for folder in ("history", "predictions") for key in EXPERIMENTS),
         *(f"metrics/{key}.json" for key in EXPERIMENTS),
     }
