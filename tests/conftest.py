@@ -1,5 +1,6 @@
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from xdist.scheduler import LoadScopeScheduling
 
 from pipeline.data.sources import transfer
+from pipeline.tracking.store import open_store
 from tests.stage_server import run_stage_server
 from tests.web import Web, serving
 
@@ -55,6 +57,19 @@ def quick_python() -> Iterator[str]:
     """A folder for the PATH, with a `python` that runs stages without the seconds of their imports."""
     with run_stage_server() as folder:
         yield folder
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of a new MLflow store, to copy: making one takes seconds."""
+    root = tmp_path_factory.mktemp("empty_store")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        # MLflow sets the URI in the environment itself; set first, it is undone with the rest.
+        for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
+            monkeypatch.setenv(name, "")
+        monkeypatch.setenv("DVC_ROOT", str(root))
+        open_store()
+    return root / "mlflow.db"
 
 
 @pytest.fixture(autouse=True)

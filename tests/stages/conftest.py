@@ -1,22 +1,17 @@
+import shutil
 from pathlib import Path
 
 import pytest
 
-from pipeline.tracking.store import open_store
 from tests.projects import Project, profile_params
 
 ENVIRONMENT = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "DVC_STAGE")
 
 
 @pytest.fixture(scope="session")
-def store_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A store for all the trainings of these tests: making one takes seconds."""
-    root = tmp_path_factory.mktemp("store")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        for name in ENVIRONMENT:
-            monkeypatch.setenv(name, "")
-        monkeypatch.setenv("DVC_ROOT", str(root))
-        return open_store().address
+def store_uri(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> str:
+    """A store for all the trainings of these tests."""
+    return f"sqlite:///{shutil.copy(empty_store, tmp_path_factory.mktemp('store'))}"
 
 
 @pytest.fixture

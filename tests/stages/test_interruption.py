@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import runpy
+import shutil
 import signal
 import sys
 import time
@@ -25,8 +26,9 @@ EPOCHS = 40
 
 
 @pytest.fixture
-def ready(project: Project) -> Project:
+def ready(project: Project, empty_store: Path) -> Project:
     """A project with an experiment `own` that trains for some seconds, and a store of its own."""
+    shutil.copy(empty_store, project.root)
     write_lines(project.root / "data/lines/own.h5", tiny_lines(["AB", "CCA", "hi B", "A"]))
     model = {"name": "line_cnn", "window_width": 16, "window_stride": 8, "conv_dim": 4, "fc_dim": 24}
     trainer = {"accelerator": "cpu", "precision": "32-true"}

@@ -34,21 +34,11 @@ def use_root(monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
     monkeypatch.setenv("DVC_ROOT", str(root))
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new store, made once because it takes seconds."""
-    root = tmp_path_factory.mktemp("template")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        use_root(monkeypatch, root)
-        open_store()
-    return root / "mlflow.db"
-
-
 @pytest.fixture
-def copy_store(template: Path) -> Callable[[Path, Path], None]:
+def copy_store(empty_store: Path) -> Callable[[Path, Path], None]:
     def copy(root: Path, database: Path) -> None:
         database.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(template, database)
+        shutil.copy(empty_store, database)
         artifacts = str(root / "mlruns" / "emnist-lines")
         change(database, "UPDATE experiments SET artifact_location = ? WHERE name = 'emnist-lines'", artifacts)
 

@@ -58,10 +58,10 @@ class Ink:
 
 
 @pytest.fixture(scope="module")
-def loaded(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def loaded(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The model that MLflow stores, with a recognizer whose predictions are the ink of each line.
 
-    The fixture `template` has imported MLflow without its warnings.
+    The fixture `empty_store` has imported MLflow without its warnings.
     """
     import mlflow
 

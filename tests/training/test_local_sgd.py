@@ -1,8 +1,7 @@
-"""Two real processes average their weights, and print them for comparison with means by hand."""
+"""Two real processes average their weights, for comparison with means by hand."""
 
-import json
-import subprocess
-import sys
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,28 +11,21 @@ import torch
 
 from pipeline.training import local_sgd
 from pipeline.training.local_sgd import AverageWeights, get_moments, get_weights
-from tests.imports import ROOT
 
-PROCESS = """
-import json, sys, torch
-from pipeline.training.local_sgd import average
-rank = int(sys.argv[1])
-torch.distributed.init_process_group("gloo", init_method="file://" + sys.argv[2], rank=rank, world_size=2)
-matrix = torch.tensor([[1.0, 2.0], [3.0, 4.0]]) * (1 + 2 * rank)
-image = torch.arange(16.0).view(1, 2, 2, 4).to(memory_format=torch.channels_last) + rank
-average(iter([matrix, image]))
-print(json.dumps([matrix.tolist(), image.flatten().tolist()]))
-torch.distributed.destroy_process_group()
-"""
+
+def average_in_process(rank: int, meeting: Path) -> list[Any]:
+    """In one of two processes: average a matrix and an image of its own with those of the other."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
+    matrix = torch.tensor([[1.0, 2.0], [3.0, 4.0]]) * (1 + 2 * rank)
+    image = torch.arange(16.0).view(1, 2, 2, 4).to(memory_format=torch.channels_last) + rank
+    local_sgd.average(iter([matrix, image]))
+    torch.distributed.destroy_process_group()
+    return [matrix.tolist(), image.flatten().tolist()]
 
 
 def test_every_process_ends_with_the_mean(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", PROCESS]
-    started = [
-        subprocess.Popen([*command, str(rank), str(tmp_path / "meeting")], stdout=subprocess.PIPE, cwd=ROOT)
-        for rank in (0, 1)
-    ]
-    results = [json.loads(process.communicate(timeout=120)[0]) for process in started]
+    with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as pool:
+        results = list(pool.map(average_in_process, (0, 1), [tmp_path / "meeting"] * 2, timeout=120))
     # The mean of once and three times the matrix; of an image and the same one brighter by 1.
     assert results == [[[[2.0, 4.0], [6.0, 8.0]], [number + 0.5 for number in range(16)]]] * 2
 
