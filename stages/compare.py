@@ -10,6 +10,7 @@ from pipeline.common.progress import progress_bar
 from pipeline.data.storage.line_store import read_attributes, read_lines
 from pipeline.data.storage.lines import Lines
 from pipeline.plots.predictions import draw_predictions
+from pipeline.report.analysis.by_group import find_groupings, groups_table
 from pipeline.report.analysis.confusions import best_result, confusion_table
 from pipeline.report.analysis.rates import Rates
 from pipeline.report.analysis.results import Result, measure_rates, read_result
@@ -29,7 +30,7 @@ SHOWN = 4
 
 
 def main() -> None:
-    """Write comparison.csv, comparison.md, confusions.csv, index.html, summary.json, cer.png and readings.png."""
+    """Write the tables, pages and pictures of all experiments."""
     params = read_params()
     experiments = {
         key: read_section(ExperimentSettings, "experiments", key, params=params) for key in params["experiments"]
@@ -48,6 +49,7 @@ def main() -> None:
     sources, machine = main_attributes(attributes), describe_machine()
     page = report_page(results, rates, data, attributes, training, machine)
     write_table(table, OUTPUT / "comparison.csv")
+    write_table(groups_table(find_groupings(results, data)), OUTPUT / "groups.csv")
     write_text(OUTPUT / "confusions.csv", confusion_table(best_result(results)).to_csv(index=False))
     evaluated_on = " and ".join(dict.fromkeys(result.evaluated.machine for result in results))
     changes = find_single_changes(results, rates, training)

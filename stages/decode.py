@@ -67,7 +67,7 @@ def decode_lines(
         posteriors = compute_posteriors(
             recognizer, lines[part], batch_size=batch_size, compute=compute, intermediate=intermediate
         )
-        parts.append(LabeledPosteriors(posteriors, lines[part].texts))
+        parts.append(LabeledPosteriors(posteriors, lines[part].texts, lines[part].groups))
     validation, test = parts
     path = recognizer.objective.decode(test.posteriors.log_probabilities, test.posteriors.lengths)
     greedy = recognizer.objective.texts(path)

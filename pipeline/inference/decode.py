@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from pipeline.decoding.posteriors import Posteriors
 from pipeline.inference.seeds import mean_rates
 from pipeline.inference.tuning import best_trial, grid_search
 from pipeline.metrics.error_rates import BY_SEED, edit_distances, text_error_rates
+from pipeline.metrics.groups import transcribed_rates
 from pipeline.settings.decoding import DecodingSettings
 
 UNCALIBRATED = 1.0
@@ -34,6 +35,8 @@ class LabeledPosteriors:
 
     posteriors: Posteriors
     texts: list[str]
+    groups: list[str] = field(default_factory=list)
+    """As in `Lines`."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,8 @@ def decode(
     metrics = {
         "experiment": settings.experiment,
         **best.weights,
-        **{f"test_{name}": rate for name, rate in text_error_rates(candidates.best, test.texts).items()},
-        **{f"test_{name}_greedy": rate for name, rate in text_error_rates(greedy, test.texts).items()},
+        **{f"test_{name}": rate for name, rate in compute_rates(candidates.best, test).items()},
+        **{f"test_{name}_greedy": rate for name, rate in compute_rates(greedy, test).items()},
         "validation_cer": best.cer,
         "lines": len(test.texts),
         "calibration": {kind: measure_calibration(candidates, test.texts, kind, t) for kind, t in temperatures.items()},
@@ -79,6 +82,12 @@ def decode(
     }
     table = predictions_table(LabeledPosteriors(posteriors, test.texts), greedy, candidates, temperatures, windows)
     return Decoded(metrics, table, len(test.texts) / seconds)
+
+
+def compute_rates(predictions: Sequence[str], lines: LabeledPosteriors) -> dict[str, float]:
+    """The error rates of predicted texts; more of them for transcribed lines."""
+    rates = text_error_rates(predictions, lines.texts)
+    return rates | (transcribed_rates(predictions, lines.texts, lines.groups) if lines.groups else {})
 
 
 def join_metrics(by_seed: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:

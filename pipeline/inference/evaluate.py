@@ -16,6 +16,7 @@ from pipeline.data.storage.lines import Lines
 from pipeline.inference.batches import predict_all
 from pipeline.inference.seeds import mean_rates
 from pipeline.metrics.error_rates import BY_SEED, all_rates, all_sums, edit_distances
+from pipeline.metrics.groups import transcribed_rates
 from pipeline.models.recognizer import Recognizer
 from pipeline.runtime.hardware import ComputeConfig
 
@@ -36,7 +37,7 @@ def evaluate(recognizer: Recognizer, lines: Lines, *, batch_size: int, compute: 
     predictions, classes = predict_all(recognizer, lines, batch_size=batch_size, compute=compute)
     seconds = time.perf_counter() - start
     metrics = {
-        **compute_rates(recognizer, predictions, lines.texts, classes),
+        **compute_rates(recognizer, predictions, lines, classes),
         "lines": len(lines),
         "parameters": sum(parameter.numel() for parameter in recognizer.model.parameters()),
     }
@@ -61,15 +62,17 @@ def mean_metrics(by_seed: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def compute_rates(
-    recognizer: Recognizer, predictions: Sequence[str], texts: Sequence[str], classes: Tensor
+    recognizer: Recognizer, predictions: Sequence[str], lines: Lines, classes: Tensor
 ) -> dict[str, float]:
     """All error rates and accuracies, with names that begin with `test_`; `classes` (N, T) are the predicted ones."""
-    sums = all_sums(predictions, texts, classes, recognizer.objective.encode(texts))
-    return {f"test_{name}": rate for name, rate in all_rates(sums).items()}
+    rates = all_rates(all_sums(predictions, lines.texts, classes, recognizer.objective.encode(lines.texts)))
+    if lines.groups:
+        rates |= transcribed_rates(predictions, lines.texts, lines.groups)
+    return {f"test_{name}": rate for name, rate in rates.items()}
 
 
 def predictions_table(predictions: Sequence[str], lines: Lines) -> pd.DataFrame:
-    """Columns line, text, prediction, edits, width (pixels)."""
+    """Columns line, text, prediction, edits, width (pixels); of transcribed lines also group and page."""
     return pd.DataFrame(
         {
             "line": range(len(lines)),
@@ -77,6 +80,7 @@ def predictions_table(predictions: Sequence[str], lines: Lines) -> pd.DataFrame:
             "prediction": predictions,
             "edits": edit_distances(predictions, lines.texts),
             "width": lines.widths,
+            **{name: values for name, values in (("group", lines.groups), ("page", lines.pages)) if values},
         }
     )
 

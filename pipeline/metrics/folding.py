@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,10 +44,13 @@ FOLDED_RATES = {name: (f"{name}_edits", f"{name}_characters") for name in FOLDIN
 """Each CER is the sum of edits over lines, divided by the sum of characters that the folded texts have."""
 
 
-def folded_sums(predictions: Sequence[str], targets: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """What each of N lines adds to the sums in `FOLDED_RATES`, (N,) each."""
+def folded_sums(
+    predictions: Sequence[str], targets: Sequence[str], names: Iterable[str] = FOLDINGS
+) -> dict[str, NDArray[np.float64]]:
+    """What each of N lines adds to the sums of the CERs `names` in `FOLDED_RATES`, (N,) each."""
     sums: dict[str, NDArray[np.float64]] = {}
-    for name, fold in FOLDINGS.items():
+    for name in names:
+        fold = FOLDINGS[name]
         folded = [fold(text) for text in targets]
         edits = edit_distances([fold(text) for text in predictions], folded)
         counts = np.array([len(text) for text in folded])

@@ -14,7 +14,10 @@ from pipeline.tracking.comparisons import Comparison, Member
 from pipeline.tracking.evaluations import Evaluation
 from pipeline.tracking.run_description import run_note, run_settings, run_tags, run_variant
 
-REPORTS = ("index.html", "comparison.csv", "comparison.md", "confusions.csv", "cer.png", "readings.png", "summary.json")
+REPORTS = (
+    *("index.html", "comparison.csv", "comparison.md", "confusions.csv", "groups.csv"),
+    *("cer.png", "readings.png", "summary.json"),
+)
 """Files of `reports/` that are logged with a comparison."""
 
 

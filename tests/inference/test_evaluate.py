@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -50,6 +52,29 @@ def test_metrics_by_hand(lines: Lines, batch_size: int) -> None:
         "lines": 4,
         "parameters": 16,
     }
+
+
+def test_transcribed_lines_have_more_rates_and_say_where_they_are_from(lines: Lines) -> None:
+    transcribed = replace(lines, groups=["x", "x", "y", "y"], pages=["1", "2", "3", "3"])
+    result = evaluate(FakeRecognizer(lines), transcribed, batch_size=4, compute=FP32)  # type: ignore[arg-type]
+    assert result.metrics["test_cer_plain"] == pytest.approx((0 + 1 + 1 + 2) / 11)
+    assert result.metrics["test_cer_median_group"] == pytest.approx((1 / 4 + 3 / 7) / 2)
+    assert result.predictions["group"].tolist() == transcribed.groups
+    assert result.predictions["page"].tolist() == transcribed.pages
+
+
+def test_characters_that_training_lacks_count_as_errors() -> None:
+    texts = ["ABC", "AÉB", "éàü"]
+    known = tiny_lines(["ABC", "XY", "A"])
+    lines = replace(known, texts=texts, groups=["x", "x", "y"])
+    recognizer = FakeRecognizer(known)
+    recognizer.predictions = dict(zip(known.widths.tolist(), ["ABC", "AEB", ""], strict=True))
+    result = evaluate(recognizer, lines, batch_size=4, compute=FP32)  # type: ignore[arg-type]
+    assert result.metrics["test_cer"] == pytest.approx((0 + 1 + 3) / 9)
+    assert result.metrics["test_cer_no_accents"] == pytest.approx((0 + 0 + 3) / 9)
+    assert result.metrics["test_wer"] == pytest.approx(2 / 3)
+    assert result.metrics["test_exact"] == pytest.approx(1 / 3)
+    assert result.metrics["test_accuracy_text"] == pytest.approx((3 + 2 + 0) / 9)
 
 
 def test_metrics_of_seeds_are_averaged_by_hand() -> None:

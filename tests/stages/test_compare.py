@@ -25,7 +25,7 @@ METRICS = {
 
 
 SETTINGS = tiny_settings("line_cnn_simple")
-FILES = ["cer.png", "comparison.csv", "comparison.md", "confusions.csv", "index.html", "readings.png", "summary.json"]
+FILES = ["cer.png", "comparison.csv", "comparison.md", "confusions.csv", "groups.csv", "index.html", "readings.png", "summary.json"]
 
 
 @pytest.fixture

@@ -80,12 +80,13 @@ class LineWriter:
             lengths[rows] = [len(text) for text in block.texts]
             done = rows.stop
 
-    def write_groups(self, part: str, groups: Sequence[str]) -> None:
-        """Write the page or writer of each line of a part."""
-        names, numbers = np.unique(groups, return_inverse=True)
-        self.file[part].create_dataset("groups", data=numbers.astype("u4"))
-        encoded = json.dumps(names.tolist(), ensure_ascii=False).encode()
-        self.file[part].create_dataset("group_names", data=np.frombuffer(encoded, dtype="u1"))
+    def write_origins(self, part: str, groups: Sequence[str], pages: Sequence[str]) -> None:
+        """Write the group and the page of each line of a part."""
+        for kind, of_lines in (("group", groups), ("page", pages)):
+            names, numbers = np.unique(of_lines, return_inverse=True)
+            self.file[part].create_dataset(f"{kind}s", data=numbers.astype("u4"))
+            encoded = json.dumps(names.tolist(), ensure_ascii=False).encode()
+            self.file[part].create_dataset(f"{kind}_names", data=np.frombuffer(encoded, dtype="u1"))
 
 
 def read_lines(path: Path, part: str) -> Lines:
@@ -105,9 +106,9 @@ def read_lines(path: Path, part: str) -> Lines:
             raise ValueError(f"{NUMBERS} are below {NO_IMAGE}")
         images = _read_images(group["images"], widths, path.parent)
         vocabulary = _stored_vocabulary(file, with_others=True)
-        groups = _read_groups(group)
+        origins = _read_names(group, "group"), _read_names(group, "page")
     texts = _decode_texts(path, part, labels, lengths, vocabulary)
-    return Lines(images, texts, widths, starts, numbers, groups)
+    return Lines(images, texts, widths, starts, numbers, *origins)
 
 
 def _decode_texts(
@@ -185,12 +186,12 @@ def _stored_vocabulary(file: h5py.File, *, with_others: bool = False) -> Vocabul
     return Vocabulary(vocabulary.characters + others)
 
 
-def _read_groups(group: h5py.Group) -> list[str]:
-    """The page or writer of each line, or nothing for synthetic lines."""
-    if "groups" not in group:
+def _read_names(part: h5py.Group, kind: str) -> list[str]:
+    """The group or page of each line, or nothing for synthetic lines."""
+    if f"{kind}s" not in part:
         return []
-    names = json.loads(group["group_names"][:].tobytes().decode())
-    return [names[number] for number in group["groups"][:].tolist()]
+    names = json.loads(part[f"{kind}_names"][:].tobytes().decode())
+    return [names[number] for number in part[f"{kind}s"][:].tolist()]
 
 
 def _check_format(path: Path, file: h5py.File) -> None:

@@ -30,6 +30,8 @@ class Lines:
     """(N, T) which image of `Characters` each character is, or `NO_IMAGE`."""
     groups: list[str] = field(default_factory=list)
     """The page or writer of each line; empty for synthetic lines, which are independent of each other."""
+    pages: list[str] = field(default_factory=list)
+    """The page or file that each line comes from; empty where it is not known."""
 
     @property
     def are_synthetic(self) -> bool:

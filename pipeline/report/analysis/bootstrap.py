@@ -100,7 +100,8 @@ class Cells:
         self, texts: Sequence[str], image_numbers: NDArray[np.int32] | None = None, groups: Sequence[str] = ()
     ) -> None:
         """`image_numbers` (N, T) and `groups` are those of `Lines`; None and empty where they are not known."""
-        self.groups = np.unique(groups, return_inverse=True)[1] if len(groups) else np.arange(len(texts))
+        several = len(set(groups)) > 1  # one group alone would be in every resample
+        self.groups = np.unique(groups, return_inverse=True)[1] if several else np.arange(len(texts))
         """(N,) the number of each line's group; groups are drawn as a whole."""
         lengths = np.array([len(text) for text in texts])
         if image_numbers is None:

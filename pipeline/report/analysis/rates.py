@@ -1,26 +1,23 @@
 """Error rates of experiments with confidence intervals, and differences between experiments."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.metrics import error_rates as metrics
+from pipeline.metrics.folding import FOLDED_RATES, fold_case, folded_sums
 from pipeline.report.analysis.alignment import count_edits_at
 from pipeline.report.analysis.bootstrap import TINY, Cells, Deviations, Estimate, Floats, estimate
 
-
-def fold_case(texts: Iterable[str]) -> list[str]:
-    """The texts with small letters only, of the same lengths: a letter whose small form is longer stays."""
-    return ["".join(c.casefold() if len(c.casefold()) == 1 else c for c in text) for text in texts]
-
-
-RATES = {**metrics.RATES, "cer_folded": ("folded_edits", "characters")}
+RATES = {**metrics.RATES, "cer_folded": FOLDED_RATES["cer_folded"]}
 """Each rate is one sum over lines, divided by another."""
+TRANSCRIBED_RATES = {**RATES, **FOLDED_RATES}
+"""The same for transcribed lines."""
 ACCURACIES = {"accuracy": ("hits", "positions"), "accuracy_text": ("text_hits", "text_positions")}
 """These do not follow from the predicted texts; evaluation counts their sums per line."""
-OF_CHARACTERS: dict[str, Callable[[Iterable[str]], list[str]]] = {"cer": list, "cer_lab": list, "cer_folded": fold_case}
+OF_CHARACTERS: dict[str, Callable[[str], str]] = {"cer": str, "cer_lab": str, "cer_folded": fold_case}
 """Rates whose errors stand at single characters, and how texts are compared."""
 HIT_COLUMNS = tuple(dict.fromkeys(name for rate in ACCURACIES.values() for name in rate))
 SEED = 0
@@ -47,15 +44,19 @@ class Rates:
         )
 
 
-def line_sums(texts: Sequence[str], predictions: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """What each of N lines adds to the sums in `RATES`, (N,) each."""
-    folded = fold_case(predictions), fold_case(texts)
-    return {**metrics.line_sums(predictions, texts), "folded_edits": metrics.edit_distances(*folded).astype(np.float64)}
+def line_sums(
+    texts: Sequence[str], predictions: Sequence[str], rates: Collection[str] = RATES
+) -> dict[str, NDArray[np.float64]]:
+    """What each of N lines adds to the sums of `rates`, (N,) each."""
+    names = [name for name in FOLDED_RATES if name in rates]
+    return {**metrics.line_sums(predictions, texts), **folded_sums(predictions, texts, names)}
 
 
-def mean_sums(texts: Sequence[str], by_seed: Sequence[Sequence[str]]) -> dict[str, NDArray[np.float64]]:
+def mean_sums(
+    texts: Sequence[str], by_seed: Sequence[Sequence[str]], rates: Collection[str]
+) -> dict[str, NDArray[np.float64]]:
     """The mean of `line_sums` over the predictions of several seeds."""
-    sums = [line_sums(texts, predictions) for predictions in by_seed]
+    sums = [line_sums(texts, predictions, rates) for predictions in by_seed]
     return {name: np.mean([seed_sums[name] for seed_sums in sums], axis=0) for name in sums[0]}
 
 
@@ -76,13 +77,14 @@ def resample_rates(
     `predictions` has one list per seed for each experiment. `hits` has the sums of `ACCURACIES` per line, as means over
     seeds; an experiment without them has no accuracies. Lines are resampled together with the images of their
     characters, whose numbers `image_numbers` (N, T) are those of `Lines`; without them, alone. Lines with `groups` (N,)
-    are drawn as whole groups. Each line counts with
-    its mean over seeds. So intervals and differences do not cover the choice of seeds; more seeds make them narrower.
+    are drawn as whole groups, and have all of `TRANSCRIBED_RATES`. Each line counts with its mean over seeds. So
+    intervals and differences do not cover the choice of seeds; more seeds make them narrower.
     The draws depend only on the lines: the intervals of an experiment do not depend on the other experiments.
     """
     cells, hits = Cells(texts, image_numbers, groups), hits or {}
-    sums = {key: {**mean_sums(texts, by_seed), **hits.get(key, {})} for key, by_seed in predictions.items()}
-    names = {key: {**RATES, **(ACCURACIES if hits.get(key) else {})} for key in predictions}
+    of_texts = TRANSCRIBED_RATES if len(groups) else RATES
+    sums = {key: {**mean_sums(texts, by_seed, of_texts), **hits.get(key, {})} for key, by_seed in predictions.items()}
+    names = {key: {**of_texts, **(ACCURACIES if hits.get(key) else {})} for key in predictions}
     at_cells = {
         (key, name): cells.sum(lay_errors(texts, by_seed, sums[key][RATES[name][0]], cells.in_text, fold))
         for key, by_seed in predictions.items()
@@ -115,14 +117,14 @@ def lay_errors(
     by_seed: Sequence[Sequence[str]],
     amounts: Floats,
     in_text: NDArray[np.bool_],
-    fold: Callable[[Iterable[str]], list[str]],
+    fold: Callable[[str], str],
 ) -> Floats:
     """Divide what each line adds to a rate (N,) among its characters (N, T), in proportion to the edits there.
 
-    `in_text` (N, T) says which positions are characters, and `fold` makes texts comparable.
+    `in_text` (N, T) says which positions are characters. `fold` makes texts comparable and keeps their lengths.
     """
-    length = in_text.shape[1]
-    edits = np.mean([count_edits_at(fold(texts), fold(one), length) for one in by_seed], axis=0)
+    length, folded = in_text.shape[1], list(map(fold, texts))
+    edits = np.mean([count_edits_at(folded, list(map(fold, one)), length) for one in by_seed], axis=0)
     return np.asarray(edits * (amounts / np.maximum(edits.sum(axis=1), TINY))[:, None])
 
 

@@ -37,6 +37,8 @@ class ShownLine:
     text: str
     picture: Picture
     predictions: list[Prediction]
+    page: str = ""
+    """Where a transcribed line comes from."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def line_picture(lines: Lines, index: int) -> Picture:
 def _shown(lines: Lines, index: int, results: Sequence[Result]) -> ShownLine:
     aligned = [(result.key, result.alignments[index]) for result in results]
     predictions = [Prediction(key, segments, _edits(segments), describe_edits(segments)) for key, segments in aligned]
-    return ShownLine(lines.texts[index], line_picture(lines, index), predictions)
+    page = lines.pages[index] if lines.pages else ""
+    return ShownLine(lines.texts[index], line_picture(lines, index), predictions, page)
 
 
 def _edits(segments: Sequence[Segment]) -> int:

@@ -9,12 +9,15 @@ import pandas as pd
 
 from pipeline.common.files import write_text
 from pipeline.metrics.error_rates import SEED_STATISTICS
+from pipeline.metrics.groups import MEDIAN
 from pipeline.report.analysis.bootstrap import Estimate
 from pipeline.report.analysis.rates import Rates
 from pipeline.report.analysis.results import Result
 from pipeline.report.analysis.single_changes import SingleChange
 from pipeline.report.pages.lecture import RESULTS
 from pipeline.report.pages.markdown import markdown_table, percent, points, render_markdown, with_spread
+
+MEDIAN_METRIC = f"test_{MEDIAN}"
 
 
 def comparison_table(results: Sequence[Result], rates: Mapping[str, Rates], data: Mapping[str, str]) -> pd.DataFrame:
@@ -74,11 +77,26 @@ def comparison_page(
         "report/templates/comparison.md.j2",
         table=markdown_table(shown),
         changes=markdown_table(changes_table(changes)) if changes else "",
+        folded=markdown_table(folded_table(table)) if MEDIAN_METRIC in table else "",
         tested=" and ".join(f"{count:,}" for count in table["test_lines"].unique()),
         precision=" and ".join(table["precision"].unique()),
         several=bool((table["seeds"] > 1).any()),
         machine=machine,
         **sources,
+    )
+
+
+def folded_table(table: pd.DataFrame) -> pd.DataFrame:
+    """The CERs of experiments on transcribed lines without case, accents and punctuation."""
+    own = table[table[MEDIAN_METRIC].notna()]
+    names = {"CER": "cer", "without case": "cer_folded", "without accents": "cer_no_accents"}
+    names |= {"without punctuation": "cer_no_punctuation", "without all three": "cer_plain", "median group": MEDIAN}
+    return pd.DataFrame(
+        {
+            "experiment": own["experiment"].map("`{}`".format),
+            "lines": own["lines"],
+            **{title: own[f"test_{name}"].map(percent(2)) for title, name in names.items()},
+        }
     )
 
 
@@ -97,8 +115,9 @@ def changes_table(changes: Sequence[SingleChange]) -> pd.DataFrame:
 
 def summary(table: pd.DataFrame) -> dict[str, dict[str, float]]:
     """A few numbers for `dvc metrics`, rounded to a precision that suits 2,000 lines."""
+    names = ("cer", "accuracy", "cer_plain", MEDIAN)
     return {
-        row["experiment"]: {"cer": round(row["test_cer"], 4), "accuracy": round(row["test_accuracy"], 4)}
+        row["experiment"]: {name: round(row[f"test_{name}"], 4) for name in names if pd.notna(row.get(f"test_{name}"))}
         for _, row in table.iterrows()
     }
 

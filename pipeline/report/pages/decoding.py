@@ -17,6 +17,7 @@ from pipeline.common.errors import InputError
 from pipeline.data.storage.line_store import read_lines
 from pipeline.data.storage.lines import Lines
 from pipeline.metrics.error_rates import BY_SEED
+from pipeline.metrics.groups import MEDIAN
 from pipeline.plots.save import save_figure
 from pipeline.report.analysis.rates import Rates, resample_rates
 from pipeline.report.figures.charts import COLOURS
@@ -122,17 +123,38 @@ def decoding_page(decodings: Sequence[Decoding]) -> str:
     }
     return render_markdown(
         "report/templates/decoding.md.j2",
+        folded=folded_table(decodings),
         rates=markdown_table(pd.DataFrame(rates)),
         calibration=markdown_table(pd.DataFrame(calibration)),
         several=any(len(decoding.by_seed) > 1 for decoding in decodings),
     )
 
 
+def folded_table(decodings: Sequence[Decoding]) -> str:
+    """The CERs on transcribed lines without case, accents and punctuation; empty without such lines."""
+    own = [decoding for decoding in decodings if f"test_{MEDIAN}" in decoding.metrics]
+    names = {"without case": "cer_folded", "without accents": "cer_no_accents"}
+    names |= {"without punctuation": "cer_no_punctuation", "without all three": "cer_plain"}
+    columns = {
+        "decoding": [f"`{decoding.key}`" for decoding in own],
+        **{
+            f"CER beam {title}": [with_interval(decoding.rates["prediction"][name]) for decoding in own]
+            for title, name in names.items()
+        },
+        "difference of the last one": [_format_difference(decoding, "cer_plain") for decoding in own],
+        "median group greedy": [f"{decoding.metrics[f'test_{MEDIAN}_greedy']:.2%}" for decoding in own],
+        "beam": [f"{decoding.metrics[f'test_{MEDIAN}']:.2%}" for decoding in own],
+    }
+    return markdown_table(pd.DataFrame(columns)) if own else ""
+
+
 def decoding_summary(decodings: Sequence[Decoding]) -> dict[str, dict[str, float]]:
     """A few numbers for `dvc metrics`."""
-    names = {"cer": "test_cer", "cer_greedy": "test_cer_greedy", "wer": "test_wer", "wer_greedy": "test_wer_greedy"}
+    names = [f"{name}{suffix}" for name in ("cer", "wer", "cer_plain", MEDIAN) for suffix in ("", "_greedy")]
     return {
-        decoding.key: {name: round(decoding.metrics[source], 4) for name, source in names.items()}
+        decoding.key: {
+            name: round(decoding.metrics[f"test_{name}"], 4) for name in names if f"test_{name}" in decoding.metrics
+        }
         for decoding in decodings
     }
 

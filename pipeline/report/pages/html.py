@@ -7,8 +7,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipeline.data.storage.lines import Lines
+from pipeline.metrics.groups import MEDIAN
 from pipeline.report.analysis.alignment import show_spaces
 from pipeline.report.analysis.bootstrap import LEVEL, RESAMPLES, Estimate
+from pipeline.report.analysis.by_group import MIN_LINES, find_groupings
 from pipeline.report.analysis.paired import compare_pairs
 from pipeline.report.analysis.rates import Rates
 from pipeline.report.analysis.results import Result
@@ -22,6 +24,10 @@ from pipeline.report.pages.error_analysis import find_errors
 from pipeline.report.pages.lecture import RESULTS
 from pipeline.report.pages.worked_examples import PATHS, collapse_example, edit_table
 from pipeline.settings.experiment import TrainingSettings
+
+SHOWN_GROUPS = 60
+"""Rows of the tables by group; `groups.csv` has all."""
+MEDIAN_METRIC = f"test_{MEDIAN}"
 
 
 def report_page(
@@ -54,6 +60,10 @@ def report_page(
         trainings=[(row, ran_on(result, training)) for result in results for row in summarize(result)],
         several=any(len(result.seeds) > 1 for result in results),
         errors=find_errors(results, best, data, styles),
+        transcribed=[result for result in results if MEDIAN_METRIC in result.metrics],
+        groupings=find_groupings(results, data),
+        shown_groups=SHOWN_GROUPS,
+        min_lines=MIN_LINES,
         worst=[worst_lines(result, data[result.experiment.lines]) for result in results],
         random=[random_lines(name, results, lines) for name, lines in data.items()],
         ctc=trace_ctc_experiments(results, data),

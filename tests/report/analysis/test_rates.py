@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from pipeline.metrics.epoch import EpochMetrics
-from pipeline.report.analysis.rates import RATES, fold_case, lay_errors, line_sums, resample_rates
+from pipeline.metrics.folding import fold_case
+from pipeline.report.analysis.rates import RATES, TRANSCRIBED_RATES, lay_errors, line_sums, resample_rates
 
 TEXTS = ["ab", "Cat sat", "a", "mm nn"]
 PREDICTIONS = ["ab", "cat", "", "mm nnnn o"]
@@ -103,11 +104,11 @@ def test_errors_are_laid_on_the_characters_where_they_stand() -> None:
     # Two edits of one line, one of them of the case alone.
     texts, predictions = ["ab cd", "ab"], ["aB cX", "ab"]
     in_text = np.array([[True] * 5, [True] * 2 + [False] * 3])
-    laid = lay_errors(texts, [predictions], np.array([2.0, 0.0]), in_text, list)
+    laid = lay_errors(texts, [predictions], np.array([2.0, 0.0]), in_text, str)
     assert laid.tolist() == [[0, 1, 0, 0, 1], [0] * 5]
     folded = lay_errors(texts, [predictions], np.array([1.0, 0.0]), in_text, fold_case)
     assert folded.tolist() == [[0, 0, 0, 0, 1], [0] * 5]
-    both_seeds = lay_errors(texts, [predictions, texts], np.array([0.2, 0.0]), in_text, list)
+    both_seeds = lay_errors(texts, [predictions, texts], np.array([0.2, 0.0]), in_text, str)
     assert both_seeds.tolist() == [[0, 0.1, 0, 0, 0.1], [0] * 5]
 
 
@@ -131,5 +132,34 @@ def test_unknown_images_leave_the_lines_alone() -> None:
     assert all(with_numbers[name] == resample_rates(TEXTS, {"mine": [PREDICTIONS]})["mine"][name] for name in RATES)
 
 
-def test_letters_with_a_longer_small_form_stay() -> None:
-    assert fold_case(["Aß", "ab"]) == ["aß", "ab"]
+def test_folded_rates_of_transcribed_lines_draw_whole_groups() -> None:
+    texts, groups = ["Ét.", "ab", "ab", "ab"], ["x", "x", "y", "y"]
+    rates = resample_rates(texts, {"mine": [["et", "ab", "ab", "ab"]]}, groups=groups)["mine"]
+    assert set(rates.measured) == set(TRANSCRIBED_RATES)
+    measured = {name: rates[name].value for name in rates.measured}
+    assert measured["cer"] == pytest.approx(2 / 9)
+    assert measured["cer_folded"] == pytest.approx(2 / 9)  # É is another letter than e
+    assert measured["cer_no_accents"] == pytest.approx(2 / 9)  # E and the full stop
+    assert measured["cer_no_punctuation"] == pytest.approx(1 / 8)
+    assert measured["cer_plain"] == 0
+    # A resample has both groups, or one of them twice.
+    assert set(np.round(rates.resampled["cer_no_accents"], 6)) == {0, np.round(2 / 9, 6), 0.4}
+    assert set(np.round(rates.resampled["cer_no_punctuation"], 6)) == {0, 0.125, 0.25}
+    assert rates["cer_plain"].low == rates["cer_plain"].high == 0
+
+
+def test_differences_of_folded_rates_are_paired_by_group() -> None:
+    texts, groups = ["éa", "ba", "éa", "ba"], ["x", "x", "y", "y"]
+    plain = ["ea", "ba", "ea", "ba"]
+    rates = resample_rates(texts, {"plain": [plain], "marked": [["éa", "xa", "éa", "xa"]]}, groups=groups)
+    change = rates["plain"].minus(rates["marked"], "cer_no_accents")
+    # Both groups have the same errors, so that no resample changes anything.
+    assert (change.value, change.low, change.high) == pytest.approx((-0.25, -0.25, -0.25))
+    assert rates["plain"].minus(rates["marked"], "cer").value == 0
+
+
+def test_one_group_alone_is_resampled_by_line() -> None:
+    alone = resample_rates(TEXTS, {"mine": [PREDICTIONS]}, groups=["x"] * 4)["mine"]
+    without = resample_rates(TEXTS, {"mine": [PREDICTIONS]})["mine"]
+    assert alone["cer"] == without["cer"]
+    assert alone["cer"].low < alone["cer"].high
