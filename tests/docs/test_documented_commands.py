@@ -40,6 +40,7 @@ ELSEWHERE = {
     "python -m pipeline plot_lookalikes": "needs a trained model; commands/test_plot_lookalikes.py draws a tiny one's",
     "python -m pipeline predict --model models/letters": "trained on own pages; commands/test_predict.py reads pages",
     "python -m pipeline search": "trains twenty times; commands/test_search.py searches and reads the space",
+    "curl ": "needs a server; tests/app sends requests to one",
     "mlflow models serve": "runs until it is ended; tracking/test_served_model.py sends requests",
     "make ": "test_readme.py runs make with --dry-run; other tests run what it calls",
 }
