@@ -1,3 +1,4 @@
+import os
 import random
 from pathlib import Path
 
@@ -5,15 +6,19 @@ import pytest
 
 from reliability import kill
 from reliability.kill import Harness
-from reliability.workspaces import LINES, Sources
+from reliability.workspaces import LINES, Sources, Workspace
 
 TIMED = ("corpus", f"synthesize {LINES}")
 
 
 @pytest.fixture(scope="session")
-def harness(tmp_path_factory: pytest.TempPathFactory) -> Harness:
+def harness(tmp_path_factory: pytest.TempPathFactory, quick_python: str) -> Harness:
     """A workspace after an undisturbed run of the whole pipeline."""
-    return Harness(tmp_path_factory.mktemp("reliability"), Sources(), random.Random(0), TIMED)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        environment = Workspace.environment
+        path = os.pathsep.join([quick_python, os.environ["PATH"]])
+        monkeypatch.setattr(Workspace, "environment", lambda workspace: {**environment(workspace), "PATH": path})
+        return Harness(tmp_path_factory.mktemp("reliability"), Sources(), random.Random(0), TIMED)
 
 
 @pytest.fixture(autouse=True)
