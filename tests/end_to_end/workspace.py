@@ -47,6 +47,7 @@ REPORTS = [
         "comparison.csv",
         "comparison.md",
         "confusions.csv",
+        "groups.csv",
         "index.html",
         "readings.png",
         "summary.json",
