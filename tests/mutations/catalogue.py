@@ -23,7 +23,7 @@ MUTATIONS: dict[str, list[tuple[str, str]]] = {
     "pipeline/data/loading/datamodule.py": [
         ("np.random.default_rng([self.seed, epoch])", "np.random.default_rng([self.seed])"),
         ("np.random.default_rng([self.seed, epoch])", "np.random.default_rng([epoch])"),
-        ("self._loader(self.validation, None)", "self._loader(self.train, None)"),
+        ("LineDataset(self.validation), None)", "LineDataset(self.train), None)"),
     ],
     "pipeline/data/loading/streaming.py": [
         ("default_rng([self.seed, self.epoch, pool])", "default_rng([self.seed, pool])"),
