@@ -20,6 +20,10 @@ class Request(BaseHTTPRequestHandler):
         answers = web.answers.get(self.path, [status(404)])
         (answers.pop(0) if len(answers) > 1 else answers[0])(self)
 
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
     def reply(self, code: int, body: bytes = b"", **headers: str) -> None:
         self.send_response(code)
         for name, value in {"Content_Length": str(len(body)), **headers}.items():
