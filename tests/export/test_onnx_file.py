@@ -1,7 +1,9 @@
 """ONNX Runtime computes what PyTorch computes, for each model."""
 
+import functools
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -47,13 +49,27 @@ def build(name: str, loss: str) -> tuple[RecognizerSettings, Recognizer]:
     return settings, recognizer
 
 
-@pytest.mark.parametrize(("name", "loss"), CASES)
-def test_logits_and_texts_are_those_of_pytorch(name: str, loss: str, tmp_path: Path) -> None:
+Graphs = Callable[[str, str], Path]
+
+
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> Graphs:
+    """The file of a model and a loss. Tracing takes seconds, so each is traced once."""
     from pipeline.export.onnx_file import write_graph
 
+    @functools.cache
+    def write(name: str, loss: str) -> Path:
+        path = tmp_path_factory.mktemp(name) / "a.onnx"
+        write_graph(path, build(name, loss)[1])
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(("name", "loss"), CASES)
+def test_logits_and_texts_are_those_of_pytorch(name: str, loss: str, graphs: Graphs) -> None:
     _, recognizer = build(name, loss)
-    write_graph(tmp_path / "a.onnx", recognizer)
-    model = OnnxModel(tmp_path / "a.onnx")
+    model = OnnxModel(graphs(name, loss))
     for widths in BATCHES:
         images = noise(widths, recognizer.model.height)
         with torch.inference_mode():
@@ -71,13 +87,13 @@ def test_logits_and_texts_are_those_of_pytorch(name: str, loss: str, tmp_path: P
             )
 
 
-def test_a_file_is_one_graph_with_free_axes_and_says_how_to_use_it(tmp_path: Path) -> None:
+def test_a_file_is_one_graph_with_free_axes_and_says_how_to_use_it(graphs: Graphs, tmp_path: Path) -> None:
     import onnxruntime
 
-    from pipeline.export.onnx_file import add_metadata, quantize, write_graph
+    from pipeline.export.onnx_file import add_metadata, quantize
 
     settings, recognizer = build("line_cnn_lstm", "ctc")
-    write_graph(tmp_path / "a.onnx", recognizer)
+    shutil.copy(graphs("line_cnn_lstm", "ctc"), tmp_path)
     quantize(tmp_path / "a.onnx", tmp_path / "b.onnx")
     assert (tmp_path / "b.onnx").stat().st_size < (tmp_path / "a.onnx").stat().st_size
     for file in ("a.onnx", "b.onnx"):
@@ -106,13 +122,10 @@ def test_a_file_is_one_graph_with_free_axes_and_says_how_to_use_it(tmp_path: Pat
     assert 0 < greatest_difference(logits, expected, lengths) < 0.1
 
 
-def test_a_file_of_another_model_is_refused(tmp_path: Path) -> None:
-    from pipeline.export.onnx_file import write_graph
-
-    _, recognizer = build("line_cnn", "ce")
-    write_graph(tmp_path / "a.onnx", recognizer)
-    require_equal(tmp_path / "a.onnx", recognizer)
+def test_a_file_of_another_model_is_refused(graphs: Graphs) -> None:
+    path, (_, recognizer) = graphs("line_cnn", "ce"), build("line_cnn", "ce")
+    require_equal(path, recognizer)
     with torch.no_grad():
         recognizer.model.fc1.bias.add_(0.1)  # type: ignore[union-attr, operator]
     with pytest.raises(InputError, match="does not compute what the model does"):
-        require_equal(tmp_path / "a.onnx", recognizer)
+        require_equal(path, recognizer)
