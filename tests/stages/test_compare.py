@@ -1,10 +1,16 @@
 import json
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from pipeline.common import paths
+from pipeline.data.storage.line_store import LineWriter
+from pipeline.metrics.folding import FOLDED_RATES
+from pipeline.metrics.groups import MEDIAN
 from pipeline.models.checkpoint import save_checkpoint
 from pipeline.report.pages import lecture
 from pipeline.runtime.timings import write_timing
@@ -25,7 +31,16 @@ METRICS = {
 
 
 SETTINGS = tiny_settings("line_cnn_simple")
-FILES = ["cer.png", "comparison.csv", "comparison.md", "confusions.csv", "groups.csv", "index.html", "readings.png", "summary.json"]
+FILES = [
+    "cer.png",
+    "comparison.csv",
+    "comparison.md",
+    "confusions.csv",
+    "groups.csv",
+    "index.html",
+    "readings.png",
+    "summary.json",
+]
 
 
 @pytest.fixture
@@ -67,6 +82,7 @@ def test_the_experiments_of_the_settings_are_compared_in_their_order(evaluated: 
         "compare: see reports/comparison.md and reports/index.html",
     ]
     assert sorted(path.name for path in Path("reports").iterdir()) == FILES
+    assert pd.read_csv("reports/groups.csv").empty  # synthetic lines have no groups
     table = pd.read_csv("reports/comparison.csv")
     assert table["experiment"].tolist() == ["second", "first"]
     assert table["lines"].tolist() == ["own", "other"]
@@ -93,6 +109,32 @@ def test_the_page_shows_both_experiments(evaluated: Project) -> None:
     assert "<code>second</code>" in page
     assert "removed" not in page
     assert len(page) < 900_000
+
+
+def test_transcribed_lines_are_compared_by_group_and_without_case_accents_and_punctuation(evaluated: Project) -> None:
+    with h5py.File(paths.lines("own"), "r+") as file:
+        LineWriter(file, {}).write_origins("test", ["anna", "anna", "ben"], ["1", "2", "3"])
+    rates = {f"test_{name}": 0.5 for name in (*FOLDED_RATES, MEDIAN)}
+    Path("metrics/second.json").write_text(json.dumps({**METRICS, **rates, "test_cer_plain": 0.4321}))
+    evaluated.run("compare")
+    groups = pd.read_csv("reports/groups.csv")
+    # The predictions are right for the first two texts, and empty for the last one, of 4 characters.
+    assert groups[["experiment", "kind", "name", "count", "edits", "cer"]].to_numpy().tolist() == [
+        ["second", "group", "ben", 1, 4, 1],
+        ["second", "group", "anna", 2, 0, 0],
+    ]
+    page = Path("reports/index.html").read_text()
+    assert "<h3>By group: <code>own</code></h3>" in page
+    assert "<h3>Without case, accents and punctuation</h3>" in page
+    assert "<dt>page</dt><dd>3</dd>" in page
+    table = pd.read_csv("reports/comparison.csv").set_index("experiment")
+    assert table.loc["second", "test_cer_plain"] == 0.4321
+    assert np.isnan(table.loc["first", "test_cer_plain"])
+    summary = json.loads(Path("reports/summary.json").read_text())
+    assert summary["second"]["cer_plain"] == 0.4321
+    assert "cer_plain" not in summary["first"]
+    row = "| `second` | own | 25.00 % | 44.44 % | 50.00 % | 50.00 % | 43.21 % | 50.00 % |"
+    assert row in Path("reports/comparison.md").read_text()
 
 
 @pytest.mark.parametrize("loss", ["ce", "ctc"])

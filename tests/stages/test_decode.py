@@ -4,6 +4,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+import h5py
 import pandas as pd
 import pytest
 import torch
@@ -13,8 +14,11 @@ from pipeline.__main__ import main
 from pipeline.common import paths
 from pipeline.common.errors import exit_on_input_error
 from pipeline.common.paths import LANGUAGE_MODEL
+from pipeline.common.splits import SPLITS
 from pipeline.common.vocabulary import EMNIST
+from pipeline.data.storage.line_store import LineWriter
 from pipeline.decoding.language_model.store import write_language_model
+from pipeline.metrics.groups import transcribed_rates
 from pipeline.models.checkpoint import RecognizerSettings, save_checkpoint
 from pipeline.settings.decoding import LanguageModelSettings
 from tests.projects import Project, write_lines
@@ -124,6 +128,25 @@ def test_each_seed_is_decoded_as_if_it_were_alone(trained: Project) -> None:
     assert f" | {100 * fmean(rates):.2f} ± {100 * stdev(rates):.2f} % (2 seeds; " in page
     assert "± is the standard deviation over the models of several seeds" in page
     assert json.loads(Path("reports/decoding.json").read_text())["beam"]["cer"] == round(fmean(rates), 4)
+
+
+def test_transcribed_lines_have_more_rates_and_a_table_of_them(trained: Project) -> None:
+    with h5py.File(paths.lines("own"), "r+") as file:
+        for part in SPLITS:
+            LineWriter(file, {}).write_origins(part, ["x", "x", "y", "y", "z"], [*"12345"])
+    write_checkpoint(42, says="A")
+    trained.run("decode", "beam")
+    metrics, _ = read_metrics()
+    table = predictions()
+    for suffix, column in (("", "prediction"), ("_greedy", "greedy")):
+        expected = transcribed_rates(list(table[column]), TEXTS, ["x", "x", "y", "y", "z"])
+        assert {name: metrics[f"test_{name}{suffix}"] for name in expected} == pytest.approx(expected)
+    trained.run("compare_decodings")
+    page = Path("reports/decoding.md").read_text()
+    assert "| decoding | CER beam without case | CER beam without accents |" in page
+    assert f" | {metrics['test_cer_median_group_greedy']:.2%} | {metrics['test_cer_median_group']:.2%} |" in page
+    summary = json.loads(Path("reports/decoding.json").read_text())["beam"]
+    assert summary["cer_plain"] == round(metrics["test_cer_plain"], 4)
 
 
 def test_weights_of_the_intermediate_logits_are_tuned_too(trained: Project) -> None:

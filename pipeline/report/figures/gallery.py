@@ -16,6 +16,8 @@ SEED = 0
 PAIRS, EXAMPLES = 12, 3
 MARGIN = 14
 """Pixels of the neighbours that are shown beside a cut-out character."""
+AROUND = 2
+"""Line heights that are shown on each side of the probable place of a character."""
 FADING = 4
 """Factor by which the neighbours are paler."""
 
@@ -99,13 +101,19 @@ def _edits(segments: Sequence[Segment]) -> int:
     return sum(segment.kind != "same" for segment in segments)
 
 
+def _guess_columns(lines: Lines, position: Position) -> slice:
+    """Columns that probably show a character of a transcribed line, whose cells are not known."""
+    line, character = position
+    width, reach = int(lines.widths[line]), AROUND * lines.images.shape[1]
+    middle = round(width * (character + 0.5) / len(lines.texts[line]))
+    return slice(max(0, middle - reach), min(width, middle + reach))
+
+
 def _cut_out(lines: Lines, position: Position, true: str, predicted: str) -> Picture:
     line, character = position
     description = f"{true} in “{lines.texts[line]}”, read as {predicted}"
-    if not lines.are_synthetic:  # where its characters are is not known
-        return encode_ink(
-            lines.images[line, :, : lines.widths[line]], f"{true} in “{lines.texts[line]}”, read as {predicted}"
-        )
+    if not lines.are_synthetic:
+        return encode_ink(lines.images[line, :, _guess_columns(lines, position)], description)
     start = int(lines.starts[line, character])
     cell = slice(start, start + CELL)
     image = lines.images[line] // FADING

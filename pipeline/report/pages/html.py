@@ -25,7 +25,7 @@ from pipeline.report.pages.lecture import RESULTS
 from pipeline.report.pages.worked_examples import PATHS, collapse_example, edit_table
 from pipeline.settings.experiment import TrainingSettings
 
-SHOWN_GROUPS = 60
+SHOWN_GROUPS = 25
 """Rows of the tables by group; `groups.csv` has all."""
 MEDIAN_METRIC = f"test_{MEDIAN}"
 

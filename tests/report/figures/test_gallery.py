@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from pipeline.report.figures.gallery import MARGIN, SHOWN, frequent_confusions, line_picture, random_lines, worst_lines
@@ -68,3 +70,14 @@ def test_confused_characters_are_cut_out_of_their_lines() -> None:
     assert ((cell < 128) == (lines.images[0, :, 56:84] > 127)).all()
     assert np.ptp(cell) > 200
     assert 150 < pixels(first.pictures[0])[:, :MARGIN].min() < 255
+
+
+def test_confused_characters_of_transcribed_lines_are_somewhere_in_the_middle_of_what_is_shown() -> None:
+    texts = ["a" * 19 + "b"]
+    width = 20 * 28
+    lines = replace(tiny_lines(texts, max_length=20), groups=["page"])
+    (last,) = frequent_confusions(make_result(texts, ["a" * 19 + "c"]), lines)
+    # The last character is looked for at 19.5 / 20 of the width; two line heights before it are shown.
+    assert last.pictures[0].width == width - (round(width * 19.5 / 20) - 2 * 28)
+    (tenth,) = frequent_confusions(make_result(texts, ["a" * 9 + "c" + "a" * 9 + "b"]), lines)
+    assert tenth.pictures[0].width == 4 * 28
