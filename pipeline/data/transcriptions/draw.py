@@ -33,4 +33,5 @@ def draw_lines(lines: Iterable[Transcription], height: int, max_length: int, blo
             starts=np.zeros((len(part), max_length), dtype=np.uint16),
             image_numbers=np.full((len(part), max_length), NO_IMAGE, dtype=np.int32),
             groups=[line.group for line in part],
+            pages=[line.page for line in part],
         )
