@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from pipeline.common.errors import InputError
 from pipeline.common.geometry import Windows
+from pipeline.data.pictures.opening import read_size
 from pipeline.data.transcriptions.base import scaled_width
 from pipeline.data.transcriptions.cut import BASELINE_HEIGHT, Strip
 from pipeline.data.transcriptions.draw import draw_ink
 from pipeline.data.transcriptions.layout import LineShape, read_layout
 from pipeline.data.transcriptions.pages import draw_strip, find_image, find_strips, fit_to_image
-from pipeline.data.transcriptions.pictures import read_size
 from pipeline.data.transcriptions.read import MAX_WIDTH
 from pipeline.data.transcriptions.write_texts import PredictedText, PredictedWord
 from pipeline.inference.line_predictions import LinePrediction, LinePredictor
-from pipeline.inference.pictures import read_picture
+from pipeline.inference.pictures import read_lines
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def is_page(path: Path) -> bool:
 
 
 def read_document(path: Path, predictor: LinePredictor) -> ReadDocument:
-    """Read all lines of a page, or a picture of one line.
+    """Read all lines of a page or a picture.
 
     Raises:
         InputError: there is no such file, it is neither a page nor a picture, or a page has no image.
@@ -84,14 +84,14 @@ def _place(prediction: LinePrediction, image: NDArray[np.uint8], strip: Strip, w
 
 
 def open_document(path: Path, height: int) -> Document:
-    """A page, or a picture as a document of one line. `height` is that of the model's lines.
+    """A page, or a picture with its lines. `height` is that of the model's lines.
 
     Raises:
         InputError: there is no such file, it is neither a page nor a picture, or a page has no image.
     """
     if not path.is_file():
         raise InputError(f"{path}: {'is a folder; name the files in it' if path.is_dir() else 'no such file'}")
-    return _open_page(path, height) if is_page(path) else _open_picture(path)
+    return _open_page(path, height) if is_page(path) else _open_picture(path, height)
 
 
 def _open_page(path: Path, height: int) -> Document:
@@ -115,11 +115,20 @@ def _draw_nothing(height: int) -> NDArray[np.uint8]:
     return np.zeros((height, 1), dtype=np.uint8)
 
 
-def _open_picture(path: Path) -> Document:
-    width, height = read_size(path, str(path))
-    corners = ((0, 0), (width, 0), (width, height), (0, height))
-    below = BASELINE_HEIGHT * height
-    baseline = np.array([[0.0, height - below], [width, height - below]])
-    strip = Strip(baseline, height - below, below, corners)
-    line = DocumentLine(LineShape(path.stem, "", (), corners), strip, partial(read_picture, path, str(path)))
-    return Document(path, path, [line])
+def _open_picture(path: Path, height: int) -> Document:
+    """The lines of a picture with the boxes that the images show."""
+    lines = []
+    for number, line in enumerate(read_lines(path, str(path), height), start=1):
+        left, top, right, bottom = line.box
+        corners = ((left, top), (right, top), (right, bottom), (left, bottom))
+        below = BASELINE_HEIGHT * (bottom - top)
+        baseline = np.array([[left, bottom - below], [right, bottom - below]])
+        strip = Strip(baseline, bottom - top - below, below, corners)
+        shape = LineShape(path.stem if number == 1 else f"{path.stem} {number}", "", (), corners)
+        lines.append(DocumentLine(shape, strip, partial(_take, line.pixels)))
+    return Document(path, path, lines)
+
+
+def _take(pixels: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:
+    assert len(pixels) == height
+    return pixels

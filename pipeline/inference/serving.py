@@ -34,16 +34,30 @@ class LineRecognizer(PythonModel):  # type: ignore[misc]
         context: PythonModelContext,
         model_input: np.ndarray,
         params: dict[str, Any] | None = None,
-    ) -> list[str]:
-        """The texts of pictures, in any form that `parse_model_input` takes."""
+    ) -> list[str | None]:
+        """The texts of pictures, in any form that `parse_model_input` takes; the lines of a picture are joined by LF.
+
+        A picture that cannot be read is an error that names it. With the parameter `errors: coerce` its text is None.
+        """
         from pipeline.common.errors import InputError
         from pipeline.inference.batches import predict_images
-        from pipeline.inference.pictures import parse_model_input
+        from pipeline.inference.model_input import parse_model_input
 
+        errors = (params or {}).get("errors", "raise")
         try:
-            return predict_images(self._recognizer, parse_model_input(model_input, self._recognizer.model.height))
+            if errors not in ("raise", "coerce"):
+                raise InputError(f"params.errors: {errors!r}; expected raise or coerce")
+            pictures = parse_model_input(model_input, self._recognizer.model.height)
         except InputError as error:
             raise BadInputError(str(error), BAD_REQUEST) from None
+        bad = [picture for picture in pictures if isinstance(picture, InputError)]
+        if bad and errors == "raise":
+            others = f" ({len(bad)} of {len(pictures)} pictures; errors: coerce reads the others)" * (len(pictures) > 1)
+            raise BadInputError(f"{bad[0]}{others}", BAD_REQUEST)
+        return [
+            None if isinstance(picture, InputError) else "\n".join(predict_images(self._recognizer, picture))
+            for picture in pictures
+        ]
 
 
 mlflow.models.set_model(LineRecognizer())

@@ -11,7 +11,7 @@ import numpy as np
 import pipeline
 from pipeline.tracking.store import Store
 
-SERVING_PACKAGES = ("numpy", "pillow", "psutil", "pydantic", "ruamel.yaml", "torch", "tqdm")
+SERVING_PACKAGES = ("numpy", "pillow", "psutil", "pydantic", "ruamel.yaml", "scipy", "torch", "tqdm")
 """What the served code imports, besides MLflow; tests/tracking/test_model.py compares it with the source."""
 _PACKAGE = Path(pipeline.__file__).parent
 _SERVING_CODE = _PACKAGE / "inference/serving.py"
@@ -24,7 +24,7 @@ def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int, height: i
     `model_id` names a model that the run has already: then only its files are written again.
 
     `mlflow.pyfunc.load_model(f"models:/{id}").predict` takes pictures in any form that
-    `pipeline.inference.pictures.parse_model_input` reads, and returns their texts.
+    `pipeline.inference.model_input.parse_model_input` reads, and returns their texts.
     """
     import mlflow.pyfunc
     from mlflow.models import Model
@@ -61,10 +61,11 @@ def has_model_files(store: Store, model_id: str) -> bool:
 
 def _signature() -> object:
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
     # No input schema: it could allow arrays or pictures, but not both. The model itself refuses other inputs.
-    return ModelSignature(outputs=Schema([ColSpec(DataType.string)]))
+    params = ParamSchema([ParamSpec("errors", DataType.string, "raise")])
+    return ModelSignature(outputs=Schema([ColSpec(DataType.string)]), params=params)
 
 
 def _requirements() -> list[str]:

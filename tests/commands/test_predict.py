@@ -11,6 +11,7 @@ from PIL import Image
 
 from pipeline.__main__ import main
 from pipeline.common.errors import InputError, exit_on_input_error
+from pipeline.data.pictures.line import trim_columns
 from pipeline.data.transcriptions.draw import draw_ink
 from pipeline.data.transcriptions.layout import PageLayout, read_layout
 from pipeline.data.transcriptions.pages import read_pages
@@ -19,7 +20,7 @@ from pipeline.inference.batches import load_recognizer, predict_images
 from pipeline.models.checkpoint import save_checkpoint
 from pipeline.settings.own_lines import OwnLinesSettings, SplitParts
 from tests.data.transcriptions.drawn import alto, draw_page, page_xml
-from tests.tiny import FP32, tiny_lines, tiny_settings
+from tests.tiny import FP32, tiny_settings
 
 LINES = [("", [(20, 50), (300, 50)]), ("old", [(20, 120), (100, 130)]), ("", [(20, 200), (350, 190)])]
 PARTS = SplitParts(by="split", validation=0.2, test=0.2, seed=1)
@@ -39,8 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for parameter in recognizer.model.parameters():
             parameter.mul_(2)
     save_checkpoint(tmp_path / "own.ckpt", settings, recognizer)
-    lines = tiny_lines(["hi B"])
-    pixels = lines.images[0, :, : lines.widths[0]]
+    pixels = draw_line_of_bars()
     Image.fromarray(pixels).save("light.png")
     Image.fromarray(255 - pixels.repeat(2, axis=0).repeat(2, axis=1)).save("dark.png")
     for name, form in (("alto", alto), ("page", page_xml)):
@@ -48,6 +48,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         draw_page(Path(name, f"{name}.png"), [baseline for _, baseline in LINES])
         Path(name, f"{name}.xml").write_text(form(f"{name}.png", LINES), encoding="utf-8")
     return tmp_path
+
+
+def draw_line_of_bars() -> np.ndarray:
+    """A line image (28, 160) with the height of characters that EMNIST's have."""
+    pixels = np.zeros((28, 160), np.uint8)
+    pixels[2:26, 20:140:8] = pixels[2:26, 21:140:8] = pixels[8:11, 20:60] = 255
+    return pixels
 
 
 def run(*arguments: str) -> None:
@@ -74,8 +81,7 @@ def expected(folder: Path) -> list[str]:
 
 
 def test_a_picture_is_read_as_the_line_that_it_shows(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = tiny_lines(["hi B"])
-    (text,) = predict_images(load_recognizer(folder / "own.ckpt"), [np.asarray(lines.images[0, :, : lines.widths[0]])])
+    (text,) = predict_images(load_recognizer(folder / "own.ckpt"), [trim_columns(draw_line_of_bars())])
     run("light.png")
     assert capsys.readouterr().out == f"{text}\n"
     run("light.png", "dark.png")

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.data.pictures.ink import separate_ink
 from pipeline.data.storage.lines import NO_IMAGE, Lines
 from pipeline.data.transcriptions.base import Transcription
-from pipeline.data.transcriptions.pictures import separate_ink
 
 
 def draw_ink(grey: Image.Image) -> NDArray[np.uint8]:

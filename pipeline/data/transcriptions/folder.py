@@ -7,9 +7,9 @@ from pathlib import Path
 from PIL import Image
 
 from pipeline.common.errors import InputError
+from pipeline.data.pictures.opening import EXTENSIONS, open_grey, read_size
 from pipeline.data.transcriptions.base import Transcription, scaled_width
 from pipeline.data.transcriptions.groups import find_group
-from pipeline.data.transcriptions.pictures import EXTENSIONS, open_grey, read_size
 from pipeline.settings.own_lines import OwnLinesSettings
 
 SUFFIX = ".gt.txt"

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.common.errors import InputError
+from pipeline.data.pictures.opening import EXTENSIONS, open_grey, read_size
 from pipeline.data.transcriptions.base import Transcription
 from pipeline.data.transcriptions.cut import Strip, cut_strip, find_strip
 from pipeline.data.transcriptions.groups import find_group
 from pipeline.data.transcriptions.layout import LineShape, PageLayout, Points, read_layout
-from pipeline.data.transcriptions.pictures import EXTENSIONS, open_grey, read_size
 from pipeline.settings.own_lines import OwnLinesSettings
 
 BEYOND = 0.25

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.errors import InputError
+from pipeline.data.pictures.opening import read_size
 from pipeline.data.transcriptions.base import Transcription
 from pipeline.data.transcriptions.folder import draw_scaled
-from pipeline.data.transcriptions.pictures import read_size
 from pipeline.settings.own_lines import ColumnParts, OwnLinesSettings
 
 
