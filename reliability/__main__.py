@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.common.errors import exit_on_input_error
-from reliability import bad_input, concurrent, kill, memory, repeat
+from reliability import bad_input, concurrent, kill, memory, pictures, repeat
 from reliability.results import Row, write_report
 from reliability.workspaces import Sources
 
@@ -34,12 +34,19 @@ def main() -> None:
     parser.add_argument(
         "--own", action="store_true", help="run this project's pipeline again from nothing, and compare with dvc.lock"
     )
+    parser.add_argument("--pictures", type=Path, metavar="CHECKPOINT", help="read test lines as all kinds of pictures")
+    parser.add_argument("--lines", type=Path, default=Path("data/lines/variable.h5"), help="the lines of --pictures")
     arguments = parser.parse_args()
     if unknown := set(arguments.what) - set(HARNESSES):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; choose from {', '.join(HARNESSES)}")
     if arguments.own:
         repeat_own()
         return
+    if arguments.pictures:
+        rows = pictures.measure(arguments.pictures, arguments.lines, arguments.output)
+        for row in rows:
+            print(f"{row.what}: {row.found}{', too high' if row.failed else ''}")
+        sys.exit(any(row.failed for row in rows))
     sources, failed = Sources(arguments.archive, arguments.corpus), 0
     for what in arguments.what or HARNESSES:
         rows = _run_harness(what, sources, arguments.minutes * 60)
