@@ -33,14 +33,21 @@ class Line:
 
 
 @dataclass(frozen=True)
+class LineReading:
+    """What is read of a line."""
+
+    reading: Reading
+    details: Details | None
+    """Only where they were asked for."""
+
+
+@dataclass(frozen=True)
 class PictureReading:
-    """What is read of one picture: either a reading, or an error in one line."""
+    """What is read of a picture: its lines from top to bottom, or an error in one line."""
 
     name: str
-    reading: Reading | None = None
+    lines: list[LineReading]
     error: str | None = None
-    details: Details | None = None
-    """Only where they were asked for."""
 
 
 class ReadingService:
@@ -103,18 +110,17 @@ class ReadingService:
             loop = asyncio.get_running_loop()
             image = await loop.run_in_executor(self._opening, read_picture, content, name, reader.height)
         except InputError as error:
-            return PictureReading(name, error=str(error))
-        reading, details = await self._batcher.submit(Line(reader, image, with_details))
-        return PictureReading(name, reading, details=details)
+            return PictureReading(name, [], str(error))
+        return PictureReading(name, [await self._batcher.submit(Line(reader, image, with_details))])
 
 
-def read_lines(lines: Sequence[Line]) -> list[tuple[Reading, Details | None]]:
+def read_lines(lines: Sequence[Line]) -> list[LineReading]:
     """Read lines, those of the same model together."""
     readings: dict[int, Reading] = {}
     for reader in {id(line.reader): line.reader for line in lines}.values():
         own = [number for number, line in enumerate(lines) if line.reader is reader]
         readings |= zip(own, reader.read([lines[number].image for number in own]), strict=True)
     return [
-        (readings[number], line.reader.explain(line.image) if line.with_details else None)
+        LineReading(readings[number], line.reader.explain(line.image) if line.with_details else None)
         for number, line in enumerate(lines)
     ]

@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,12 @@ def post_json(address: str, body: Any) -> requests.Response:
 
 
 def texts(response: requests.Response) -> list[str | None]:
+    """The text of the line of each picture; None where it could not be read."""
     assert response.status_code == 200, response.text
-    return [result["reading"] and result["reading"]["text"] for result in response.json()["results"]]
+    return [
+        "".join(line["reading"]["text"] for line in one["lines"]) if not one["error"] else None
+        for one in response.json()["results"]
+    ]
 
 
 def problem(response: requests.Response, status: int) -> str:
@@ -77,8 +82,8 @@ def test_a_bad_picture_among_others_has_its_own_error(address: str, workspace: P
 
 
 def test_details_are_sent_where_they_are_asked_for(address: str) -> None:
-    (plain,) = post_files(address, PICTURES[:1]).json()["results"]
-    (full,) = post_files(address, PICTURES[:1], details="true").json()["results"]
+    plain, full = (post_files(address, PICTURES[:1], details=details).json() for details in ("false", "true"))
+    (plain,), (full,) = (answer["results"][0]["lines"] for answer in (plain, full))
     assert plain["details"] is None
     assert full["reading"] == plain["reading"]
     assert {"image", "likeliest", "steps", "runs", "language_model"} < set(full["details"])
@@ -163,10 +168,19 @@ class Gate:
         monkeypatch.setattr(service, "read_lines", wait)
 
     def wait_for_batches(self, count: int) -> None:
-        end = time.monotonic() + 20
-        while len(self.batches) < count and time.monotonic() < end:
-            time.sleep(0.005)
-        assert len(self.batches) == count
+        wait_until(lambda: len(self.batches) == count)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.005)
+    assert condition()
+
+
+def waiting(app: FastAPI) -> list[bool]:
+    """For each line that waits: whether somebody still wants it."""
+    return [not future.done() for _, future in app.state.service._batcher._queue]
 
 
 def test_a_late_answer_is_given_up_and_the_server_goes_on(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,15 +195,21 @@ def test_a_late_answer_is_given_up_and_the_server_goes_on(workspace: Path, monke
 
 def test_too_many_waiting_lines_are_refused(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "WAITING_LINES", 2)
+    gate = Gate(monkeypatch)
     with running(api.create_api(ModelStore())) as address:
+        first = threading.Thread(target=post_files, args=(address, PICTURES[:1]))
+        first.start()
+        gate.wait_for_batches(1)
         response = post_files(address, PICTURES)
+        gate.opened.set()
+        first.join()
     assert problem(response, 503) == "too many lines wait; try again"
     assert response.headers["Retry-After"] == "1"
 
 
 def test_the_lines_of_a_client_that_leaves_are_not_read(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gate = Gate(monkeypatch)
-    with running(api.create_api(ModelStore())) as address:
+    gate, app = Gate(monkeypatch), api.create_api(ModelStore())
+    with running(app) as address:
         stays = threading.Thread(target=post_files, args=(address, PICTURES[:1]))
         stays.start()
         gate.wait_for_batches(1)
@@ -199,24 +219,24 @@ def test_the_lines_of_a_client_that_leaves_are_not_read(workspace: Path, monkeyp
         head = f"POST /v1/read/base64 HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n"
         head += "Content-Type: application/json\r\n\r\n"
         leaves.sendall(head.encode() + body)
-        time.sleep(0.3)  # its line waits for the first one
+        wait_until(lambda: waiting(app) == [True])
         leaves.close()
-        time.sleep(0.3)
+        wait_until(lambda: waiting(app) == [False])
         gate.opened.set()
         stays.join()
         assert texts(post_files(address, PICTURES[:2])) != []
-    assert gate.batches == [1, 2]
+    assert sum(gate.batches) == 3
 
 
 def test_lines_of_several_requests_are_one_batch(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gate = Gate(monkeypatch)
-    with running(api.create_api(ModelStore())) as address:
+    gate, app = Gate(monkeypatch), api.create_api(ModelStore())
+    with running(app) as address:
         threads = [threading.Thread(target=post_files, args=(address, PICTURES[:1])) for _ in range(4)]
         threads[0].start()
         gate.wait_for_batches(1)
         for thread in threads[1:]:
             thread.start()
-        time.sleep(0.5)
+        wait_until(lambda: waiting(app) == [True] * 3)
         gate.opened.set()
         for thread in threads:
             thread.join()

@@ -107,7 +107,7 @@ def read(address: str, picture: bytes, model: str = "first_ctc") -> str:
     """What the HTTP interface reads."""
     files = [("pictures", ("line.png", picture))]
     answer = requests.post(f"{address}/v1/read", files=files, data={"model": model}, timeout=60)
-    return str(answer.json()["results"][0]["reading"]["text"])
+    return str(answer.json()["results"][0]["lines"][0]["reading"]["text"])
 
 
 def test_the_browser_reports_no_errors(address: str, tmp_path: Path) -> None:

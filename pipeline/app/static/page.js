@@ -30,7 +30,8 @@ async function read(blob) {
   form.append("details", "true");
   try {
     const {results} = await answerOf(await fetch("v1/read", {method: "POST", body: form, signal: mine.signal}));
-    show(results[0].reading, results[0].details);
+    const [line] = results[0].lines;
+    show(line.reading, line.details);
     say("");
   } catch (error) {
     if (error.name !== "AbortError") fail(error);
