@@ -85,7 +85,7 @@ def watch(client: socket.socket) -> None:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(working_folder)
-    sys.path[0] = working_folder
+    sys.path[:1] = [working_folder, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
 
 
 if __name__ == "__main__":

@@ -20,14 +20,16 @@ from tests.pages import PAGES, commands, walk
 
 TRAINED = "lstm_ctc_variable"
 """The experiment of the workspace."""
-NAMED = ("resnet_lstm_ctc_variable_short", "resnet_lookalikes_ctc_variable")
-"""Experiments that commands queue or draw, and do not train. The workspace leaves them out to save time."""
+DRAWN = "resnet_lookalikes_ctc_variable"
+"""An experiment that a command draws, and does not train. The workspace leaves it out to save time."""
 ELSEWHERE = {
     ". .venv/bin/activate": "the tests run in this environment already",
     "dvc exp run -S emnist.source=archive": "needs the archives; settings in test_readme.py, archives in tests/data",
     "dvc exp run -S training.trainer.accelerator=gpu": "needs two GPUs; settings in test_readme.py",
     "dvc exp run -S training.trainer.accelerator=cpu": "trained like this in tests/stages; settings in test_readme.py",
     "dvc queue start": "takes minutes; end_to_end/test_runs_apart.py runs a queue to its end",
+    "dvc exp run --queue --name": "end_to_end/test_runs_apart.py queues by name; settings in test_readme.py",
+    "dvc exp run --queue -S experiments.resnet": "lists of settings are queued here too; these in test_readme.py",
     "dvc exp run -S '+decoding.matched": "needs an experiment that is left out here; settings in test_readme.py",
     "dvc exp run -S '+experiments.": "end_to_end/test_changes.py runs such experiments to their end",
     "dvc exp run -S decoding.": "tests/stages/test_decode.py has other settings",
@@ -89,11 +91,11 @@ def run(root: Path, command: str) -> str:
 
 
 def type_in(root: Path, command: str) -> str:
-    """Run a documented command; add the experiments that it names to the settings."""
-    if not (named := [key for key in NAMED if key in command]):
+    """Run a documented command; add the experiment that it draws to the settings."""
+    if DRAWN not in command:
         return run(root, command)
     params = YAML().load(root / "params.yaml")
-    params["experiments"] |= {key: read_params(ROOT / "params.yaml")["experiments"][key] for key in named}
+    params["experiments"][DRAWN] = read_params(ROOT / "params.yaml")["experiments"][DRAWN]
     YAML().dump(params, root / "params.yaml")
     shown = run(root, command)
     run(root, "git checkout --quiet params.yaml")

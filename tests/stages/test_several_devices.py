@@ -1,7 +1,6 @@
 """The stage `train` on several devices: two processes on a CPU."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -19,14 +18,15 @@ TWO = {"accelerator": "cpu", "precision": "32-true", "devices": 2, "strategy": "
 
 
 @pytest.fixture(params=[1, 2], ids=["gradients", "weights"])
-def trained(tracked: Project, request: pytest.FixtureRequest) -> str:
+def trained(tracked: Project, request: pytest.FixtureRequest, quick_python: str) -> str:
     """The output of the stage."""
     steps = request.param
     tracked.change(training={"seeds": SEEDS, "max_epochs": 2, "batch_size": 10, "trainer": TWO, "local_steps": steps})
     for stage in (("check",), ("download",), ("corpus",), ("synthesize", "variable")):
         tracked.run(*stage)
     tracked.monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    done = subprocess.run([sys.executable, "-m", "stages", "train", KEY], check=True, capture_output=True, text=True)
+    python = f"{quick_python}/python"  # which starts the second process in the ordinary way
+    done = subprocess.run([python, "-m", "stages", "train", KEY], check=True, capture_output=True, text=True)
     assert "Warning" not in done.stderr
     assert "recommended" not in done.stderr
     return done.stdout
