@@ -77,7 +77,8 @@ def train(
 
     def epochs() -> Iterator[Batch]:
         for epoch in range(10**6):
-            yield from line_loader(LineDataset(lines), WidthBatches(lines.widths, batch_size, np.random.default_rng([0, epoch])))
+            batches = WidthBatches(lines.widths, batch_size, np.random.default_rng([0, epoch]))
+            yield from line_loader(LineDataset(lines), batches)
 
     batches, memory = epochs(), MemoryTrimmer()
 

@@ -32,7 +32,8 @@ def main() -> None:
         print(f"check: removed {', '.join(removed)}: {PARAMS_FILE} no longer has them; DVC's cache keeps them")
     write_text(Path(NO_FILE), NOTHING)
     write_text(OUTPUT, "params.yaml is valid\n")
-    print(f"check: {len(project.experiments)} experiments on {len(project.lines) + len(project.own_lines)} data sets of lines")
+    data_sets = len(project.lines) + len(project.own_lines)
+    print(f"check: {len(project.experiments)} experiments on {data_sets} data sets of lines")
 
 
 def missing_files(project: ProjectSettings) -> Iterator[str]:

@@ -53,7 +53,8 @@ def test_a_logged_model_reads_pictures(model: Path, monkeypatch: pytest.MonkeyPa
     loaded = mlflow.pyfunc.load_model(str(model))
     encoded = base64.b64encode((tmp_path / "line.png").read_bytes()).decode()
     given = [str(tmp_path / "line.png"), encoded, f"data:image/png;base64,{encoded}"]
-    assert loaded.predict(pd.DataFrame({"picture": given})) == ["weights 38"] * 3  # 30 rows of ink become 24, and 40 columns 32, with a margin of 3
+    # 30 rows of ink become 24, and 40 columns 32, with a margin of 3.
+    assert loaded.predict(pd.DataFrame({"picture": given})) == ["weights 38"] * 3
 
 
 def test_a_model_carries_its_code_and_no_pickle(model: Path, root: Path) -> None:
