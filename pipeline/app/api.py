@@ -103,7 +103,7 @@ async def read_files(
     model: Annotated[str, Form()] = BEST,
     details: Annotated[bool, Form()] = False,
 ) -> ReadAnswer:
-    """Read picture files, each of one line."""
+    """Read picture files: one line each, or a page where the line detector is installed."""
     if len(pictures) > MAX_PICTURES:
         raise InputError(f"pictures: {len(pictures)} are too many; send at most {MAX_PICTURES}")
     named = [(picture.filename or f"picture {number}", await picture.read()) for number, picture in enumerate(pictures)]
@@ -112,7 +112,7 @@ async def read_files(
 
 @router.post("/read/base64")
 async def read_base64(request: Request, body: ReadRequest) -> ReadAnswer:
-    """Read pictures in base64, each of one line."""
+    """As `/v1/read`, for pictures in base64."""
     named = [(f"picture {number}", _decode(text, f"picture {number}")) for number, text in enumerate(body.pictures)]
     return _answer(await _service(request).read(named, body.model, body.details))
 

@@ -14,7 +14,7 @@ from pipeline.app.batching import Batcher
 from pipeline.app.models import Model, ModelStore
 from pipeline.app.reading import Details, LineReader, Reading
 from pipeline.common.errors import InputError
-from pipeline.inference.pictures import read_picture
+from pipeline.inference import pictures
 
 BATCH_SECONDS = 0.003
 """How long the first line waits for others."""
@@ -108,10 +108,18 @@ class ReadingService:
             if isinstance(content, InputError):
                 raise content
             loop = asyncio.get_running_loop()
-            image = await loop.run_in_executor(self._opening, read_picture, content, name, reader.height)
+            images = await loop.run_in_executor(self._opening, open_lines, content, name, reader.height)
         except InputError as error:
             return PictureReading(name, [], str(error))
-        return PictureReading(name, [await self._batcher.submit(Line(reader, image, with_details))])
+        async with asyncio.TaskGroup() as group:
+            lines = [Line(reader, image, with_details) for image in images]
+            tasks = [group.create_task(self._batcher.submit(line)) for line in lines]
+        return PictureReading(name, [task.result() for task in tasks])
+
+
+def open_lines(content: bytes, name: str, height: int) -> list[NDArray[np.uint8]]:
+    """The images of a picture's lines, from top to bottom; see `pictures.read_lines`."""
+    return [line.pixels for line in pictures.read_lines(content, name, height)]
 
 
 def read_lines(lines: Sequence[Line]) -> list[LineReading]:

@@ -6,7 +6,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from pipeline.app import api, service
 from pipeline.app.models import ModelStore
 from pipeline.app.writing import write_line
+from pipeline.data.pictures.line import LineImage
 from pipeline.inference.batches import load_recognizer, predict_images
 from pipeline.inference.pictures import read_picture
 from tests.app.server import running
@@ -89,6 +90,18 @@ def test_details_are_sent_where_they_are_asked_for(address: str) -> None:
     assert {"image", "likeliest", "steps", "runs", "language_model"} < set(full["details"])
     places = [(one["left"], one["right"]) for one in plain["reading"]["characters"]]
     assert places == sorted(places)
+
+
+def test_a_picture_of_several_lines_has_a_reading_for_each(
+    address: str, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_three(content: bytes, name: str, height: int) -> Iterator[LineImage]:
+        for picture in PICTURES:
+            yield LineImage(read_picture(picture, name, height), (0, 0, 1, 1))
+
+    monkeypatch.setattr("pipeline.inference.pictures.read_lines", read_three)
+    (result,) = post_files(address, [b"a page"]).json()["results"]
+    assert [line["reading"]["text"] for line in result["lines"]] == expected(workspace, "first_ctc")
 
 
 @pytest.mark.parametrize(

@@ -30,16 +30,31 @@ async function read(blob) {
   form.append("details", "true");
   try {
     const {results} = await answerOf(await fetch("v1/read", {method: "POST", body: form, signal: mine.signal}));
-    const [line] = results[0].lines;
-    show(line.reading, line.details);
+    showLines(results[0].lines);
     say("");
   } catch (error) {
     if (error.name !== "AbortError") fail(error);
   }
 }
 
+function showLines(lines) {
+  const buttons = lines.map((line) => {
+    const button = document.createElement("button");
+    button.textContent = line.reading.text || "(nothing)";
+    button.setAttribute("role", "option");
+    button.onclick = () => {
+      for (const other of buttons) other.setAttribute("aria-selected", other === button);
+      show(line.reading, line.details);
+    };
+    return button;
+  });
+  find("lines").replaceChildren(...buttons);
+  find("lines").hidden = lines.length < 2;
+  buttons[0].click();
+}
+
 function fail(error) {
-  find("reading").hidden = true;
+  find("lines").hidden = find("reading").hidden = true;
   say(error instanceof TypeError ? "The server does not answer. Start it again: make app" : error.message, true);
 }
 
