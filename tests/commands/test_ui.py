@@ -11,9 +11,9 @@ import pytest
 from pipeline.commands import ui
 from pipeline.common.errors import InputError
 from pipeline.tracking.views import view_address
-from tests.tracking.conftest import copy_store, root, store, template
+from tests.tracking.conftest import copy_store, root, store
 
-__all__ = ["copy_store", "root", "store", "template"]
+__all__ = ["copy_store", "root", "store"]
 
 
 def free_port() -> int:

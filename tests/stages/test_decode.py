@@ -5,6 +5,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 import h5py
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -16,6 +17,7 @@ from pipeline.common.errors import exit_on_input_error
 from pipeline.common.paths import LANGUAGE_MODEL
 from pipeline.common.splits import SPLITS
 from pipeline.common.vocabulary import EMNIST
+from pipeline.data.pictures.line import LineImage
 from pipeline.data.storage.line_store import LineWriter
 from pipeline.decoding.language_model.store import write_language_model
 from pipeline.metrics.groups import transcribed_rates
@@ -211,7 +213,14 @@ def test_missing_inputs_are_refused_in_one_line(trained: Project) -> None:
     assert trained.refusal("decode", "bean") == "params.yaml: decoding.bean: unknown; did you mean beam?"
 
 
-def test_predict_reads_as_the_stage_does(trained: Project, capsys: pytest.CaptureFixture[str]) -> None:
+def test_predict_reads_as_the_stage_does(
+    trained: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def as_stored(path: Path, name: str, height: int) -> list[LineImage]:
+        pixels = np.asarray(Image.open(path))
+        return [LineImage(pixels, (0, 0, pixels.shape[1], height))]
+
+    monkeypatch.setattr("pipeline.inference.documents.read_lines", as_stored)
     trained.run("decode", "beam")
     lines = tiny_lines(TEXTS)
     for number, (image, width) in enumerate(zip(lines.images, lines.widths.tolist(), strict=True)):

@@ -156,7 +156,7 @@ def test_sync_brings_the_files_of_models_back(root: Path, store: Store, evaluati
     assert sync([evaluation]) == {"same": 1}
     assert best_checkpoint().read_text() == "weights"
     model = mlflow.pyfunc.load_model("models:/emnist-lines@best")
-    assert model.predict(np.zeros((1, 28, 64), np.uint8)) == ["weights 64"]
+    assert model.predict(np.full((1, 28, 64), 255, np.uint8)) == ["weights 64"]
     kept = store.client.get_run(run.info.run_id)
     assert len(kept.outputs.model_outputs) == 1
     assert len(store.client.search_runs([store.experiment_id])) == 1

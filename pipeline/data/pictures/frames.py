@@ -54,9 +54,10 @@ def _is_edge(area: NDArray[np.bool_], box: tuple[slice, slice], drawn: NDArray[n
         return bool(side.mean() > 0.5)
     if area.shape[0] == height and (columns.start == 0 or columns.stop == width):
         side = area[:, 0] if columns.start == 0 else area[:, -1]
-        others = drawn & ~drawn.all(0)
+        others = drawn.copy()
         others[box] &= ~area
-        used = np.flatnonzero(others.any(1))
+        inside = np.flatnonzero(~drawn.all(0))  # without bands along both sides
+        used = np.flatnonzero(others[:, inside.min() : inside.max() + 1].any(1)) if inside.size else inside
         return bool(side.mean() > LONG and used.size and used[-1] - used[0] < 0.9 * height)
     return False
 

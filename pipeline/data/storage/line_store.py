@@ -147,6 +147,7 @@ def read_texts(path: Path, part: str) -> list[str]:
     """
     with read_hdf5(path, *UNREADABLE) as file:
         _check_format(path, file)
+        check_datasets({name: file[part][name] for name in ("labels", "lengths")})
         labels, lengths = file[part]["labels"][:], file[part]["lengths"][:]
         vocabulary = _stored_vocabulary(file, with_others=True)
     return _decode_texts(path, part, labels, lengths, vocabulary)
@@ -177,7 +178,9 @@ def read_height(path: Path) -> int:
     """Read the height of the images in pixels."""
     with read_hdf5(path, *UNREADABLE) as file:
         _check_format(path, file)
-        return int(file["train/images"].shape[1])
+        images = file["train/images"]
+        check_datasets({"images": images})
+        return int(images.shape[1])
 
 
 def _stored_vocabulary(file: h5py.File, *, with_others: bool = False) -> Vocabulary:
@@ -190,8 +193,13 @@ def _read_names(part: h5py.Group, kind: str) -> list[str]:
     """The group or page of each line, or nothing for synthetic lines."""
     if f"{kind}s" not in part:
         return []
+    for name in (f"{kind}s", f"{kind}_names"):
+        check_datasets({name: part[name]})
     names = json.loads(part[f"{kind}_names"][:].tobytes().decode())
-    return [names[number] for number in part[f"{kind}s"][:].tolist()]
+    numbers = part[f"{kind}s"][:].tolist()
+    if len(numbers) != len(part["labels"]) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{kind}s do not fit the lines")
+    return [names[number] for number in numbers]
 
 
 def _check_format(path: Path, file: h5py.File) -> None:
