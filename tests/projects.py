@@ -18,6 +18,18 @@ from pipeline.orchestration.workspace import apply_profiles
 from pipeline.settings.base import read_params
 from tests.imports import ROOT
 
+COMPARISON_FILES = [
+    "cer.png",
+    "comparison.csv",
+    "comparison.md",
+    "confusions.csv",
+    "groups.csv",
+    "index.html",
+    "readings.png",
+    "summary.json",
+]
+"""What the stage `compare` writes in `reports/`."""
+
 
 def profile_params(*names: str) -> dict[str, Any]:
     """The shipped settings with the values of profiles, of which later ones win."""

@@ -17,6 +17,7 @@ import pytest
 from pipeline.settings.base import read_params
 from pipeline.tracking.store import open_store
 from tests.imports import ROOT
+from tests.projects import COMPARISON_FILES
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -40,19 +41,7 @@ LSTM_STAGES = {"check", f"train@{LSTM}", f"evaluate@{LSTM}", f"decode@{LSTM}_bea
 SHORT = "cnn_ce_matched"
 """An experiment without a beam search, so that its runs are short."""
 CONV_DIM = f"experiments.{SHORT}.model.conv_dim"
-REPORTS = [
-    f"reports/{name}"
-    for name in (
-        "cer.png",
-        "comparison.csv",
-        "comparison.md",
-        "confusions.csv",
-        "groups.csv",
-        "index.html",
-        "readings.png",
-        "summary.json",
-    )
-]
+REPORTS = [f"reports/{name}" for name in COMPARISON_FILES]
 DECODING_REPORTS = ["reports/decoding.json", "reports/decoding.md", "reports/calibration.png"]
 COMPARED = [path for path in REPORTS if "decoding" not in path and "reliability" not in path]
 """Outputs of the stage `compare`."""

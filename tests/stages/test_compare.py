@@ -14,7 +14,7 @@ from pipeline.metrics.groups import MEDIAN
 from pipeline.models.checkpoint import save_checkpoint
 from pipeline.report.pages import lecture
 from pipeline.runtime.timings import write_timing
-from tests.projects import Project, write_lines
+from tests.projects import COMPARISON_FILES, Project, write_lines
 from tests.tiny import tiny_lines, tiny_settings
 
 TEXTS = ["NA", "007", "hi B"]
@@ -31,16 +31,6 @@ METRICS = {
 
 
 SETTINGS = tiny_settings("line_cnn_simple")
-FILES = [
-    "cer.png",
-    "comparison.csv",
-    "comparison.md",
-    "confusions.csv",
-    "groups.csv",
-    "index.html",
-    "readings.png",
-    "summary.json",
-]
 
 
 @pytest.fixture
@@ -81,7 +71,7 @@ def test_the_experiments_of_the_settings_are_compared_in_their_order(evaluated: 
         "compare: 2 experiments; best is first with CER 12.50%",
         "compare: see reports/comparison.md and reports/index.html",
     ]
-    assert sorted(path.name for path in Path("reports").iterdir()) == FILES
+    assert sorted(path.name for path in Path("reports").iterdir()) == COMPARISON_FILES
     assert pd.read_csv("reports/groups.csv").empty  # synthetic lines have no groups
     table = pd.read_csv("reports/comparison.csv")
     assert table["experiment"].tolist() == ["second", "first"]
@@ -142,7 +132,7 @@ def test_one_experiment_is_enough(evaluated: Project, loss: str) -> None:
     evaluated.params["experiments"] = {"first": {**evaluated.params["experiments"]["first"], "loss": loss}}
     evaluated.change()
     assert "compare: 1 experiments; best is first" in evaluated.run("compare")
-    assert sorted(path.name for path in Path("reports").iterdir()) == FILES
+    assert sorted(path.name for path in Path("reports").iterdir()) == COMPARISON_FILES
 
 
 def test_a_second_comparison_writes_the_same_bytes(evaluated: Project) -> None:
