@@ -17,7 +17,7 @@ from pipeline.common.splits import SPLITS
 from pipeline.orchestration.workspace import fill_workspace, repro
 from pipeline.pretrained.ppocr import require_packages
 from pipeline.runtime.processes import terminate_children_on_sigterm
-from pipeline.settings.base import read_params
+from pipeline.settings.base import NO_FILE, read_params
 
 PROFILE, WORKSPACE = Path("profiles/handwriting.yaml"), Path("build/handwriting")
 SPLIT = {"by": "split", "validation": 0.1, "test": 0.1, "seed": 42}
@@ -58,5 +58,5 @@ def make_params(params: dict[str, Any], profile: dict[str, Any], pages: Path, te
         lines["path"] = str(pages.resolve())
         lines["parts"] = {"by": "lists", **listed} if by_lists else SPLIT
     for model in params["own_language_models"].values():
-        model["text"] = str(text.resolve()) if text else "data/none"
+        model["text"] = str(text.resolve()) if text else NO_FILE
     return params

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from pipeline.common.errors import InputError
 from pipeline.common.geometry import CELL
@@ -114,8 +114,6 @@ def _parse_picture(given: Any, name: str, height: int) -> Lines:
 
 
 def _load(picture: Image.Image, name: str) -> Image.Image:
-    from PIL import ImageOps
-
     try:
         return to_grey(ImageOps.exif_transpose(picture))
     except (OSError, ValueError) as error:

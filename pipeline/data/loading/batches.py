@@ -52,7 +52,9 @@ class LineDataset(Dataset[Batch]):
         images = self.lines.images[rows, :, : int(widths.max())]
         if self.augmentation:
             rng = np.random.default_rng([*self.seeds, *indices])
-            others = self.lines.images[rng.integers(len(self.lines), size=len(rows)), :, : images.shape[2]]
+            drawn = rng.integers(len(self.lines), size=len(rows))
+            # Unpacked only where they are used.
+            others = self.lines.images[drawn, :, : images.shape[2]] if self.augmentation.settings.neighbours else None
             images, widths = self.augmentation.augment(images, widths.astype(np.int64), others, rng)
         return Batch(torch.from_numpy(images), widths.tolist(), [self.lines.texts[i] for i in rows], rows.tolist())
 

@@ -53,16 +53,16 @@ class LineAugmentation:
         self,
         images: NDArray[np.uint8],
         widths: NDArray[np.int64],
-        neighbours: NDArray[np.uint8],
+        neighbours: NDArray[np.uint8] | None,
         rng: np.random.Generator,
     ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Change lines (B, H, W) of `widths` (B,), which may become narrower or wider.
 
-        `neighbours` (B, H, W) are other lines, whose strokes may reach into these.
+        `neighbours` (B, H, W) are other lines, whose strokes may reach into these; None where the settings have none.
         """
         settings, height = self.settings, images.shape[1]
         ink = torch.from_numpy(images).unsqueeze(1).float() / 255
-        if settings.neighbours:
+        if neighbours is not None:
             others = torch.from_numpy(neighbours).unsqueeze(1).float() / 255
             ink = add_neighbours(ink, others, settings.neighbours, rng)
         geometry = self._draw_geometry(len(images), height, rng)
