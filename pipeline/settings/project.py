@@ -10,6 +10,7 @@ from pipeline.common import paths
 from pipeline.common.errors import InputError
 from pipeline.common.geometry import CELL, densest_width
 from pipeline.settings.base import PARAMS_FILE, Settings, validate
+from pipeline.settings.cluster import ClusterSettings
 from pipeline.settings.decoding import DecodingSettings, LanguageModelSettings, OwnLanguageModelSettings
 from pipeline.settings.effects import experiment_effects, source_problems
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, merge_training
@@ -53,6 +54,8 @@ class ProjectSettings(Settings):
     """Language models of transcribed lines by name."""
     decoding: Annotated[dict[Key, DecodingSettings], BeforeValidator(_refuse_null)]
     """Beam searches by name."""
+    cluster: ClusterSettings = Field(default_factory=ClusterSettings)
+    """The room that a stage takes on a cluster."""
 
 
 def check_project(params: Mapping[str, Any]) -> ProjectSettings:

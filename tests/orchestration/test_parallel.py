@@ -1,13 +1,15 @@
 """Stages side by side, in a small DVC project of its own."""
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.orchestration import parallel as module
-from pipeline.orchestration.parallel import count_processes, last_seconds, reproduce, run
+from pipeline.orchestration import stage as module
+from pipeline.orchestration.parallel import last_seconds, run
+from pipeline.orchestration.stage import StageResult, StageTask, count_processes, run_stage
 from pipeline.runtime.timings import write_timing
 from tests.orchestration.dvc_projects import write_dvc_project
 from tests.projects import profile_params
@@ -26,22 +28,20 @@ def test_the_output_says_why_dvc_cannot_start_a_stage(project: Path, capsys: pyt
     stages = YAML().load(project / "dvc.yaml")
     stages["stages"]["beside"]["deps"] = ["never_made"]
     YAML().dump(stages, project / "dvc.yaml")
-    assert run({"beside": set()}, jobs=1, threads=1) == ["beside"]
+    assert run({"beside": set()}, 1, lambda stage: run_stage(StageTask(stage, threads=1))) == ["beside"]
     printed = capsys.readouterr().out
     assert "failed to reproduce 'beside'" in printed
     assert "never_made" in printed
 
 
-def started_by(monkeypatch: pytest.MonkeyPatch, failing: str = "") -> list[str]:
-    """The stages in the order in which they start; none of them does anything."""
-    started: list[str] = []
+def recorded(started: list[str], failing: str = "") -> Callable[[str], StageResult]:
+    """What does nothing but name the stages in the order in which they start."""
 
-    def reproduce(stage: str, _threads: int) -> subprocess.CompletedProcess[str]:
+    def work(stage: str) -> StageResult:
         started.append(stage)
-        return subprocess.CompletedProcess([], int(stage == failing), stdout="")
+        return StageResult(stage, int(stage == failing))
 
-    monkeypatch.setattr(module, "reproduce", reproduce)
-    return started
+    return work
 
 
 GRAPH = {
@@ -61,8 +61,8 @@ def test_of_the_stages_that_can_start_the_longest_one_starts_first(
     write_timing("long", "train", {1: 31.0}, "fp32")
     stages = ("train@short", "train@long", "train@new", "evaluate@long")
     assert [last_seconds(stage) for stage in stages] == [30.0, 31.0, float("inf"), 0.0]
-    started = started_by(monkeypatch)
-    assert run(GRAPH, jobs=1, threads=1) == []
+    started: list[str] = []
+    assert run(GRAPH, 1, recorded(started)) == []
     # A new training may take longest of all, but has to wait for `check`, which is short.
     assert started[:2] == ["train@long", "train@short"]
     assert set(started[2:]) == {"check", "evaluate@long", "train@new"}
@@ -74,15 +74,15 @@ def test_a_new_training_starts_before_those_whose_time_is_known(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_timing("known", "train", {1: 1e6}, "fp32")
-    started = started_by(monkeypatch)
-    assert run({"train@known": set(), "check": set(), "train@new": set()}, jobs=1, threads=1) == []
+    started: list[str] = []
+    assert run({"train@known": set(), "check": set(), "train@new": set()}, 1, recorded(started)) == []
     assert started == ["train@new", "train@known", "check"]
 
 
 def test_after_a_failure_nothing_else_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    started = started_by(monkeypatch, failing="b")
-    assert run({"a": set(), "b": {"a"}, "c": {"b"}, "d": {"c"}}, jobs=2, threads=1) == ["b"]
+    started: list[str] = []
+    assert run({"a": set(), "b": {"a"}, "c": {"b"}, "d": {"c"}}, 2, recorded(started, failing="b")) == ["b"]
     assert started == ["a", "b"]
 
 
@@ -110,7 +110,7 @@ def test_processes_share_the_threads(threads: int, processes: int, each: str, mo
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(module, "count_processes", lambda _: processes)
     monkeypatch.setattr(module.subprocess, "run", run)
-    reproduce("train@x", threads)
+    run_stage(StageTask("train@x", threads))
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    reproduce("train@x", threads)
+    run_stage(StageTask("train@x", threads))
     assert seen == [each, "7"]

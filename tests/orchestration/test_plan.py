@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from pipeline.common.errors import InputError
 from pipeline.orchestration.parallel import run
 from pipeline.orchestration.plan import make_plan
+from pipeline.orchestration.stage import StageTask, run_stage
 from tests.orchestration.dvc_projects import init_dvc, stage, write_dvc_project
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value will soon:DeprecationWarning")  # DVC's own
@@ -27,7 +28,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_only_changed_stages_and_those_that_depend_on_them_are_to_run(project: Path) -> None:
     assert make_plan().graph == EVERY
     assert make_plan(["left"]).graph == {"before": set(), "left": {"before"}}
-    assert run(EVERY, jobs=3, threads=1) == []
+    assert run(EVERY, 3, lambda stage: run_stage(StageTask(stage, threads=1))) == []
     assert make_plan().graph == {}
     assert make_plan().describe() == "everything is up to date"
     (project / "b").unlink()

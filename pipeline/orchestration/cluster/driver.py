@@ -1,0 +1,112 @@
+"""Run the stages of a plan on a cluster, and bring their results into this project."""
+
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from dvc.repo import Repo
+
+from pipeline.common.errors import InputError
+from pipeline.common.files import write_text
+from pipeline.orchestration.cluster.engine import RayEngine
+from pipeline.orchestration.cluster.project import Project, read_lock, write_lock
+from pipeline.orchestration.parallel import run
+from pipeline.orchestration.plan import Graph, Plan
+from pipeline.orchestration.stage import DVC, StageResult
+from pipeline.settings.cluster import read_cluster_settings
+
+LOGS = Path(".dvc/tmp/cluster")
+PASSED_ON = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
+"""Environment variables that stages get from here. Others are those of their machine."""
+FILES = ("sqlite:", "file:")
+
+
+def run_on_cluster(plan: Plan, address: str, jobs: int | None, work_here: Callable[[str], StageResult]) -> list[str]:
+    """Run all stages of the plan, and return those that failed.
+
+    Some run here, by `work_here`, one at a time. At most `jobs` run on the cluster at once; None is as many as it has
+    room for.
+
+    Raises:
+        InputError: there is no cluster or no DVC remote, or a transfer fails.
+    """
+    with Repo() as repo:
+        project = Project(repo)
+        remote, division = project.remote_config(), project.divide(plan)
+        with RayEngine(address, read_cluster_settings(), project.code) as engine:
+            if failed := run(_part(plan.graph, division.before), 1, work_here):
+                return failed
+            _push_inputs(project, plan, division.cluster)
+            cluster = _Cluster(project, engine, remote)
+            graph = _part(plan.graph, division.cluster)
+            failed = run(graph, jobs or max(1, len(graph)), cluster.work, engine.stop)
+        _dvc("pull", "--force", *(name for name in division.cluster if name not in failed and name in cluster.lock))
+        return failed or run(_part(plan.graph, division.after), 1, work_here)
+
+
+class _Cluster:
+    """What the stages have in common."""
+
+    def __init__(self, project: Project, engine: RayEngine, remote: str) -> None:
+        self.project, self.engine, self.remote = project, engine, remote
+        self.lock = read_lock()
+        self._merging = threading.Lock()
+        self._environment = {name: os.environ[name] for name in PASSED_ON if _holds_elsewhere(name)}
+
+    def work(self, stage: str) -> StageResult:
+        """Run one stage on the cluster; write its log, and merge its entry into `dvc.lock`."""
+        log = LOGS / f"{stage}.log"
+        result = StageResult(**self.engine.run(self._request(stage)))
+        write_text(log, result.output)
+        if result.status:
+            return StageResult(stage, result.status, f"{result.output}{stage}: failed, see {log}\n")
+        with self._merging:
+            self.lock[stage] = result.lock
+            write_lock(self.lock)
+        moving = result.seconds.get("pull", 0) + result.seconds.get("push", 0)
+        line = f"{stage}: {result.seconds['run']:.1f} s on {result.host}, and {moving:.1f} s for its files\n"
+        return StageResult(stage, 0, line)
+
+    def _request(self, stage: str) -> dict[str, Any]:
+        with self._merging:
+            lock = self.project.lock_entries(stage, self.lock)
+        inputs, threads = self.project.inputs(stage), self.engine.threads(stage)
+        return {
+            "task": {"stage": stage, "threads": threads, "inputs": inputs},
+            "lock": lock,
+            "remote": self.remote,
+            "environment": self._environment,
+            "progress": f"{stage}-{self.project.identity}" if stage.startswith("train@") else "",
+        }
+
+
+def _part(graph: Graph, stages: set[str]) -> Graph:
+    return {stage: before & stages for stage, before in graph.items() if stage in stages}
+
+
+def _holds_elsewhere(name: str) -> bool:
+    """Whether the variable means the same on other machines, as an address does; a file of this one does not."""
+    value = os.environ.get(name, "")
+    return bool(value) and (name != "MLFLOW_TRACKING_URI" or (not value.startswith(FILES) and "://" in value))
+
+
+def _push_inputs(project: Project, plan: Plan, stages: Iterable[str]) -> None:
+    """Push what this project already has of the inputs of `stages`."""
+    lock = read_lock()
+    made_anew = {
+        str(out) for name in plan.changed if name in stages for out in project.stages[name].outs if name in stages
+    }
+    known = {out["path"] for entry in lock.values() for out in entry.get("outs", [])}
+    needed = {path for name in stages for path in project.inputs(name)}
+    _dvc("push", *sorted(needed & known - made_anew))
+
+
+def _dvc(command: str, *targets: str) -> None:
+    options = [target for target in targets if target.startswith("--")]
+    if len(options) == len(targets):
+        return
+    if subprocess.run([*DVC, command, "--quiet", *targets], check=False).returncode:
+        raise InputError(f"dvc {command}: failed, see above; the same command goes on from there")

@@ -1,0 +1,121 @@
+"""Run one stage of DVC: in the project itself, or in a workspace on another machine.
+
+In a workspace, a stage takes four steps: pull its inputs from the DVC remote, `dvc repro --single-item`, push its
+outputs, and return its entry of `dvc.lock`. In the project itself, only the second step is needed.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from pipeline.settings.experiment import read_experiment
+
+DVC = (sys.executable, "-m", "pipeline.orchestration.dvc_repair", "--wait-for-lock")
+LOCK_FILE = Path("dvc.lock")
+TRANSFER_SECONDS = 7200
+"""A transfer that takes longer is ended: some S3 servers let one hang (dvc issue 10374)."""
+
+
+@dataclass(frozen=True)
+class StageTask:
+    """What there is to do."""
+
+    stage: str
+    threads: int
+    """The processes of the stage share them."""
+    inputs: Sequence[str] | None = None
+    """Outputs of other stages to pull; None in the project itself, where nothing is moved."""
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What came of it."""
+
+    stage: str
+    status: int
+    """DVC's exit status: 0 if the stage succeeded or had nothing to do."""
+    output: str = ""
+    lock: dict[str, Any] = field(default_factory=dict)
+    """The stage's entry of `dvc.lock`, if its outputs were pushed."""
+    host: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """How long each step took."""
+
+
+def run_stage(task: StageTask) -> StageResult:
+    """Run a stage of the project in the current folder, if it has changed."""
+    if task.inputs is None:
+        return reproduce(task.stage, task.threads)
+    seconds: dict[str, float] = {}
+    output = _transfer("pull", seconds, "--force", *task.inputs) if task.inputs else ""
+    if output:
+        return StageResult(task.stage, 1, output, seconds=seconds)
+    start = time.monotonic()
+    # A stage whose inputs turn out unchanged does not run. Its outputs are not here, and need not be.
+    result = reproduce(task.stage, task.threads, "--allow-missing")
+    seconds["run"] = time.monotonic() - start
+    lock: dict[str, Any] = {}
+    if not result.status:
+        lock = YAML(typ="safe").load(LOCK_FILE)["stages"][task.stage]
+        if output := _transfer("push", seconds, task.stage):
+            return StageResult(task.stage, 1, result.output + output, seconds=seconds)
+    return StageResult(task.stage, result.status, result.output, lock, seconds=seconds)
+
+
+def reproduce(stage: str, threads: int, *options: str) -> StageResult:
+    """Run one stage if it has changed; keep its output as text, without progress bars.
+
+    More threads than cores would slow down all stages that run.
+    """
+    process = _repro(stage, threads, "--quiet", *options)
+    output = process.stdout
+    if process.returncode and not output:
+        # With --quiet, DVC does not say why it cannot start a stage. A dry run says so, and runs nothing.
+        output = _repro(stage, threads, "--dry", *options).stdout
+    return StageResult(stage, process.returncode, output)
+
+
+def count_processes(stage: str) -> int:
+    """How many processes of a stage compute at the same time: a training has one for each device."""
+    name, _, key = stage.partition("@")
+    if name != "train":
+        return 1
+    devices = read_experiment(key)[1].trainer.devices
+    if isinstance(devices, list):
+        return len(devices)
+    return max(1, devices) if isinstance(devices, int) else 1
+
+
+def _repro(stage: str, threads: int, *options: str) -> subprocess.CompletedProcess[str]:
+    environment = {"OMP_NUM_THREADS": str(max(1, threads // count_processes(stage))), **os.environ}
+    return _run("repro", *options, "--single-item", stage, env=environment)
+
+
+def _transfer(command: str, seconds: dict[str, float], *arguments: str) -> str:
+    """Run `dvc pull` or `dvc push` and take its time; return its output if it failed, else an empty string."""
+    start = time.monotonic()
+    try:
+        process = _run(command, "--quiet", *arguments, timeout=TRANSFER_SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"dvc {command}: not done after {TRANSFER_SECONDS // 60} minutes; look whether the DVC remote answers\n"
+    seconds[command] = time.monotonic() - start
+    return (process.stdout or f"dvc {command} failed\n") if process.returncode else ""
+
+
+def _run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*DVC, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        check=False,
+        **options,
+    )
