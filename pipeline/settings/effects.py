@@ -37,6 +37,11 @@ def experiment_effects(path: str, experiment: ExperimentSettings, training: Trai
         default = TrainingSettings.model_fields[key].default
         if key in own and own[key] != default and switch not in named and not _is_on(key, training, model):
             yield f"{path}.training.{key}: has no effect without {remedy}; set that, or {key} to {default}"
+    if own.get("passes_per_epoch", 1) != 1 and training.endless:
+        yield (
+            f"{path}.training.passes_per_epoch: has no effect on streaming lines; "
+            "set endless.lines_per_epoch instead, or passes_per_epoch to 1"
+        )
     if "augmentation" in own and training.augmentation and training.endless:
         yield (
             f"{path}.training.augmentation: has no effect on streaming lines; "

@@ -51,7 +51,10 @@ class TrainingSettings(Settings):
     seeds: Seeds
     """Seeds of weights, batches and dropout. One model is trained for each seed, and results are means over them."""
     max_epochs: Count
-    """Passes over the training lines; an epoch of streaming lines has `endless.lines_per_epoch` of them."""
+    """Epochs at most. Each is followed by the validation."""
+    passes_per_epoch: Count = 1
+    """Passes over the training lines in an epoch, for so few lines that their validation would take longer; an epoch of
+    streaming lines has `endless.lines_per_epoch` of them."""
     batch_size: Count
     """Lines per batch and device."""
     learning_rate: Annotated[float, Field(gt=0, le=10)]

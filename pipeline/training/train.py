@@ -75,12 +75,18 @@ def train(
     by_width = recognizer.objective.cut_to_lines
     augmentation = LineAugmentation(training.augmentation) if training.augmentation else None
     data = LinesDataModule(
-        train_lines, validation_lines, training.batch_size, seed, by_width=by_width, augmentation=augmentation
+        train_lines,
+        validation_lines,
+        training.batch_size,
+        seed,
+        by_width=by_width,
+        augmentation=augmentation,
+        passes=training.passes_per_epoch,
     )
     history = History(on_epoch)
     callbacks: list[pl.Callback] = [StopOnNonFinite(progress), LimitMemory(), RandomState(), history]
     if not in_terminal():
-        callbacks.append(EpochLog(len(train_lines)))
+        callbacks.append(EpochLog(data.epoch_lines))
     if on_predictions:
         callbacks.insert(0, SamplePredictions(validation_lines, training.max_epochs, on_predictions))
     with tempfile.TemporaryDirectory(prefix="emnist-lines-") as temporary:

@@ -46,6 +46,11 @@ from tests.settings.test_project import changed, refusal
             "set endless.variety instead, or augmentation to null",
         ),
         (
+            {"experiments/resnet_lookalikes_ctc_variable/training/passes_per_epoch": 2},
+            "experiments.resnet_lookalikes_ctc_variable.training.passes_per_epoch: has no effect on streaming lines; "
+            "set endless.lines_per_epoch instead, or passes_per_epoch to 1",
+        ),
+        (
             {"experiments/cnn_ctc_matched/training": {"frozen": ["convs"]}},
             "experiments.cnn_ctc_matched.training.frozen: has no effect without experiments.cnn_ctc_matched.load; "
             "set that, or frozen to []",

@@ -34,7 +34,8 @@ class Batch:
 class LineDataset(Dataset[Batch]):
     """Lines in memory, from which PyTorch's loader takes a batch at a time.
 
-    With `augmentation`, each batch is changed at random; `seeds` and its lines alone determine how.
+    With `augmentation`, each batch is changed at random; `seeds` and its indices alone determine how.
+    Indices beyond the last line begin again with the first one.
     """
 
     def __init__(self, lines: Lines, augmentation: LineAugmentation | None = None, seeds: Sequence[int] = ()) -> None:
@@ -46,7 +47,7 @@ class LineDataset(Dataset[Batch]):
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         """Return the batch of these lines, in this order."""
-        rows = np.asarray(indices)
+        rows = np.asarray(indices) % len(self.lines)
         widths = self.lines.widths[rows]
         # In one step: slicing first would leave rows with large strides, which are slow to gather.
         images = self.lines.images[rows, :, : int(widths.max())]

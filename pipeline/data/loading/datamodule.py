@@ -17,7 +17,7 @@ class LinesDataModule(pl.LightningDataModule):
 
     With `by_width`, lines of similar width share a batch, which wastes little on background. But batches of only long
     or only short lines are poorer samples: where the loss includes the background, as cross-entropy does, they cost
-    accuracy. Streaming lines are always batched by width.
+    accuracy. Streaming lines are always batched by width. An epoch takes the stored lines `passes` times.
     """
 
     def __init__(
@@ -29,8 +29,10 @@ class LinesDataModule(pl.LightningDataModule):
         *,
         by_width: bool = True,
         augmentation: LineAugmentation | None = None,
+        passes: int = 1,
     ) -> None:
         super().__init__()
+        self.passes = passes
         self.augmentation = augmentation
         self.by_width = by_width
         self.train, self.validation = train, validation
@@ -38,10 +40,15 @@ class LinesDataModule(pl.LightningDataModule):
         self.seed = seed
 
     @property
+    def epoch_lines(self) -> int:
+        """Number of lines that all devices together train on in an epoch."""
+        return len(self.train) * (1 if isinstance(self.train, StreamingLines) else self.passes)
+
+    @property
     def train_batches(self) -> int:
         """Number of batches that each device trains on in an epoch."""
         replicas = self.trainer.world_size if self.trainer else 1
-        return math.ceil(math.ceil(len(self.train) / self.batch_size) / replicas)
+        return math.ceil(math.ceil(self.epoch_lines / self.batch_size) / replicas)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return the current epoch's batches; seed and epoch number alone determine them."""
@@ -50,15 +57,16 @@ class LinesDataModule(pl.LightningDataModule):
             batches = StreamingBatches(self.train, self.batch_size, self.seed, epoch, *self._replicas())
             return DataLoader(batches, batch_size=None)  # no workers: synthesis is far faster than a training step
         lines = LineDataset(self.train, self.augmentation, (self.seed, epoch))
-        return self._loader(lines, np.random.default_rng([self.seed, epoch]))
+        return self._loader(lines, np.random.default_rng([self.seed, epoch]), self.passes)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Return all validation lines, sorted by width."""
         return self._loader(LineDataset(self.validation), None)
 
-    def _loader(self, dataset: LineDataset, rng: np.random.Generator | None) -> DataLoader[Batch]:
+    def _loader(self, dataset: LineDataset, rng: np.random.Generator | None, passes: int = 1) -> DataLoader[Batch]:
         pool = WidthBatches.POOL if self.by_width else 1
-        batches = WidthBatches(dataset.lines.widths, self.batch_size, rng, *self._replicas(), pool)
+        widths = np.tile(dataset.lines.widths, passes)
+        batches = WidthBatches(widths, self.batch_size, rng, *self._replicas(), pool)
         return line_loader(dataset, batches)
 
     def _replicas(self) -> tuple[int, int]:

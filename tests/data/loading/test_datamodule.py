@@ -1,6 +1,8 @@
 from types import SimpleNamespace
 
 from pipeline.data.loading.datamodule import LinesDataModule
+from pipeline.data.loading.line_augmentation import LineAugmentation
+from pipeline.settings.augmentation import LineAugmentationSettings
 from tests.tiny import tiny_lines
 
 
@@ -21,6 +23,24 @@ def test_epochs_differ_and_come_again() -> None:
     assert texts_of(module(0)) != texts_of(module(0, seed=1))
     said = [sorted(text for batch in texts_of(module(epoch)) for text in batch) for epoch in (0, 1)]
     assert said[0] == said[1] == sorted(letter * length for letter in "ABCDEFGH" for length in (1, 2, 3))
+
+
+def test_an_epoch_of_several_passes_has_each_line_so_often() -> None:
+    texts = ["A", "BB", "CCC"]
+    data = LinesDataModule(tiny_lines(texts), tiny_lines(texts), 2, 0, passes=4)
+    batches = texts_of(data)
+    assert sorted(text for batch in batches for text in batch) == sorted(4 * texts)
+    assert len(batches) == data.train_batches == 6
+    assert data.epoch_lines == 12
+    assert sum(len(batch.texts) for batch in data.val_dataloader()) == 3
+
+
+def test_augmentation_differs_between_the_passes() -> None:
+    augmentation = LineAugmentation(LineAugmentationSettings(noise=0.5))
+    data = LinesDataModule(tiny_lines(["A"]), tiny_lines(["A"]), 1, 0, augmentation=augmentation, passes=2)
+    first, second = data.train_dataloader()
+    assert first.indices == second.indices == [0]
+    assert not first.images.equal(second.images)
 
 
 def test_validation_lines_are_sorted_in_every_epoch() -> None:
