@@ -12,11 +12,12 @@ from pipeline.common.errors import InputError
 from pipeline.common.files import file_md5
 from pipeline.common.geometry import CELL
 from pipeline.tracking.live_runs import end_dead_runs
-from pipeline.tracking.model import has_model_files
-from pipeline.tracking.run import Run, finite, warn_not_kept
+from pipeline.tracking.model import has_model_files, last_model
+from pipeline.tracking.run import Run, warn_not_kept
 from pipeline.tracking.start import create_run
 from pipeline.tracking.store import Store, open_store
 from pipeline.tracking.store_errors import store_error
+from pipeline.tracking.values import finite
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
@@ -72,12 +73,13 @@ def sync(evaluations: Iterable[Evaluation]) -> Counter[Outcome]:
     """
     store = open_store()
     from mlflow.exceptions import MlflowException  # not before the store silences MLflow
+    from requests import RequestException  # of a server that takes files
 
     try:
         if dead := end_dead_runs(store.client):
             print(f"ended {dead} whose process died")
         counts: Counter[Outcome] = Counter(_log(store, evaluation, restore=True) for evaluation in evaluations)
-    except MlflowException as error:
+    except (MlflowException, RequestException) as error:
         raise store_error(store.address, error) from error
     print(f"made {counts['made']} filled {counts['filled']} same {counts['same']}")
     return counts
@@ -109,10 +111,10 @@ def _log(store: Store, evaluation: Evaluation, restore: bool = False) -> Outcome
 
 def _restore_model(run: Run, current: "MlflowRun", evaluation: Evaluation) -> bool:
     """Log the model again if its files are gone; False if they are there."""
-    model_ids = [output.model_id for output in current.outputs.model_outputs] if current.outputs else []
-    if model_ids and has_model_files(run.store, model_ids[-1]):
+    model_id = last_model(current)
+    if model_id and has_model_files(run.store, model_id):
         return False
-    run.log_model(evaluation.checkpoint, evaluation.height, model_ids[-1] if model_ids else None)
+    run.log_model(evaluation.checkpoint, evaluation.height)
     return True
 
 

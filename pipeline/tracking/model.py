@@ -5,11 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import pipeline
 from pipeline.tracking.store import Store
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run as MlflowRun
 
 SERVING_PACKAGES = ("numpy", "pillow", "psutil", "pydantic", "ruamel.yaml", "scipy", "torch", "tqdm")
 """What the served code imports, besides MLflow; tests/tracking/test_model.py compares it with the source."""
@@ -18,10 +22,10 @@ _SERVING_CODE = _PACKAGE / "inference/serving.py"
 _EXAMPLE_WIDTH = 256
 
 
-def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int, height: int, model_id: str | None = None) -> str:
+def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int, height: int) -> str:
     """Log the recognizer in `checkpoint` to a run, at the step `epoch`, and return the model's id.
 
-    `model_id` names a model that the run has already: then only its files are written again.
+    If the run has a model already, only its files are written again.
 
     `mlflow.pyfunc.load_model(f"models:/{id}").predict` takes pictures in any form that
     `pipeline.inference.model_input.parse_model_input` reads, and returns their texts.
@@ -29,11 +33,12 @@ def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int, height: i
     import mlflow.pyfunc
     from mlflow.models import Model
 
-    existing = model_id is not None
-    if model_id is None:
-        params = store.client.get_run(run_id).data.params
-        # Made here because MLflow would put the model into the experiment of its global state.
-        model_id = str(store.client.create_logged_model(store.experiment_id, "model", run_id, params=params).model_id)
+    run = store.client.get_run(run_id)
+    existing = last_model(run)
+    # Made here because MLflow would put the model into the experiment of its global state.
+    model_id = existing or str(
+        store.client.create_logged_model(store.experiment_id, "model", run_id, params=run.data.params).model_id
+    )
     with _restore_sys_path():
         Model.log(
             None,
@@ -50,6 +55,11 @@ def log_model(store: Store, run_id: str, checkpoint: Path, epoch: int, height: i
             pip_requirements=_requirements(),
         )
     return model_id
+
+
+def last_model(run: "MlflowRun") -> str | None:
+    """The id of a run's newest model; None if it has none."""
+    return str(run.outputs.model_outputs[-1].model_id) if run.outputs and run.outputs.model_outputs else None
 
 
 def has_model_files(store: Store, model_id: str) -> bool:

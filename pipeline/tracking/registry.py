@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.common.errors import InputError
+from pipeline.tracking.model import last_model
 from pipeline.tracking.store import EXPERIMENT, Store, open_store
 from pipeline.tracking.store_errors import SYNC_COMMAND, first_line
 
@@ -99,7 +100,7 @@ def _find_or_create_version(store: Store, candidate: Candidate) -> str:
         if version.run_id == candidate.run_id:
             return str(version.version)
     run = store.client.get_run(candidate.run_id)
-    model_id = run.outputs.model_outputs[-1].model_id
+    model_id = last_model(run)
     created = store.client.create_model_version(
         EXPERIMENT,
         source=store.client.get_logged_model(model_id).artifact_location,

@@ -1,24 +1,26 @@
 """One run in the MLflow store, and everything that is written into it."""
 
 import json
-import math
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from functools import wraps
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial, wraps
 from pathlib import Path
 from typing import Concatenate, ParamSpec
 
 from pipeline.common import paths
 from pipeline.tracking.live_runs import LiveRun
 from pipeline.tracking.model import log_model
+from pipeline.tracking.pending import PendingWrites
 from pipeline.tracking.store import Store
 from pipeline.tracking.store_errors import SYNC_COMMAND, describe, first_line
+from pipeline.tracking.values import finite, flatten
 
+LAST_SECONDS = 30.0
+"""How long the end of a run waits for a store that does not answer."""
 _P = ParamSpec("_P")
-_MAX_VALUE_LENGTH = 500
 _MAX_PARAMS_AT_ONCE = 100
 
 
@@ -27,15 +29,12 @@ def _writes(method: Callable[Concatenate["Run", _P], None]) -> Callable[Concaten
 
     @wraps(method)
     def write(run: "Run", /, *args: _P.args, **kwargs: _P.kwargs) -> None:
-        if run.gave_up:
-            return
-        try:
+        if not run.best_effort:
             method(run, *args, **kwargs)
-        except Exception as error:  # Of any kind: hours of training are worth more than its run.
-            if not run.best_effort:
-                raise
-            run.gave_up = True
-            warn_not_kept(error, run.store.address)
+        elif not run.gave_up:
+            run.pending.add(partial(method, run, *args, **kwargs))
+            with run.giving_up():
+                run.pending.try_now()
 
     return write
 
@@ -43,20 +42,39 @@ def _writes(method: Callable[Concatenate["Run", _P], None]) -> Callable[Concaten
 class Run:
     """A run of the store by its id; as a context manager, it ends with the block.
 
-    With `best_effort`, the first error is one warning on stderr, and the run gives up: nothing more is written. Such a
-    run never gets the tag `model_md5`, so the evaluation or a sync makes a complete one. Otherwise errors are raised.
+    With `best_effort`, what is logged while the store does not answer is written later, at the end of the block at the
+    latest. Any other error, or no answer until then, is one warning on stderr, and the run gives up: nothing more is
+    written. Such a run never gets the tag `model_md5`, so the evaluation or a sync makes a complete one. Without
+    `best_effort`, errors are raised.
     """
 
     def __init__(
         self, store: Store | None, run_id: str, *, best_effort: bool = False, live: LiveRun | None = None
     ) -> None:
-        """Without a `store`, the run gave up before it began. `live` is released with the block."""
+        """`live` is released with the block."""
         self._store = store
         self.id = run_id
         self.best_effort = best_effort
-        self.gave_up = store is None
+        self.gave_up = False
+        self.pending = PendingWrites()
         self._live = live
         self._last_epoch = 0
+
+    @classmethod
+    def begun_later(cls, begin: Callable[[], "Run"], error: Exception, start: float) -> "Run":
+        """A best-effort run that `begin` makes when the store answers; until then it has no id.
+
+        The first try began at `start` and failed with `error`.
+        """
+        run = cls(None, "", best_effort=True)
+
+        def become() -> None:
+            begun = begin()
+            run._store, run.id, run._live = begun._store, begun.id, begun._live
+
+        run.pending.add(become)
+        run.pending.keep_waiting(error, start)
+        return run
 
     @property
     def store(self) -> Store:
@@ -74,7 +92,9 @@ class Run:
         ended = False
         try:
             if not self.gave_up:
-                self._set_status("FINISHED" if error is None else "KILLED" if killed else "FAILED")
+                self._set_status("FINISHED" if error is None else "KILLED" if killed else "FAILED", _now())
+                with self.giving_up():
+                    self.pending.write_all(LAST_SECONDS if error is None else 0)
                 ended = not self.gave_up
             elif self._store:
                 with suppress(Exception):
@@ -84,16 +104,25 @@ class Run:
             if self._live:
                 self._live.release(ended)
 
+    @contextmanager
+    def giving_up(self) -> Iterator[None]:
+        """Give up with a warning if the block raises an exception."""
+        try:
+            yield
+        except Exception as error:  # Of any kind: hours of training are worth more than its run.
+            self.gave_up = True
+            warn_not_kept(error, self._store.address if self._store else "")
+
     @_writes
-    def _set_status(self, status: str) -> None:
-        self.store.client.set_terminated(self.id, status)
+    def _set_status(self, status: str, end_time: int) -> None:
+        self.store.client.set_terminated(self.id, status, end_time)
 
     @_writes
     def log_settings(self, settings: Mapping[str, object]) -> None:
         """Log nested settings as parameters."""
         from mlflow.entities import Param
 
-        params = [Param(key, value) for key, value in _flatten(settings).items()]
+        params = [Param(key, value) for key, value in flatten(settings).items()]
         for start in range(0, len(params), _MAX_PARAMS_AT_ONCE):
             self.store.client.log_batch(self.id, params=params[start : start + _MAX_PARAMS_AT_ONCE])
 
@@ -106,13 +135,15 @@ class Run:
         dataset = Dataset(name, md5, source_type="local", source=source)
         self.store.client.log_inputs(self.id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "train")])])
 
-    @_writes
     def log_metrics(self, metrics: Mapping[str, float | None], step: int = 0) -> None:
         """Log the finite metrics of one step in one transaction."""
+        self._log_metrics(finite(metrics), step, _now())
+
+    @_writes
+    def _log_metrics(self, metrics: Mapping[str, float], step: int, time: int) -> None:
         from mlflow.entities import Metric
 
-        now = int(time.time() * 1000)
-        batch = [Metric(name, value, now, step) for name, value in finite(metrics).items()]
+        batch = [Metric(name, value, time, step) for name, value in metrics.items()]
         self.store.client.log_batch(self.id, metrics=batch)
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float | None]) -> None:
@@ -136,12 +167,12 @@ class Run:
                 self.store.client.log_image(self.id, picture.convert("RGB"), key=key, step=epoch, synchronous=True)
 
     @_writes
-    def log_model(self, checkpoint: Path, height: int, model_id: str | None = None) -> None:
+    def log_model(self, checkpoint: Path, height: int) -> None:
         """Log a servable copy of the model, at the last logged epoch, or the files of a model that it has again.
 
         `height` is that of the model's lines in pixels.
         """
-        log_model(self.store, self.id, checkpoint, self._last_epoch, height, model_id)
+        log_model(self.store, self.id, checkpoint, self._last_epoch, height)
 
     @_writes
     def set_tags(self, tags: Mapping[str, str]) -> None:
@@ -164,21 +195,6 @@ def warn_not_kept(error: Exception, address: str = "") -> None:
     )
 
 
-def _flatten(settings: Mapping[str, object], prefix: str = "") -> dict[str, str]:
-    """Turn nested settings into MLflow parameters: `{"model": {"fc_dim": 4}}` becomes `{"model.fc_dim": "4"}`.
-
-    Values other than text are written as JSON. Long ones end with `…`.
-    """
-    flat: dict[str, str] = {}
-    for key, value in settings.items():
-        if isinstance(value, Mapping) and value:
-            flat |= _flatten(value, f"{prefix}{key}.")
-            continue
-        text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
-        flat[f"{prefix}{key}"] = text if len(text) <= _MAX_VALUE_LENGTH else f"{text[: _MAX_VALUE_LENGTH - 1]}…"
-    return flat
-
-
-def finite(metrics: Mapping[str, float | None]) -> dict[str, float]:
-    """Leave out metrics that are `None`, NaN or infinite."""
-    return {name: float(value) for name, value in metrics.items() if value is not None and math.isfinite(value)}
+def _now() -> int:
+    """Milliseconds, as MLflow counts."""
+    return int(time.time() * 1000)

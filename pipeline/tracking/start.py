@@ -2,13 +2,14 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 
 from pipeline.tracking.live_runs import LiveRun, end_dead_runs
-from pipeline.tracking.run import Run, warn_not_kept
+from pipeline.tracking.run import Run
 from pipeline.tracking.store import Store, open_store
-from pipeline.tracking.store_errors import StoreUnreachableError, raise_input_error
+from pipeline.tracking.store_errors import StoreUnreachableError, is_unreachable, raise_input_error, store_error
 
 _ENVIRONMENT = {
     "dvc.exp_name": "DVC_EXP_NAME",
@@ -29,26 +30,26 @@ def start_run(
     """Start a best-effort run for a training; use it in a `with` block.
 
     `resume` is the id of an interrupted run to continue; if that is gone, a new run is made. `variant` tells the run
-    from others of the same experiment, in its name. A store that does not answer is one warning on stderr, and the
-    run has no id.
+    from others of the same experiment, in its name. If the store does not answer, that is one warning on stderr, and
+    the run has no id before it does.
 
     Raises:
         InputError: the store cannot be used. Later errors cost only the run.
     """
-    tags = {**tags, **origin_tags(), "source": "train"}
-    try:
+
+    def begin() -> Run:
         store = open_store()
         with suppress(Exception):
             end_dead_runs(store.client)
-        if resume is None or not _resume(store, resume, tags):
-            run = create_run(store, experiment_key, settings, tags, note, variant)
-        else:
-            run = Run(store, resume, live=LiveRun(resume))
+        if resume and _resume(store, resume, origin):
+            return Run(store, resume, best_effort=True, live=LiveRun(resume))
+        return create_run(store, experiment_key, settings, origin, note, variant, best_effort=True)
+
+    origin, start = {**tags, **origin_tags(), "source": "train"}, time.monotonic()
+    try:
+        return begin()
     except StoreUnreachableError as error:
-        warn_not_kept(error)
-        return Run(None, "", best_effort=True)
-    run.best_effort = True
-    return run
+        return Run.begun_later(begin, error, start)
 
 
 def create_run(
@@ -58,6 +59,7 @@ def create_run(
     tags: Mapping[str, str],
     note: str = "",
     variant: str = "",
+    best_effort: bool = False,
 ) -> Run:
     """Create a run, named after the experiment, the variant and DVC's experiment; `InputError` if that fails."""
     details = ", ".join(filter(None, [variant, os.environ.get("DVC_EXP_NAME")]))
@@ -67,7 +69,7 @@ def create_run(
         created = store.client.create_run(
             store.experiment_id, run_name=name, tags={**tags, **note_tag, "experiment_key": experiment_key}
         )
-        run = Run(store, created.info.run_id, live=LiveRun(created.info.run_id))
+        run = Run(store, created.info.run_id, best_effort=best_effort, live=LiveRun(created.info.run_id))
         run.log_settings(settings)
         if {"lines", "data_md5"} <= tags.keys():
             run.log_dataset(tags["lines"], tags["data_md5"])
@@ -98,6 +100,8 @@ def _resume(store: Store, run_id: str, tags: Mapping[str, str]) -> bool:
             return False
         store.client.update_run(run_id, status="RUNNING")
         Run(store, run_id).set_tags(tags)
-    except MlflowException:
+    except MlflowException as error:
+        if is_unreachable(error):
+            raise store_error(store.address, error) from error
         return False
     return True

@@ -32,6 +32,10 @@ _POSTGRESQL = {"connect_timeout": "10", "tcp_user_timeout": "20000"}
 _MYSQL = {"connect_timeout": "10", "read_timeout": "30", "write_timeout": "30"}
 _DATABASE_LIMITS = {"psycopg": _POSTGRESQL, "psycopg2": _POSTGRESQL, "mysqldb": _MYSQL, "pymysql": _MYSQL}
 """By driver: these wait for ever, or as long as TCP does."""
+_DATABASE_LOCKS = {
+    "postgresql": f"SELECT pg_advisory_lock(hashtext('{EXPERIMENT}'))",
+    "mysql": f"SELECT GET_LOCK('{EXPERIMENT}', {_LOCK_SECONDS})",
+}
 
 
 @dataclass(frozen=True)
@@ -127,17 +131,21 @@ def _create_or_check(database: Path) -> None:
 
 def _connect(uri: str, root: str) -> str:
     """Connect to a database once, as MLflow itself retries for minutes; return its URI with limits on all waits."""
-    from sqlalchemy import create_engine, inspect, make_url
+    from sqlalchemy import create_engine, inspect, make_url, text
 
     url = make_url(uri)
     limits = _DATABASE_LIMITS.get(url.get_driver_name(), {})
     url = url.update_query_dict({name: value for name, value in limits.items() if name not in url.query})
     engine = create_engine(url)
-    is_new = not inspect(engine).has_table("alembic_version")
-    engine.dispose()
     uri = url.render_as_string(hide_password=False)
-    if is_new:
-        _create_tables(uri, root)
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            # Two processes that create the tables at once would break the database. The lock ends with the connection.
+            if lock := _DATABASE_LOCKS.get(url.get_backend_name()):
+                connection.execute(text(lock))
+            if not inspect(connection).has_table("alembic_version"):
+                _create_tables(uri, root)
+    engine.dispose()
     return uri
 
 
@@ -151,9 +159,17 @@ def _create_tables(uri: str, root: str) -> None:
 def _find_or_create_experiment(client: "MlflowClient", uri: str, root: str | None, beside_store: bool) -> str:
     """Find the experiment, or create it with its artifacts below `root`; None if a server chooses their place."""
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+    from mlflow.exceptions import MlflowException
+
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        return str(client.create_experiment(name, artifact_location=root and f"{root}/{name}"))
+        try:
+            return str(client.create_experiment(name, artifact_location=root and f"{root}/{name}"))
+        except MlflowException:
+            # Another process, also one on another machine, may have just created it.
+            experiment = client.get_experiment_by_name(name)
+            if experiment is None:
+                raise
     if experiment.lifecycle_stage != "active":
         client.restore_experiment(experiment.experiment_id)
     if root:

@@ -10,13 +10,16 @@ from pipeline.tracking.artifacts import sqlite_path
 
 SYNC_COMMAND = "python -m pipeline sync"
 _MAX_LENGTH = 300
+_SERVER_ERROR = 500
 _PASSWORD = re.compile(r"(://[^:/?#\s'\"]*:)[^\s'\"]*@")
 _HTTP_USER = re.compile(r"(https?://)[^:/?#\s'\"]+@")
 _QUERY = re.compile(r"([?&][\w.-]*(?:pass|pwd|token|secret|key|auth|sig|cred)[\w.-]*=)[^&#\s'\"]+", re.IGNORECASE)
 _PACKAGES = {"psycopg2": "psycopg2-binary", "psycopg": "'psycopg[binary]'", "MySQLdb": "mysqlclient"}
 """The packages of database drivers that are not called like their module."""
-_REFUSALS = ("FATAL", "Access denied", "Unknown database")
+_REFUSALS = ("FATAL", "Access denied", "Unknown database", "no such")
 """What databases say that answer."""
+_PASSING = ("the database system is", "terminating connection", "too many clients", "connection slots")
+"""What PostgreSQL says with FATAL while it restarts or is full."""
 
 
 class StoreUnreachableError(InputError):
@@ -66,7 +69,7 @@ def store_error(uri: str, error: Exception) -> InputError:
     name = f"MLflow store {mask(uri)}"
     if other_version:
         return InputError(f"{name} was written by another version of MLflow; `mlflow db upgrade` upgrades an older one")
-    if _is_unreachable(error):
+    if is_unreachable(error):
         advice = "start it, or correct or unset MLFLOW_TRACKING_URI"
         return StoreUnreachableError(f"{name} does not answer ({reason}); {advice}")
     return InputError(f"{name} cannot be used ({reason}); correct or unset MLFLOW_TRACKING_URI")
@@ -74,7 +77,7 @@ def store_error(uri: str, error: Exception) -> InputError:
 
 def describe(uri: str, error: Exception) -> str:
     """What failed while the store was used: the store itself, or something else."""
-    return str(store_error(uri, error)) if _is_unreachable(error) else first_line(error)
+    return str(store_error(uri, error)) if is_unreachable(error) else first_line(error)
 
 
 def _causes(error: BaseException) -> list[BaseException]:
@@ -94,13 +97,19 @@ def _cause(error: BaseException) -> BaseException | None:
     return next((one for one in [error.__cause__, *wrapped] if isinstance(one, BaseException)), None)
 
 
-def _is_unreachable(error: BaseException) -> bool:
+def is_unreachable(error: BaseException) -> bool:
+    """Whether the store does not answer, or says that it cannot now: the same call may succeed later."""
     from requests import exceptions as http
     from sqlalchemy.exc import OperationalError
 
     for cause in _causes(error):
+        if isinstance(cause, StoreUnreachableError):
+            return True
         if isinstance(cause, OperationalError):
-            return not any(sign in str(cause) for sign in _REFUSALS)
+            text = str(cause)
+            return any(sign in text for sign in _PASSING) or not any(sign in text for sign in _REFUSALS)
+        if isinstance(cause, http.HTTPError) and cause.response is not None:
+            return bool(cause.response.status_code >= _SERVER_ERROR)
         if isinstance(cause, http.ConnectionError | http.Timeout | http.RetryError):
             return not isinstance(cause, http.SSLError)
     return False

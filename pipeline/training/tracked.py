@@ -17,6 +17,7 @@ from pipeline.runtime.timings import write_timing
 from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
 from pipeline.tracking.run_description import run_note, run_settings, run_tags, run_variant
 from pipeline.tracking.start import start_run
+from pipeline.training.callbacks import Row
 from pipeline.training.ctc_checks import describe_blanks
 from pipeline.training.resume import TrainingProgress
 from pipeline.training.train import train
@@ -38,15 +39,23 @@ def train_tracked(
     precision = choose_precision(training.trainer.precision, training.trainer.accelerator)
     print(f"train: {name}: in {precision}", flush=True)
     with start_run(key, settings, tags, run_note(key, experiment, training), progress.run_id, variant) as run:
-        if run.id:  # A store that does not answer gives none.
-            progress.save_run_id(run.id)
+
+        def save_run_id() -> None:
+            if run.id:  # A store gives none before it answers.
+                progress.save_run_id(run.id)
+
+        def on_epoch(epoch: int, row: Row) -> None:
+            run.log_epoch(epoch, row)
+            save_run_id()
+
+        save_run_id()
 
         def on_predictions(epoch: int, predictions: list[str]) -> None:
             draw = partial(draw_first_predictions, lines=lines[1], predictions=predictions)
             run.log_drawing("validation_readings", epoch, draw)
 
         own = training.with_seed(seed)
-        result = train(recognizer_settings, own, *lines, run.log_epoch, progress, on_predictions, load=experiment.load)
+        result = train(recognizer_settings, own, *lines, on_epoch, progress, on_predictions, load=experiment.load)
         write_text(progress.history, result.history.to_csv(index=False, float_format="%.8g"))
         save_checkpoint(progress.trained_checkpoint, recognizer_settings, result.recognizer)
         run.log_metrics({"training_seconds": round(result.seconds, 1)})

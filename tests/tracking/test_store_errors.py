@@ -11,10 +11,11 @@ from contextlib import contextmanager
 import pytest
 
 from pipeline.common.errors import InputError
+from pipeline.tracking import run as run_module
 from pipeline.tracking.evaluations import Evaluation, log_evaluation, sync
 from pipeline.tracking.start import start_run
 from pipeline.tracking.store import Store, open_store
-from pipeline.tracking.store_errors import StoreUnreachableError, first_line, mask
+from pipeline.tracking.store_errors import StoreUnreachableError, first_line, is_unreachable, mask
 from tests.web import Web
 from tests.web import status as answer
 
@@ -37,6 +38,7 @@ def unused_port() -> int:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setattr(run_module, "LAST_SECONDS", 0)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
@@ -102,7 +104,9 @@ def test_work_goes_on_without_a_store(
     log_evaluation(evaluation, evaluation)
     out, err = capfd.readouterr()
     assert out == ""
-    lines = err.splitlines()
+    first, *lines = err.splitlines()
+    assert first.startswith("warning: MLflow store http://me:***@127.0.0.1:")
+    assert first.endswith("; the work goes on, and what it logs waits")
     assert len(lines) == 2
     for line in lines:
         assert line.startswith("warning: MLflow did not keep this run (MLflow store http://me:***@127.0.0.1:")
@@ -122,8 +126,10 @@ def test_a_server_that_fails_in_the_middle_is_named(
         monkeypatch.setattr(run, "_store", Store("http://me:***@host", gone, store.experiment_id))
         run.log_epoch(0, {"loss": 1.0})
         run.log_epoch(1, {"loss": 1.0})
-    (line,) = capfd.readouterr().err.splitlines()
-    assert "(MLflow store http://me:***@host does not answer ([Errno 111] Connection refused); start it, or" in line
+    waits, given_up = capfd.readouterr().err.splitlines()
+    reason = "does not answer ([Errno 111] Connection refused)"
+    assert waits == f"warning: MLflow {reason}; the work goes on, and what it logs waits"
+    assert f"(MLflow store http://me:***@host {reason}; start it" in given_up
 
 
 def test_a_server_of_something_else_stops_the_work(
@@ -197,3 +203,21 @@ def test_limits_that_the_user_sets_stay(monkeypatch: pytest.MonkeyPatch, root: N
     assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
     # MLflow would print the server's address with its password.
     assert os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("says", "passing"),
+    [
+        ("FATAL:  the database system is starting up", True),
+        ("FATAL:  terminating connection due to administrator command", True),
+        ("FATAL:  sorry, too many clients already", True),
+        ("server closed the connection unexpectedly", True),
+        ('FATAL:  password authentication failed for user "me"', False),
+        ('FATAL:  database "runs" does not exist', False),
+        ("no such table: metrics", False),
+    ],
+)
+def test_a_database_that_restarts_is_waited_for(says: str, passing: bool) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    assert is_unreachable(OperationalError("SELECT 1", {}, Exception(says))) == passing
