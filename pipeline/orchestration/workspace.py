@@ -52,6 +52,9 @@ def apply_profiles(params: dict[str, Any], *profiles: Mapping[str, Any]) -> None
         for name, decoding in list(decodings.items()):
             if isinstance(decoding, Mapping) and decoding.get("experiment") not in params.get("experiments", {}):
                 del decodings[name]
+    for section in OWN_BLOCKS:
+        if section in params and not params[section]:
+            params[section] = {}  # without the comment that the YAML parser keeps, and writes in a wrong place
 
 
 def fill_workspace(project: Path, workspace: Path, params: Mapping[str, Any]) -> None:

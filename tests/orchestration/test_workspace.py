@@ -132,6 +132,13 @@ def test_later_profiles_win(project: Path, tmp_path: Path) -> None:
     assert params["lines"] == {"short": {"train": 5}, "long": {"train": 6}}
 
 
+def test_all_blocks_of_a_section_with_a_comment_may_go(project: Path, tmp_path: Path) -> None:
+    text = "decoding:\n  # Beam searches.\n  wide:\n    experiment: gone\nlines: {}\n"
+    (project / "params.yaml").write_text(text)
+    make_workspace(project, tmp_path / "made")
+    assert read_params(tmp_path / "made/params.yaml") == {"decoding": {}, "lines": {}}
+
+
 def test_a_profile_with_an_unknown_key_makes_nothing(project: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^profile: line: unknown; did you mean lines\?$"):
         make_workspace(project, tmp_path / "made", {"line": {"long": {"train": 1}}})
