@@ -1,21 +1,25 @@
 """Read test lines as the pictures that people have: every rendering must be read as well as the plain one."""
 
 import csv
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import write_text
+from pipeline.data.pictures.opening import open_grey
 from pipeline.data.storage.line_store import read_lines
-from pipeline.inference import pictures
-from pipeline.inference.batches import load_recognizer, predict_images
+from pipeline.inference.line_predictions import LinePredictor
+from pipeline.inference.pictures import find_lines
+from pipeline.inference.predictors import load_greedy_predictor
 from pipeline.metrics.error_rates import text_error_rates
-from pipeline.models.recognizer import Recognizer
 from reliability.renderings import RENDERINGS
 from reliability.results import Row
 
-COUNT = 24
+COUNT = 96
 """Test lines."""
 MARGIN = 0.01
 """How much higher the CER of a rendering may be than that of the plain one."""
@@ -24,11 +28,11 @@ TABLE = "pictures.csv"
 
 def measure(checkpoint: Path, lines: Path, output: Path, count: int = COUNT) -> list[Row]:
     """Read `count` test lines in each rendering; write the table of CERs, beside those that it was begun with."""
-    stored, recognizer = read_lines(lines, "test"), load_recognizer(checkpoint)
+    stored, predictor = read_lines(lines, "test"), load_greedy_predictor(str(checkpoint))
     images = [np.asarray(stored.images[i, :, : stored.widths[i]]) for i in range(count)]
     rates = {}
     for name, render in RENDERINGS.items():
-        texts = [_read(recognizer, render(image), name) for image in images]
+        texts = _read(predictor, [render(image) for image in images])
         rates[name] = text_error_rates(texts, stored.texts[:count])["cer"]
     plain = next(iter(rates.values()))
     before = _earlier(output / TABLE)
@@ -41,11 +45,17 @@ def measure(checkpoint: Path, lines: Path, output: Path, count: int = COUNT) -> 
     ]
 
 
-def _read(recognizer: Recognizer, content: bytes, name: str) -> str:
-    try:
-        return predict_images(recognizer, [pictures.read_picture(content, name, recognizer.model.height)])[0]
-    except InputError:
-        return ""
+def _read(predictor: LinePredictor, pictures: Sequence[bytes]) -> list[str]:
+    """The texts of pictures; nothing for one that is refused or taken for several lines."""
+    height = predictor.recognizer.model.height
+    found: dict[int, NDArray[np.uint8]] = {}
+    for number, picture in enumerate(pictures):
+        with suppress(InputError):
+            lines = find_lines(open_grey(picture, "picture"), "picture", height)
+            if len(lines) == 1:
+                found[number] = lines[0].pixels
+    texts = dict(zip(found, (line.text for line in predictor.predict(list(found.values()))), strict=True))
+    return [texts.get(number, "") for number in range(len(pictures))]
 
 
 def _earlier(path: Path) -> dict[str, str]:

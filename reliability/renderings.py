@@ -124,8 +124,12 @@ def _padded(across: int, down: int) -> Callable[[Image.Image], Image.Image]:
     return change
 
 
-def _rotated(angle: float) -> Callable[[Image.Image], Image.Image]:
-    return lambda picture: picture.rotate(angle, Image.Resampling.BICUBIC, expand=True, fillcolor=255)
+def _rotated(angle: float, corners: int = 255) -> Callable[[Image.Image], Image.Image]:
+    return lambda picture: picture.rotate(angle, Image.Resampling.BICUBIC, expand=True, fillcolor=corners)
+
+
+def _on_grey(value: int) -> int:
+    return 40 + 140 * value // 255
 
 
 def _close(picture: Image.Image) -> Image.Image:
@@ -204,6 +208,8 @@ RENDERINGS: Mapping[str, Callable[[Line], bytes]] = {
     "a spot of glare": _array(_glare),  # type: ignore[arg-type]
     **{f"a white edge of 12 pixels, {side}": _edge(255, side) for side in ("top", "bottom", "left", "all around")},
     **{f"a black edge of 12 pixels, {side}": _edge(0, side) for side in ("top", "bottom", "left", "all around")},
+    **{f"a black edge of 30 pixels, {side}": _edge(0, side, 30) for side in ("bottom", "left", "all around")},
+    **{f"a grey edge of 12 pixels, {side}": _edge(90, side) for side in ("top", "left", "all around")},
     "gradient across, 240 to 90": _shadow(1, 0),
     "gradient down, 240 to 90": _shadow(0, 1),
     "gradient to a corner, 240 to 90": _shadow(0.5, 0.5),
@@ -211,14 +217,18 @@ RENDERINGS: Mapping[str, Callable[[Line], bytes]] = {
     "noise": _array(_noisy),  # type: ignore[arg-type]
     "a frame": _changed(_frame(4, 8)),
     "a frame close to the line": _changed(_frame(3, 0)),
+    "a thick frame": _changed(_frame(10, 12)),
     "a frame, turned by 2°": _changed(lambda picture: _rotated(2)(_frame(4, 8)(picture))),
+    "a frame, turned by -3°": _changed(lambda picture: _rotated(-3)(_frame(6, 3)(picture))),
     "half a line of air above and below": _changed(lambda picture: _padded(0, picture.height // 2)(picture)),
     "a line of air above and below": _changed(lambda picture: _padded(0, picture.height)(picture)),
     "blank paper left and right": _changed(lambda picture: _padded(200, 0)(picture)),
     "air all around": _changed(lambda picture: _padded(150, 60)(picture)),
     "cut close": _changed(_close),
     **{f"turned by {angle:g}°": _changed(_rotated(angle)) for angle in (2.0, -2.0, 4.0)},
-    "turned by 2° on black": _changed(lambda picture: picture.rotate(2, Image.Resampling.BICUBIC, expand=True)),
+    **{f"turned by {angle:g}° on black": _changed(_rotated(angle, 0)) for angle in (2.0, -3.5)},
+    "turned by 2° on grey": _changed(_rotated(2, 110)),
+    "grey paper, turned by 2° on white": _changed(lambda picture: _rotated(2)(picture.point(_on_grey))),
     "28 pixels high": lambda line: encode(Image.fromarray(255 - line)),
     "250 pixels high": _changed(_scaled(3)),
     "20 pixels high": _changed(_scaled(20 / 84)),

@@ -19,7 +19,7 @@ from pipeline.app.models import ModelStore
 from pipeline.app.writing import write_line
 from pipeline.data.pictures.line import LineImage
 from pipeline.inference.batches import load_recognizer, predict_images
-from pipeline.inference.pictures import read_picture
+from pipeline.inference.pictures import read_lines
 from tests.app.server import running
 
 PICTURES = [write_line(text, seed) for seed, text in enumerate(("Hello", "a", "two words"))]
@@ -32,7 +32,7 @@ def encode(content: bytes) -> str:
 
 def expected(workspace: Path, experiment: str) -> list[str]:
     recognizer = load_recognizer(workspace / f"models/{experiment}/seed_1.ckpt")
-    return predict_images(recognizer, [read_picture(picture, "line") for picture in PICTURES])
+    return predict_images(recognizer, [line.pixels for picture in PICTURES for line in read_lines(picture, "line", 28)])
 
 
 def post_files(address: str, pictures: list[bytes], **fields: str) -> requests.Response:
@@ -97,7 +97,7 @@ def test_a_picture_of_several_lines_has_a_reading_for_each(
 ) -> None:
     def read_three(content: bytes, name: str, height: int) -> Iterator[LineImage]:
         for picture in PICTURES:
-            yield LineImage(read_picture(picture, name, height), (0, 0, 1, 1))
+            yield LineImage(next(read_lines(picture, name, height)).pixels, (0, 0, 1, 1))
 
     monkeypatch.setattr("pipeline.inference.pictures.read_lines", read_three)
     (result,) = post_files(address, [b"a page"]).json()["results"]

@@ -12,7 +12,7 @@ from pipeline.data.transcriptions.pages import read_pages
 from pipeline.inference.document_formats import format_json, format_text
 from pipeline.inference.documents import ReadDocument, open_document, read_document
 from pipeline.inference.line_predictions import LinePrediction, LinePredictor
-from pipeline.inference.pictures import read_picture
+from pipeline.inference.pictures import read_lines
 from pipeline.models.recognizer import Recognizer
 from pipeline.objectives.registry import build_objective
 from pipeline.settings.own_lines import OwnLinesSettings, SplitParts
@@ -108,7 +108,8 @@ def test_a_picture_is_a_line(tmp_path: Path) -> None:
     Image.fromarray(picture).save(tmp_path / "line.png")
     document = read(tmp_path / "line.png")
     (line,), (text,) = document.document.lines, document.texts
-    np.testing.assert_array_equal(line.draw(28), read_picture(tmp_path / "line.png", "x", 28))
+    (expected,) = read_lines(tmp_path / "line.png", "x", 28)
+    np.testing.assert_array_equal(line.draw(28), expected.pixels)
     (described,) = json.loads(format_json(document))["lines"]
     assert described["id"] == "line"
     left, top, right, bottom = described["box"]

@@ -10,13 +10,13 @@ from PIL import Image
 
 from pipeline.common.errors import InputError
 from pipeline.inference.model_input import parse_model_input
-from pipeline.inference.pictures import read_picture
+from pipeline.inference.pictures import read_lines
 from tests.data.pictures.drawn import draw_bars, picture
 from tests.data.pictures.test_opening import encode
 
 GREY = draw_bars()
 PNG = encode(picture(GREY))
-EXPECTED = read_picture(PNG, "x")
+EXPECTED = next(read_lines(PNG, "x", 28)).pixels
 LINE = np.zeros((28, 100), np.uint8)
 LINE[3:25, 10:80:5] = 255
 TRIMMED = LINE[:, 7:79]

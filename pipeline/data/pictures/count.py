@@ -1,28 +1,20 @@
-"""Count the lines of text in a picture."""
+"""Count the lines of text in the ink of a picture."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from pipeline.data.pictures.frames import drop_frames
-from pipeline.data.pictures.ink import MIN_CONTRAST, find_ink
+from pipeline.data.pictures.ink import MIN_CONTRAST, Grey
 
-MAX_SIDE = 800
-"""Pixels of the picture in which lines are counted."""
 GAP = 0.12
 """Rows with less ink than this fraction of the fullest row are between lines."""
 HIGH = 0.4
 """A line is at least this fraction of the highest one high; lower bands are dots and accents."""
 
 
-def count_lines(grey: Image.Image) -> int:
-    """The number of lines that a grey picture seems to show, at least 1."""
-    reduction = max(1, max(grey.size) // MAX_SIDE)
-    if grey.height // reduction < MAX_SIDE // 20:  # a long line
-        reduction = max(1, grey.height * 20 // MAX_SIDE)
-    ink = drop_frames(find_ink(grey.reduce(reduction) if reduction > 1 else grey))
+def count_lines(ink: Grey) -> int:
+    """The number of lines that the ink of a picture seems to show, at least 1."""
     drawn = ink > max(MIN_CONTRAST, 0.25 * float(ink.max(initial=0)))
     profile = drawn.sum(1)
     bands = _runs(profile > GAP * profile.max(initial=0))

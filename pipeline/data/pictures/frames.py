@@ -1,5 +1,7 @@
 """Drop what surrounds a line and is no text: frames, edges of the paper or the scanner, rules along the border."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -20,21 +22,28 @@ def drop_frames(ink: Grey) -> Grey:
     """The ink without frames, long rules, and dark edges of the picture."""
     drawn = ink > max(MIN_CONTRAST, 0.2 * float(ink.max(initial=0)))
     areas, _ = ndimage.label(drawn, np.ones((3, 3)))
+    boxes = ndimage.find_objects(areas)
+    used = _union(boxes)
     dropped = np.zeros_like(drawn)
-    for number, box in enumerate(ndimage.find_objects(areas), start=1):
+    for number, box in enumerate(boxes, start=1):
         area = areas[box] == number
-        if _is_frame(area, drawn.shape) or _is_edge(area, box, drawn):
+        if _is_frame(area, drawn[used].shape) or _is_edge(area, box, drawn):
             dropped[box] |= area
-    rules = _long_rules(drawn & ~dropped)
-    dropped |= rules
+    dropped[used] |= _long_rules(drawn[used] & ~dropped[used])
     if not dropped.any() or (drawn & ~dropped).sum() < KEPT * drawn.sum():
         return ink
     rim = ndimage.maximum_filter(dropped.astype(np.uint8), RIM) > 0
     return np.where(rim & ~(drawn & ~dropped), 0, ink)
 
 
+def _union(boxes: Sequence[tuple[slice, slice]]) -> tuple[slice, ...]:
+    """The smallest box that holds all."""
+    sides = zip(*boxes, strict=True)
+    return tuple(slice(min(s.start for s in side), max(s.stop for s in side)) for side in sides)
+
+
 def _is_frame(area: NDArray[np.bool_], shape: tuple[int, ...]) -> bool:
-    """Whether an area goes around most of the picture, close to its own sides."""
+    """Whether an area goes around most of what is drawn, close to its own sides."""
     height, width = area.shape
     if height < 0.6 * shape[0] or width < 0.6 * shape[1]:
         return False

@@ -3,14 +3,18 @@
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage, stats
+from scipy import ndimage
+
+from pipeline.data.pictures.edges import find_edges
 
 MIN_CONTRAST = 24
 """With fewer brightness levels between background and ink, a picture is blank."""
 FULL_INK = 0.995
 """The fraction of the ink's pixels that are at most fully dark."""
 SAMPLED_ROWS = 14
-"""Rows at which the background is looked for."""
+"""At least as many rows show the background."""
+SAMPLED = 3
+"""Every third pixel in each direction shows how bright paper, noise and ink are."""
 MAX_SPREAD = 3.0
 """How many standard deviations of the paper's noise are background."""
 
@@ -25,6 +29,9 @@ def separate_ink(grey: Image.Image) -> NDArray[np.uint8] | None:
 def find_ink(grey: Image.Image) -> Grey:
     """How much each pixel differs from the paper around it, in levels of 255; 0 on the side that is not ink."""
     values = np.asarray(grey, dtype=np.float32)
+    edges = find_edges(values)
+    if edges is not None:
+        values = np.where(edges, np.median(values[~edges]), values)
     paper = local_background(values)
     difference = values - paper
     if is_dark(difference):
@@ -32,10 +39,12 @@ def find_ink(grey: Image.Image) -> Grey:
     else:
         ink, room = difference, 255 - paper
     # In a shadow, ink and paper are closer to each other in the same proportion.
-    ink *= float(np.median(room)) / np.maximum(room, 0.2 * float(np.median(room)) + 1)
-    calm = np.abs(difference[np.abs(difference) < MIN_CONTRAST])
+    usual = float(np.median(room[::SAMPLED, ::SAMPLED]))
+    ink *= usual / np.maximum(room, 0.2 * usual + 1)
+    deviations = np.abs(difference[::SAMPLED, ::SAMPLED])
+    calm = deviations[deviations < MIN_CONTRAST]
     noise = 1.4826 * float(np.median(calm)) if calm.size else 0.0
-    found: Grey = np.maximum(ink - MAX_SPREAD * noise, 0) if noise > 1 else np.maximum(ink, 0)
+    found: Grey = np.maximum(ink - MAX_SPREAD * noise if noise > 1 else ink, 0)
     return found
 
 
@@ -57,9 +66,10 @@ def is_dark(difference: Grey) -> bool:
 
 
 def _count(mask: NDArray[np.bool_]) -> int:
+    sides = (mask[0], mask[-1], mask[:, 0], mask[:, -1])
+    if not any(side.mean() > 0.5 for side in sides):
+        return int(mask.sum())
     areas, count = ndimage.label(mask)
-    if not count:
-        return 0
     pixels = np.bincount(areas.ravel(), minlength=count + 1)
     for side in (areas[0], areas[-1], areas[:, 0], areas[:, -1]):
         pixels[np.bincount(side, minlength=count + 1) > len(side) / 2] = 0
@@ -69,26 +79,25 @@ def _count(mask: NDArray[np.bool_]) -> int:
 def local_background(values: Grey) -> Grey:
     """The brightness of the paper at each pixel.
 
-    It is the sum of medians along the line, which follow sharp shadows, a slope across it, and what remains, as medians
-    over an area as high as the picture and twice as wide. Less than half of such an area is ink.
+    It is a slope across the line, and along it the medians of areas as high as the picture and twice as wide. Less than
+    half of such an area is ink.
     """
-    if not values.size or float(np.ptp(values)) < 1:
-        return values.copy()
     height, width = values.shape
-    columns = ndimage.median_filter(np.median(values, axis=0), size=min(2 * height + 1, width), mode="nearest")
-    rows = np.median(values - columns, axis=1)
-    slope = stats.theilslopes(rows)
-    trend = columns + (slope.intercept + slope.slope * np.arange(height))[:, None]
-    step = max(1, round(height / SAMPLED_ROWS))
-    rest = (values - trend)[step // 2 :: step, step // 2 :: step]  # samples, as means would mix ink and paper
-    rest = ndimage.median_filter(rest, size=(rest.shape[0], 2 * rest.shape[0] + 1), mode="reflect")
-    smooth = ndimage.gaussian_filter(rest, (0, 1), mode="nearest")
-    return np.asarray(trend + _enlarge(smooth, values.shape, step), dtype=np.float32)
+    step = max(1, height // SAMPLED_ROWS)
+    places = np.arange(step // 2, height, step)
+    sampled = values[places]
+
+    def along(rows: NDArray[np.floating]) -> NDArray[np.floating]:
+        medians: NDArray[np.floating] = np.median(rows, axis=0)
+        return np.asarray(ndimage.median_filter(medians, size=min(2 * height + 1, width), mode="nearest"))
+
+    slope = _median_slope(places, np.median(sampled - along(sampled), axis=1))
+    columns = along(sampled - slope * places[:, None])  # ink shifts medians less where there is no slope
+    return np.asarray(columns + slope * np.arange(height)[:, None], dtype=np.float32)
 
 
-def _enlarge(coarse: Grey, shape: tuple[int, ...], step: int) -> Grey:
-    """Interpolate between samples, which are `step` pixels apart."""
-    ys, xs = ((np.arange(size) - step // 2) / step for size in shape)
-    grid = np.meshgrid(ys, xs, indexing="ij")
-    enlarged: Grey = ndimage.map_coordinates(coarse, grid, order=1, mode="nearest", output=np.float32)
-    return enlarged
+def _median_slope(places: NDArray[np.int64], values: NDArray[np.floating]) -> float:
+    """The median of the slopes between all pairs of points (Theil and Sen)."""
+    first, second = np.triu_indices(len(places), 1)
+    slopes = (values[second] - values[first]) / (places[second] - places[first])
+    return float(np.median(slopes)) if slopes.size else 0.0

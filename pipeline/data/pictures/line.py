@@ -9,12 +9,12 @@ from scipy import ndimage
 
 from pipeline.common.geometry import CELL
 from pipeline.data.pictures.frames import drop_frames
-from pipeline.data.pictures.ink import Grey, find_ink, normalize_ink
+from pipeline.data.pictures.ink import SAMPLED, Grey, find_ink, normalize_ink
 from pipeline.data.pictures.skew import straighten
 
 CELL_FILL = 24 / 28
 """The part of the height that the ink of EMNIST's characters fills."""
-CELL_MARGINS = 0.03, 0.13
+CELL_MARGINS = 0.03, 0.11
 """Blank rows above and below that such lines keep as they are, as fractions of the height."""
 LOOSE = 0.5
 """Where the ink fills less of the height than this, rows are cut."""
@@ -24,9 +24,9 @@ CORE = 2.2
 """The height of a line with ascenders and descenders, in heights of its small letters."""
 MARGIN = 3 / 28
 """Blank columns that are kept on either side, as a fraction of the height."""
-DETAIL = 4
-"""A picture is analysed at no more than so many times the height of the result."""
-FAINT = 0.25
+DETAIL, MAX_SIDE = 4, 800
+"""A picture is reduced if it is higher than so many times the height of the result, and has a side of more pixels."""
+FAINT = 0.4
 """Weaker ink, as a fraction of full ink, does not say where the line is."""
 
 
@@ -40,14 +40,19 @@ class LineImage:
     """Left, top, right and bottom in pixels of the picture, perhaps beyond its edges."""
 
 
-def draw_line(grey: Image.Image, height: int) -> LineImage | None:
-    """The line that a grey picture shows, `height` pixels high; None if the picture is blank.
+def find_line_ink(grey: Image.Image, height: int) -> Grey:
+    """The ink of a picture without frames, straight, in no more detail than lines of `height` pixels need."""
+    reduction = min(grey.height // (DETAIL * height), max(grey.size) // MAX_SIDE)
+    return drop_frames(straighten(find_ink(grey.reduce(reduction) if reduction > 1 else grey)))
+
+
+def draw_line(ink: Grey, size: tuple[int, int], height: int) -> LineImage | None:
+    """The line, `height` pixels high, in the ink of a picture of `size` (width, height); None if it is blank.
 
     At `CELL` pixels, characters get the size that they have in lines made of EMNIST's. At other heights, the line keeps
     the size that it has in its picture, and only much air above and below is cut. The rows of a picture that is already
     such a line are kept as they are. Blank columns on the left and right are cut.
     """
-    ink = find_line_ink(grey, height)
     box = find_box(ink, cells=height == CELL)
     if box is None:
         return None
@@ -55,14 +60,9 @@ def draw_line(grey: Image.Image, height: int) -> LineImage | None:
     pixels = normalize_ink(_scale(_crop(ink, top, bottom, left, right), height))
     if pixels is None:
         return None
-    scale, shift = grey.width / ink.shape[1], (ink.shape[0] - grey.height * ink.shape[1] / grey.width) / 2
+    scale = size[0] / ink.shape[1]
+    shift = (ink.shape[0] - size[1] / scale) / 2
     return LineImage(pixels, (left * scale, (top - shift) * scale, right * scale, (bottom - shift) * scale))
-
-
-def find_line_ink(grey: Image.Image, height: int) -> Grey:
-    """The ink of a picture without frames, straight, in no more detail than a line of `height` pixels needs."""
-    reduction = grey.height // (DETAIL * height)
-    return drop_frames(straighten(find_ink(grey.reduce(reduction) if reduction > 1 else grey)))
 
 
 def trim_columns(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -86,7 +86,9 @@ def find_box(ink: Grey, *, cells: bool) -> tuple[int, int, int, int] | None:
 
 
 def _full(ink: Grey) -> float:
-    return float(np.quantile(ink[ink > 0], 0.98)) if (ink > 0).any() else 0.0
+    sampled = ink[::SAMPLED, ::SAMPLED]
+    drawn = sampled[sampled > 0]
+    return float(np.quantile(drawn, 0.98)) if drawn.size else 0.0
 
 
 def drop_specks(drawn: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.data.pictures.line import draw_line, trim_columns
+from pipeline.data.pictures.line import LineImage, draw_line, find_line_ink, trim_columns
 from tests.data.pictures.drawn import BARS, BARS_INK, BOTTOM, TOP, draw_bars, picture
 
 LEFT, RIGHT = BARS[0], BARS[-1] + 18
@@ -11,8 +11,12 @@ LINE = 255 - np.asarray(Image.fromarray(draw_bars()).resize((200, 28), Image.Res
 EXPECTED = LINE[:, LEFT // 3 - 3 : RIGHT // 3 + 3]
 
 
+def draw(grey: Image.Image, height: int = 28) -> LineImage | None:
+    return draw_line(find_line_ink(grey, height), grey.size, height)
+
+
 def read(grey: Image.Image, height: int = 28) -> np.ndarray:
-    found = draw_line(grey, height)
+    found = draw(grey, height)
     assert found is not None
     return found.pixels
 
@@ -70,7 +74,7 @@ def test_small_letters_keep_their_size_in_a_line_of_ones_own() -> None:
 
 
 def test_the_box_is_where_the_line_is_in_the_picture() -> None:
-    found = draw_line(padded(300, 84, 30, 84), 28)
+    found = draw(padded(300, 84, 30, 84))
     assert found is not None
     left, top, right, bottom = found.box
     assert (left, top) == pytest.approx((300 + LEFT - 9, 84), abs=3)
@@ -78,7 +82,7 @@ def test_the_box_is_where_the_line_is_in_the_picture() -> None:
 
 
 def test_a_blank_picture_has_no_line() -> None:
-    assert draw_line(Image.new("L", (100, 28), 200), 28) is None
+    assert draw(Image.new("L", (100, 28), 200)) is None
 
 
 def test_trimmed_columns_leave_a_margin() -> None:
