@@ -38,8 +38,8 @@ class ProjectSettings(Settings):
     """The source of characters."""
     corpus: CorpusSettings
     """The source of text."""
-    lines: Annotated[dict[Key, LinesSettings], Field(min_length=1)]
-    """Data sets of lines by name."""
+    lines: dict[Key, LinesSettings]
+    """Data sets of synthetic lines by name."""
     own_lines: dict[Key, OwnLinesSettings] = Field(default_factory=dict)
     """Data sets of transcribed lines by name; no name is in `lines` too."""
     pretrained: dict[Key, PretrainedSettings] = Field(default_factory=dict)

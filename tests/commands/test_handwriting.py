@@ -1,29 +1,54 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from pipeline.commands.handwriting import PROFILE, main, make_params
+from pipeline.commands.handwriting import LEAST_LINES, PROFILE, WAYS, main, make_params
 from pipeline.common.errors import InputError
 from pipeline.settings.base import read_params
 from pipeline.settings.own_lines import ListedParts, SplitParts
-from pipeline.settings.project import check_project
+from pipeline.settings.project import ProjectSettings, check_project
+from tests.data.transcriptions.test_folder import write_line
 
 PROJECT = Path(__file__).parents[2]
 
 
-def make(pages: Path, text: Path | None = None) -> dict[str, object]:
-    return make_params(read_params(PROJECT / "params.yaml"), read_params(PROJECT / PROFILE), pages, text)
+@pytest.fixture
+def lines(tmp_path: Path) -> Path:
+    """Ten lines in one folder: eight for training."""
+    for number in range(10):
+        write_line(tmp_path / "lines", str(number), f"text {number}")
+    return tmp_path / "lines"
 
 
-def test_the_settings_are_valid_and_name_the_pages(tmp_path: Path) -> None:
-    project = check_project(make(tmp_path))
-    assert {lines.path for lines in project.own_lines.values()} == {str(tmp_path.resolve())}
-    assert all(isinstance(lines.parts, SplitParts) for lines in project.own_lines.values())
+def make(data: Path, text: Path | None = None, ways: Sequence[str] = WAYS) -> ProjectSettings:
+    params, profile = read_params(PROJECT / "params.yaml"), read_params(PROJECT / PROFILE)
+    return check_project(make_params(params, profile, data, text, ways))
+
+
+def test_each_line_of_a_folder_is_a_group(lines: Path) -> None:
+    project = make(lines)
+    assert {own.path for own in project.own_lines.values()} == {str(lines)}
+    assert {own.format for own in project.own_lines.values()} == {"folder"}
+    assert {own.group for own in project.own_lines.values()} == {"(.+)"}
+    assert all(isinstance(own.parts, SplitParts) for own in project.own_lines.values())
     assert [model.text for model in project.own_language_models.values()] == [None]
 
 
-def test_each_way_to_begin_is_an_experiment_on_the_same_pages(tmp_path: Path) -> None:
-    experiments = check_project(make(tmp_path)).experiments
+def test_folders_of_lines_are_the_groups(tmp_path: Path) -> None:
+    for writer in ("anna", "ben", "carl"):
+        write_line(tmp_path / writer, "1")
+    assert {own.group for own in make(tmp_path).own_lines.values()} == {None}
+
+
+def test_a_table_is_taken_as_one(lines: Path) -> None:
+    table = lines / "lines.csv"
+    table.write_text("image,text\n" + "".join(f"{number}.png,text {number}\n" for number in range(10)))
+    assert {own.format for own in make(table).own_lines.values()} == {"table"}
+
+
+def test_each_way_to_begin_is_an_experiment_on_the_same_lines(lines: Path) -> None:
+    experiments = make(lines).experiments
     nothing, emnist, others = (experiments[f"from_{start}"] for start in ("nothing", "emnist", "others"))
     assert nothing.load is None
     assert (emnist.load, emnist.model) == ("models/emnist/seed_42.ckpt", experiments["emnist"].model)
@@ -31,16 +56,46 @@ def test_each_way_to_begin_is_an_experiment_on_the_same_pages(tmp_path: Path) ->
     assert others.load == "data/pretrained/ppocr.ckpt"
 
 
-def test_lists_of_pages_and_a_text_are_taken_where_they_are(tmp_path: Path) -> None:
-    for part in ("train", "validation", "test"):
-        (tmp_path / f"{part}.txt").write_text("a\n")
-    project = check_project(make(tmp_path, tmp_path / "train.txt"))
-    assert all(isinstance(lines.parts, ListedParts) for lines in project.own_lines.values())
-    assert [model.text for model in project.own_language_models.values()] == [str(tmp_path.resolve() / "train.txt")]
+@pytest.mark.parametrize(
+    ("way", "experiments", "own_lines", "decodings"),
+    [
+        ("from_others", {"from_others"}, {"handwriting"}, {"from_others_beam"}),
+        ("from_nothing", {"from_nothing"}, {"handwriting_28"}, set()),
+        ("from_emnist", {"from_emnist", "emnist"}, {"handwriting_28"}, set()),
+    ],
+)
+def test_one_way_alone(lines: Path, way: str, experiments: set[str], own_lines: set[str], decodings: set[str]) -> None:
+    project = make(lines, ways=[way])
+    assert set(project.experiments) == experiments
+    assert set(project.own_lines) == own_lines
+    assert set(project.decoding) == decodings
+    assert set(project.lines) == ({"emnist"} if way == "from_emnist" else set())
+    assert (project.emnist.source == "glyphs") == (project.corpus.source == "builtin") == (way != "from_emnist")
+
+
+def test_few_lines_are_taken_several_times_in_an_epoch(lines: Path) -> None:
+    experiments = make(lines).experiments
+    assert {name: experiments[name].training.get("passes_per_epoch") for name in (*WAYS, "emnist")} == {
+        **dict.fromkeys(WAYS, LEAST_LINES // 8),
+        "emnist": None,
+    }
+
+
+def test_lists_and_a_text_are_taken_where_they_are(lines: Path) -> None:
+    for number, part in enumerate(("train", "validation", "test")):
+        (lines / f"{part}.txt").write_text(f"{number}\n")
+    project = make(lines, lines / "train.txt")
+    assert all(isinstance(own.parts, ListedParts) for own in project.own_lines.values())
+    assert [model.text for model in project.own_language_models.values()] == [str(lines / "train.txt")]
 
 
 def test_what_is_absent_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"scans: no such folder$"):
-        main(tmp_path / "scans", None)
+    with pytest.raises(InputError, match=r"scans: no such file or folder$"):
+        main(tmp_path / "scans", None, WAYS)
     with pytest.raises(InputError, match=r"a\.txt: no such file$"):
-        main(tmp_path, tmp_path / "a.txt")
+        main(tmp_path, tmp_path / "a.txt", WAYS)
+
+
+def test_a_folder_without_lines_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"{tmp_path}: "):
+        make(tmp_path)

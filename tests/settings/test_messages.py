@@ -65,7 +65,6 @@ def refusal(*changes: tuple[str, object]) -> str:
         ("training.trainer", None, "must be a block of keys, got null"),
         ("emnist.nist.sha256", "ABC", "must match pattern '^[0-9a-f]{64}$', got 'ABC'"),
         ("emnist.nist.urls", [], "must have at least 1 item after validation, not 0, got []"),
-        ("lines", {}, "must have at least 1 item after validation, not 0"),
         ("experiments", [], "must be a block of keys, got []"),
         (f"{CNN}.model", 5, "must be a block of keys, got 5"),
         ("training.trainer.strategy", ["x" * 500], f"must be a valid string, got ['{'x' * 78}..."),
