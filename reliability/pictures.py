@@ -12,9 +12,8 @@ from pipeline.common.errors import InputError
 from pipeline.common.files import write_text
 from pipeline.data.pictures.opening import open_grey
 from pipeline.data.storage.line_store import read_lines
-from pipeline.inference.line_predictions import LinePredictor
+from pipeline.inference.line_predictions import LinePredictor, load_predictor
 from pipeline.inference.pictures import find_lines
-from pipeline.inference.predictors import load_greedy_predictor
 from pipeline.metrics.error_rates import text_error_rates
 from reliability.renderings import RENDERINGS
 from reliability.results import Row
@@ -28,7 +27,7 @@ TABLE = "pictures.csv"
 
 def measure(checkpoint: Path, lines: Path, output: Path, count: int = COUNT) -> list[Row]:
     """Read `count` test lines in each rendering; write the table of CERs, beside those that it was begun with."""
-    stored, predictor = read_lines(lines, "test"), load_greedy_predictor(str(checkpoint))
+    stored, predictor = read_lines(lines, "test"), load_predictor(checkpoint)
     images = [np.asarray(stored.images[i, :, : stored.widths[i]]) for i in range(count)]
     rates = {}
     for name, render in RENDERINGS.items():

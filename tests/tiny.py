@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from pipeline.common.vocabulary import EMNIST, EMNIST_CHARACTERS
@@ -12,6 +13,7 @@ from pipeline.data.storage.characters import Characters
 from pipeline.data.storage.lines import Lines
 from pipeline.data.synthesis.renderer import LineRenderer
 from pipeline.models.checkpoint import RecognizerSettings
+from pipeline.models.recognizer import Recognizer
 from pipeline.runtime.hardware import ComputeConfig
 from pipeline.settings.experiment import TrainingSettings
 from pipeline.settings.lines import LinesSettings
@@ -97,3 +99,9 @@ def noise_images(widths: Sequence[int], seed: int = 0) -> torch.Tensor:
     for image, width in zip(images, widths, strict=True):
         image[..., width:] = 0
     return images
+
+
+@torch.inference_mode()
+def read_alone(recognizer: Recognizer, images: Sequence[NDArray[np.uint8]]) -> list[str]:
+    """The texts of line images (H, W), each read without the others."""
+    return [recognizer.predict(torch.tensor(image)[None], [image.shape[1]])[0][0] for image in images]

@@ -1,7 +1,5 @@
 """The HTTP interface below /v1: pictures of lines to readings."""
 
-import base64
-import binascii
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -17,6 +15,7 @@ from pipeline.app.limits import RequestLimits
 from pipeline.app.models import BEST, ModelStore
 from pipeline.app.service import PictureReading, ReadingService
 from pipeline.common.errors import InputError
+from pipeline.inference.model_input import decode_base64
 
 MAX_PICTURES = 64
 MAX_BYTES = 32 * 2**20
@@ -123,11 +122,8 @@ def _service(request: Request) -> ReadingService:
 
 
 def _decode(text: str, name: str) -> bytes | InputError:
-    encoded = text.partition(",")[2] if text.startswith("data:") else text
-    try:
-        return base64.b64decode("".join(encoded.split()), validate=True)  # the tool base64 breaks lines
-    except (binascii.Error, ValueError):
-        return InputError(f"{name}: not base64")
+    content = decode_base64(text)
+    return InputError(f"{name}: not base64") if content is None else content
 
 
 def _answer(results: Sequence[PictureReading]) -> ReadAnswer:

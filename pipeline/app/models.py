@@ -3,6 +3,7 @@
 import json
 import os
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -103,7 +104,7 @@ class ModelStore:
 
     def __init__(self) -> None:
         self._loaded: OrderedDict[str, LineReader] = OrderedDict()
-        self._language_models: dict[Vocabulary, LanguageModelCache] = {}
+        self._language_models: dict[tuple[Path, Vocabulary], LanguageModelCache] = {}
 
     @cached_property
     def models(self) -> dict[str, Model]:
@@ -133,38 +134,43 @@ class ModelStore:
         from pipeline.runtime.hardware import choose_compute_config
 
         recognizer = load_recognizer(model.path)
-        lm = self._language_model(recognizer.objective.vocabulary)
-        return LineReader(recognizer, choose_compute_config("auto", "auto"), _tuned_search(model), lm)
+        tuned, path = _tuned_search(model)
+        lm = self._language_model(path, recognizer.objective.vocabulary)
+        return LineReader(recognizer, choose_compute_config("auto", "auto"), tuned, lm)
 
-    def _language_model(self, vocabulary: "Vocabulary") -> "LanguageModelCache | None":
-        """That of the workspace, read once; None if there is none, or it is one of other characters."""
+    def _language_model(self, path: Path, vocabulary: "Vocabulary") -> "LanguageModelCache | None":
+        """A language model, read once; None if there is none, or it is one of other characters."""
         from pipeline.decoding.language_model.cache import LanguageModelCache
         from pipeline.decoding.language_model.store import read_language_model
 
-        if vocabulary not in self._language_models:
+        if (path, vocabulary) not in self._language_models:
             try:
-                cache = LanguageModelCache(read_language_model(paths.LANGUAGE_MODEL, vocabulary))
+                cache = LanguageModelCache(read_language_model(path, vocabulary))
             except InputError:
                 return None
-            self._language_models[vocabulary] = cache
-        return self._language_models[vocabulary]
+            self._language_models[path, vocabulary] = cache
+        return self._language_models[path, vocabulary]
 
 
-def _tuned_search(model: Model) -> "TunedSearch":
-    """The first beam search that was tuned for the model, or the usual weights."""
+def _tuned_search(model: Model) -> "tuple[TunedSearch, Path]":
+    """The first beam search of the model that was tuned, and its language model; or the usual weights.
+
+    Without a tuned one, the language model is that of the first search of the model, or that of the corpus.
+    """
     from pipeline.app.reading import UNTUNED
     from pipeline.inference.beam_predictions import read_tuned_search
     from pipeline.settings.base import read_params, read_section
     from pipeline.settings.decoding import DecodingSettings
 
-    if not model.experiment:
-        return UNTUNED
+    language_models = []
     try:
-        params = read_params()
+        params = read_params() if model.experiment else {}
         for key in params.get("decoding") or {}:
             settings = read_section(DecodingSettings, "decoding", key, params=params)
             if settings.experiment == model.experiment:
-                return read_tuned_search(key, settings, _seed(model.path)[1])
+                language_models.append(Path(settings.language_model))
+                with suppress(InputError):
+                    return read_tuned_search(key, settings, _seed(model.path)[1]), language_models[-1]
     except InputError:
         pass
-    return UNTUNED
+    return UNTUNED, next(iter(language_models), paths.LANGUAGE_MODEL)

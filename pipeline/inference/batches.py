@@ -1,14 +1,11 @@
 """Recognize many lines in batches of similar width; each line gives the same result as alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.common.errors import InputError
 from pipeline.common.progress import progress_bar
 from pipeline.data.loading.batches import Batch, LineDataset, WidthBatches, line_loader
 from pipeline.data.storage.lines import Lines
@@ -52,22 +49,6 @@ def for_each_batch(
         for indices, batch in zip(batches, progress_bar(loader, desc="reading", unit="batch"), strict=True):
             use(indices, batch.to(torch.device(compute.device)))
             memory.trim_above_limit()
-
-
-def predict_images(recognizer: Recognizer, images: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> list[str]:
-    """The texts of line images, each (H, W) uint8 of the model's height, 0 for background and 255 for full ink.
-
-    Raises:
-        InputError: an image has another shape or type.
-    """
-    texts, height = [], recognizer.model.height
-    for number, image in enumerate(images):
-        if image.ndim != 2 or image.shape[0] != height or image.dtype != np.uint8 or not image.shape[1]:
-            raise InputError(
-                f"image {number}: expected ({height}, W) uint8 with ink bright on dark, got {image.shape} {image.dtype}"
-            )
-        texts += recognizer.predict(torch.from_numpy(image[None].copy()), [image.shape[1]])[0]
-    return texts
 
 
 def load_recognizer(path: Path) -> Recognizer:

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 
 import numpy as np
@@ -13,9 +14,10 @@ from torch import Tensor
 
 from pipeline.common.vocabulary import FIRST
 from pipeline.decoding.greedy import best_path
+from pipeline.models.checkpoint import load_checkpoint
 from pipeline.models.recognizer import Recognizer
 from pipeline.objectives.ctc import CTC
-from pipeline.runtime.hardware import ComputeConfig
+from pipeline.runtime.hardware import ComputeConfig, choose_compute_config, prepare_cpu
 
 BATCH_COLUMNS = 8_192
 """Pixel columns of a batch, with the background that pads its lines. A wider line is a batch of its own."""
@@ -123,3 +125,14 @@ def _stack(images: Sequence[NDArray[np.uint8]]) -> tuple[Tensor, list[int]]:
     for row, image, width in zip(batch, images, widths, strict=True):
         row[:, :width] = image
     return torch.from_numpy(batch), widths
+
+
+def load_predictor(checkpoint: Path) -> LinePredictor:
+    """The model of a checkpoint with greedy decoding, on the device and in the precision that are fastest here.
+
+    Raises:
+        InputError: there is no such file, or it is no checkpoint.
+    """
+    prepare_cpu()
+    recognizer = load_checkpoint(checkpoint)[1]
+    return LinePredictor(recognizer, greedy_decoder(recognizer), choose_compute_config("auto", "auto"))

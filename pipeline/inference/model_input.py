@@ -121,18 +121,25 @@ def _load(picture: Image.Image, name: str) -> Image.Image:
 
 
 def _parse_text(given: str, name: str, height: int) -> Lines:
-    """The picture of a path, of base64 as the shell wraps it, or of a data URI."""
+    """The picture of a path or of base64."""
     if "\0" not in given and os.path.isfile(given):  # noqa: PTH113, as Path.is_file raises for names that are too long
         return [line.pixels for line in read_lines(Path(given), given, height)]
-    encoded = given.partition(",")[2] if given.lstrip().startswith("data:") else given
-    try:
-        encoded = "".join(encoded.split())  # the tool base64 breaks lines
-        altchars = b"-_" if {"-", "_"} & set(encoded) else None  # base64 for URLs
-        content = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars, validate=True)
-    except (binascii.Error, ValueError):
+    content = decode_base64(given)
+    if content is None:
         shown = given if len(given) <= MAX_GIVEN else f"{given[:MAX_GIVEN]}…"
-        raise InputError(f"{name}: {shown!r} is neither a file nor base64") from None
+        raise InputError(f"{name}: {shown!r} is neither a file nor base64")
     return [line.pixels for line in read_lines(content, name, height)]
+
+
+def decode_base64(text: str) -> bytes | None:
+    """The bytes of base64 as the shell wraps it, for URLs, without padding, or in a data URI; None if it is none."""
+    encoded = text.partition(",")[2] if text.lstrip().startswith("data:") else text
+    encoded = "".join(encoded.split())  # the tool base64 breaks lines
+    altchars = b"-_" if {"-", "_"} & set(encoded) else None  # base64 for URLs
+    try:
+        return base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars, validate=True)
+    except (binascii.Error, ValueError):
+        return None
 
 
 def _parse_pixels(given: Any, name: str, height: int) -> Lines:

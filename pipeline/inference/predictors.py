@@ -7,7 +7,7 @@ from pipeline.decoding.language_model.cache import LanguageModelCache
 from pipeline.decoding.language_model.store import read_language_model
 from pipeline.inference.batches import load_recognizer
 from pipeline.inference.beam_predictions import beam_decoder, read_tuned_search
-from pipeline.inference.line_predictions import LinePredictor, greedy_decoder
+from pipeline.inference.line_predictions import LinePredictor, load_predictor
 from pipeline.runtime.hardware import choose_compute_config, prepare_cpu
 from pipeline.settings.base import read_section
 from pipeline.settings.decoding import DecodingSettings
@@ -20,9 +20,7 @@ def load_greedy_predictor(model: str) -> LinePredictor:
     Raises:
         InputError: there is no such model.
     """
-    prepare_cpu()
-    recognizer = load_recognizer(_best_checkpoint() if model == "best" else Path(model))
-    return LinePredictor(recognizer, greedy_decoder(recognizer), choose_compute_config("auto", "auto"))
+    return load_predictor(_best_checkpoint() if model == "best" else Path(model))
 
 
 def _best_checkpoint() -> Path:

@@ -15,7 +15,7 @@ from pipeline.tracking.store import Store
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
 
-SERVING_PACKAGES = ("numpy", "pillow", "psutil", "pydantic", "ruamel.yaml", "scipy", "torch", "tqdm")
+SERVING_PACKAGES = ("numpy", "pillow", "psutil", "pydantic", "ruamel.yaml", "scipy", "torch")
 """What the served code imports, besides MLflow; tests/tracking/test_model.py compares it with the source."""
 _PACKAGE = Path(pipeline.__file__).parent
 _SERVING_CODE = _PACKAGE / "inference/serving.py"

@@ -14,9 +14,8 @@ from pipeline.common.vocabulary import BLANK, EMNIST, FIRST
 from pipeline.decoding.language_model.cache import LanguageModelCache
 from pipeline.decoding.language_model.model import LanguageModel
 from pipeline.decoding.language_model.ngrams import Symbols, count_ngrams
-from pipeline.inference.batches import predict_images
 from pipeline.models.recognizer import Recognizer
-from tests.tiny import FP32, tiny_lines, tiny_settings
+from tests.tiny import FP32, read_alone, tiny_lines, tiny_settings
 
 TEXTS = ["ab", "hello", "a", "no 12", "Zebra"]
 
@@ -44,7 +43,7 @@ def language_model() -> LanguageModelCache:
 def test_the_text_is_that_of_predict_for_lines_of_several_widths(model: str, loss: str) -> None:
     recognizer = make_recognizer(loss, model)
     readings = LineReader(recognizer, FP32).read(images())
-    assert [reading.text for reading in readings] == predict_images(recognizer, images())
+    assert [reading.text for reading in readings] == read_alone(recognizer, images())
     assert all(reading.text == "".join(one.character for one in reading.characters) for reading in readings)
 
 
@@ -123,7 +122,7 @@ def test_cross_entropy_has_readings_and_no_steps() -> None:
     details = LineReader(recognizer, FP32, lm=language_model()).explain(images()[1])
     assert details.steps == details.runs == []
     assert details.language_model is None
-    assert details.likeliest[0].text == predict_images(recognizer, images()[1:2])[0]
+    assert details.likeliest[0].text == read_alone(recognizer, images()[1:2])[0]
 
 
 def test_spellings_agree_with_all_combinations() -> None:

@@ -14,12 +14,12 @@ from pipeline.commands import export
 from pipeline.common import paths
 from pipeline.common.errors import exit_on_input_error
 from pipeline.common.files import file_md5
-from pipeline.inference.batches import load_recognizer, predict_images
+from pipeline.inference.batches import load_recognizer
 from pipeline.models.checkpoint import save_checkpoint
 from pipeline.tracking.start import create_run
 from pipeline.tracking.store import open_store
 from tests.imports import ROOT
-from tests.tiny import tiny_lines, tiny_settings
+from tests.tiny import read_alone, tiny_lines, tiny_settings
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_the_program_of_the_page_reads_pictures_as_pytorch_does(
     values: dict[str, Any] = {}
     exec(program, values)  # noqa: S102
     shown = capsys.readouterr().out.splitlines()
-    assert shown == predict_images(load_recognizer(folder / "own.ckpt"), [values["load"](name) for name in names])
+    assert shown == read_alone(load_recognizer(folder / "own.ckpt"), [values["load"](name) for name in names])
     assert any(shown)
 
 

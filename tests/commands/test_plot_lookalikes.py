@@ -12,12 +12,11 @@ from pipeline.__main__ import main
 from pipeline.commands.plot_lookalikes import SHOWN, attended_letters, strongest_letters
 from pipeline.common.errors import exit_on_input_error
 from pipeline.data.storage.lines import Lines
-from pipeline.inference.batches import predict_images
 from pipeline.models.checkpoint import RecognizerSettings, save_checkpoint
 from pipeline.models.line_resnet_lookalikes import LineResNetLookalikes
 from pipeline.models.recognizer import Recognizer, to_pixels
 from tests.projects import write_lines
-from tests.tiny import tiny_lines, tiny_settings
+from tests.tiny import read_alone, tiny_lines, tiny_settings
 
 TEXTS = ["AB", "NA NA", "007", "hi B", "A", "no no"]
 
@@ -32,7 +31,7 @@ def made() -> tuple[RecognizerSettings, Recognizer, Lines]:
     with torch.no_grad():
         recognizer.model.fc.weight *= 40
     images = [image[:, :width] for image, width in zip(lines.images, lines.widths, strict=True)]
-    return settings, recognizer, replace(lines, texts=predict_images(recognizer, images))
+    return settings, recognizer, replace(lines, texts=read_alone(recognizer, images))
 
 
 def test_letters_at_the_beginning_of_words_are_found_with_their_weights() -> None:

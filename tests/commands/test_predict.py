@@ -16,11 +16,11 @@ from pipeline.data.transcriptions.draw import draw_ink
 from pipeline.data.transcriptions.layout import PageLayout, read_layout
 from pipeline.data.transcriptions.pages import read_pages
 from pipeline.data.transcriptions.write_texts import PredictedText, write_texts
-from pipeline.inference.batches import load_recognizer, predict_images
+from pipeline.inference.batches import load_recognizer
 from pipeline.models.checkpoint import save_checkpoint
 from pipeline.settings.own_lines import OwnLinesSettings, SplitParts
 from tests.data.transcriptions.drawn import alto, draw_page, page_xml
-from tests.tiny import FP32, tiny_settings
+from tests.tiny import FP32, read_alone, tiny_settings
 
 LINES = [("", [(20, 50), (300, 50)]), ("old", [(20, 120), (100, 130)]), ("", [(20, 200), (350, 190)])]
 PARTS = SplitParts(by="split", validation=0.2, test=0.2, seed=1)
@@ -75,13 +75,13 @@ def imported(folder: Path) -> list[tuple[str, np.ndarray]]:
 
 def expected(folder: Path) -> list[str]:
     """The predictions for a folder's lines."""
-    texts = predict_images(load_recognizer(Path("own.ckpt")), [image for _, image in imported(folder)])
+    texts = read_alone(load_recognizer(Path("own.ckpt")), [image for _, image in imported(folder)])
     assert len(set(texts)) == len(LINES)
     return texts
 
 
 def test_a_picture_is_read_as_the_line_that_it_shows(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (text,) = predict_images(load_recognizer(folder / "own.ckpt"), [trim_columns(draw_line_of_bars())])
+    (text,) = read_alone(load_recognizer(folder / "own.ckpt"), [trim_columns(draw_line_of_bars())])
     run("light.png")
     assert capsys.readouterr().out == f"{text}\n"
     run("light.png", "dark.png")

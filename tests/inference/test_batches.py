@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.common.errors import InputError
-from pipeline.inference.batches import load_recognizer, predict_all, predict_images
+from pipeline.inference.batches import load_recognizer, predict_all
 from pipeline.models.checkpoint import save_checkpoint
 from pipeline.models.recognizer import Recognizer
 from pipeline.runtime.hardware import ComputeConfig
-from tests.tiny import FP32, MODELS, tiny_lines, tiny_settings
+from tests.tiny import FP32, MODELS, read_alone, tiny_lines, tiny_settings
 
 TEXTS = ["ABCDEF", "G", "Hi", "abc", "12 34", "z", "QRST", "W!W", "mnopqr", "7"]
 
@@ -32,7 +31,7 @@ def test_all_lines_are_predicted_as_if_each_were_alone_and_in_order(name: str, l
     lines = tiny_lines(TEXTS, max_length=10, overlap=0.3)
     texts, rows = predict_all(recognizer, lines, batch_size=batch_size, compute=FP32)
     cut = [image[:, :width] for image, width in zip(lines.images, lines.widths.tolist(), strict=True)]
-    assert texts == predict_images(recognizer, cut)
+    assert texts == read_alone(recognizer, cut)
     assert len(set(texts)) > 5
     alone = [recognizer.predict(torch.from_numpy(image[None].copy()), [image.shape[1]])[1][0] for image in cut]
     assert torch.equal(rows, torch.stack(alone))
@@ -63,45 +62,8 @@ def test_the_model_computes_in_bf16_if_asked(bf16: bool) -> None:
 @pytest.mark.parametrize("width", [1, 27, 28, 100, 3000])
 def test_images_of_any_width_are_accepted(width: int) -> None:
     image = np.random.default_rng(0).integers(0, 256, (28, width), dtype=np.uint8)
-    (text,) = predict_images(build(), [image])
+    (text,) = read_alone(build(), [image])
     assert len(text) <= 10
-
-
-def test_images_may_be_one_array_or_a_list() -> None:
-    images = tiny_lines(["ABC", "DEF"]).images
-    recognizer = build()
-    assert predict_images(recognizer, images) == predict_images(recognizer, list(images))
-    assert predict_images(recognizer, images) == [
-        text for image in images for text in predict_images(recognizer, [image])
-    ]
-    assert predict_images(recognizer, []) == []
-
-
-def test_images_are_not_changed() -> None:
-    image = tiny_lines(["ABC"]).images[0]
-    image.flags.writeable = False
-    before = image.copy()
-    predict_images(build(), [image])
-    np.testing.assert_array_equal(image, before)
-
-
-@pytest.mark.parametrize(
-    ("image", "got"),
-    [
-        (np.zeros((32, 100), np.uint8), "(32, 100) uint8"),
-        (np.zeros((28, 100), np.float32), "(28, 100) float32"),
-        (np.zeros((28, 100), bool), "(28, 100) bool"),
-        (np.zeros((28, 0), np.uint8), "(28, 0) uint8"),
-        (np.zeros(28, np.uint8), "(28,) uint8"),
-        (np.zeros((28, 100, 3), np.uint8), "(28, 100, 3) uint8"),
-        (np.zeros((1, 28, 100), np.uint8), "(1, 28, 100) uint8"),
-    ],
-)
-def test_wrong_images_are_refused_by_number(image: np.ndarray, got: str) -> None:
-    good = np.zeros((28, 50), np.uint8)
-    with pytest.raises(InputError) as error:
-        predict_images(build(), [good, image])
-    assert str(error.value) == f"image 1: expected (28, W) uint8 with ink bright on dark, got {got}"
 
 
 def test_a_recognizer_is_loaded_from_its_checkpoint(tmp_path: Path) -> None:
@@ -109,4 +71,4 @@ def test_a_recognizer_is_loaded_from_its_checkpoint(tmp_path: Path) -> None:
     recognizer = build()
     save_checkpoint(tmp_path / "model.pt", settings, recognizer)
     images = tiny_lines(TEXTS, max_length=10).images
-    assert predict_images(load_recognizer(tmp_path / "model.pt"), images) == predict_images(recognizer, images)
+    assert read_alone(load_recognizer(tmp_path / "model.pt"), images) == read_alone(recognizer, images)

@@ -7,12 +7,11 @@ from torch import Tensor
 
 from pipeline.common.geometry import Windows
 from pipeline.common.vocabulary import BLANK, EMNIST, END, PADDING
-from pipeline.inference.batches import predict_images
 from pipeline.inference.line_predictions import BATCH_COLUMNS, LinePrediction, LinePredictor, greedy_decoder
 from pipeline.models.base import LineModel
 from pipeline.models.recognizer import Recognizer
 from pipeline.objectives.registry import build_objective
-from tests.tiny import FP32, MODELS, tiny_lines, tiny_settings
+from tests.tiny import FP32, MODELS, read_alone, tiny_lines, tiny_settings
 
 A, B, SPACE = map(EMNIST.tokens.index, "ab ")
 
@@ -92,7 +91,7 @@ def test_lines_are_read_in_batches_as_if_each_were_alone_and_in_order(
         return greedy(batch, widths)
 
     found = LinePredictor(recognizer, count, FP32).predict(images)
-    assert [line.text for line in found] == predict_images(recognizer, images)
+    assert [line.text for line in found] == read_alone(recognizer, images)
     assert len({line.text for line in found}) > 3
     assert all(count * width <= 300 for count, _, width in sizes)
     assert max(count for count, *_ in sizes) > 1

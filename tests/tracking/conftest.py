@@ -65,10 +65,9 @@ def store(root: Path) -> Store:
 @pytest.fixture
 def evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Evaluation:
     """A trained experiment of two epochs, whose recognizer says its checkpoint's text and a line's width."""
-    recognizer = types.ModuleType("pipeline.inference.batches")
-    vars(recognizer)["load_recognizer"] = _Recognizer
-    vars(recognizer)["predict_images"] = _read_images
-    monkeypatch.setitem(sys.modules, "pipeline.inference.batches", recognizer)
+    predictions = types.ModuleType("pipeline.inference.line_predictions")
+    vars(predictions)["load_predictor"] = _Predictor
+    monkeypatch.setitem(sys.modules, "pipeline.inference.line_predictions", predictions)
     outputs = tmp_path / "outputs"
     outputs.mkdir()
     (outputs / "model.pt").write_text("weights")
@@ -96,15 +95,15 @@ def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExperimentSet
     return ExperimentSettings.model_validate(block)
 
 
-class _Recognizer:
+class _Predictor:
+    recognizer = types.SimpleNamespace(model=types.SimpleNamespace(height=28))
+
     def __init__(self, checkpoint: Path) -> None:
         self.text = checkpoint.read_text()
-        self.model = types.SimpleNamespace(height=28)
 
-
-def _read_images(recognizer: _Recognizer, images: np.ndarray) -> list[str]:
-    assert {image.dtype for image in images} <= {np.dtype(np.uint8)}
-    return [f"{recognizer.text} {image.shape[1]}" for image in images]
+    def predict(self, images: list[np.ndarray]) -> list[types.SimpleNamespace]:
+        assert {image.dtype for image in images} <= {np.dtype(np.uint8)}
+        return [types.SimpleNamespace(text=f"{self.text} {image.shape[1]}") for image in images]
 
 
 def python_environment(root: Path) -> dict[str, str]:

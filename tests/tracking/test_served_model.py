@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from PIL import Image
 
-from pipeline.inference import batches
+from pipeline.inference import line_predictions
 from pipeline.tracking.model import _SERVING_CODE, _signature
 
 NARROW, WIDE = np.zeros((28, 60), np.uint8), np.zeros((28, 90), np.uint8)
@@ -48,13 +47,13 @@ SINGLE_OR_SEVERAL = [
 
 
 class Ink:
-    """A recognizer whose prediction is the number of pixels with full ink."""
+    """A predictor whose text is the number of pixels with full ink."""
 
-    model = SimpleNamespace(height=28)
+    recognizer = SimpleNamespace(model=SimpleNamespace(height=28))
 
-    def predict(self, images: torch.Tensor, widths: list[int]) -> tuple[list[str], torch.Tensor]:
-        assert images.dtype == torch.uint8
-        return [str(int((image == 255).sum())) for image in images], torch.empty(0)
+    def predict(self, images: list[np.ndarray]) -> list[SimpleNamespace]:
+        assert {image.dtype for image in images} <= {np.dtype(np.uint8)}
+        return [SimpleNamespace(text=str(int((image == 255).sum()))) for image in images]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +67,7 @@ def loaded(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = tmp_path_factory.mktemp("model")
     (folder / "model.ckpt").write_text("weights")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(batches, "load_recognizer", lambda _: Ink())
+        monkeypatch.setattr(line_predictions, "load_predictor", lambda _: Ink())
         monkeypatch.setenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", "true")  # the server sets it too; so it is undone
         mlflow.pyfunc.save_model(
             folder / "saved",
