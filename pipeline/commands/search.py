@@ -3,18 +3,27 @@
     python -m pipeline search resnet_lstm_ctc_variable_short reports/studies/search/space.yaml --trials 20
 
 Each trial is a DVC experiment in a temporary copy, which only trains. Trials are compared by their lowest CER on
-validation lines; test lines are not used. In MLflow the trials are children of one run, the search. `search.db` stores
-the trials: a second call adds more.
+validation lines; test lines are not used. A trial is stopped early if its CER is above the median of the others at the
+same epoch. In MLflow the trials are children of one run, the search. `search.db` stores the trials: a second call adds
+more.
+
+Any number of searches can work on one study, also on several machines, if all name its database:
+
+    python -m pipeline search … --storage postgresql://me@host/searches --study wide
 """
 
 import argparse
 import json
+import os
+import re
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import optuna
+from optuna.exceptions import StorageInternalError
 from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline.common.errors import InputError
@@ -22,13 +31,12 @@ from pipeline.common.files import project_root
 from pipeline.runtime.processes import terminate_children_on_sigterm
 from pipeline.settings.base import Settings, read_params
 from pipeline.settings.experiment import read_experiment
+from pipeline.studies.searches import open_study
+from pipeline.studies.trials import Measure, Value, ensure_parent_run, judge, measure_by_dvc
 from pipeline.tracking.artifacts import sqlite_uri
 from pipeline.tracking.store import Store, open_store
+from pipeline.tracking.store_errors import first_line, mask
 
-if TYPE_CHECKING:
-    import optuna
-
-Value = bool | int | float | str | None
 SEARCHES = "search.db"
 
 
@@ -49,7 +57,6 @@ class Choices(Settings):
 
 Space = Mapping[str, Range | Choices]
 """The values to try for each key of an experiment, such as `training.learning_rate`."""
-Measure = Callable[[str, Mapping[str, Value]], float]
 
 
 def read_space(path: Path) -> Space:
@@ -66,49 +73,33 @@ def read_space(path: Path) -> Space:
         raise InputError(f"{path}: {key}: must have `low` and `high`, or `choices`") from None
 
 
-def search(study: "optuna.Study", space: Space, trials: int, measure: Measure) -> None:
-    """Run so many more trials. If a training fails, its trial counts as failed, and the search goes on."""
+def search(
+    study: optuna.Study, space: Space, trials: int, measure: Measure, wait: Callable[[], None] = lambda: None
+) -> None:
+    """Run so many more trials. If a training fails, its trial counts as failed, and the search goes on.
 
-    def objective(trial: "optuna.Trial") -> float:
-        return measure(f"{study.study_name}-{trial.number}", {key: _draw(trial, key, space[key]) for key in space})
-
-    study.optimize(objective, n_trials=trials, catch=(subprocess.CalledProcessError,))
-
-
-def measure_by_dvc(key: str, store: Store, parent: str) -> Measure:
-    """A function that trains a trial as a DVC experiment and returns its lowest validation CER, read from MLflow.
-
-    The MLflow run of the trial becomes a child of `parent`.
+    `wait` returns when the study's database answers.
     """
 
-    def measure(name: str, values: Mapping[str, Value]) -> float:
-        changes = [f"++experiments.{key}.{setting}={json.dumps(value)}" for setting, value in values.items()]
-        options = [word for change in changes for word in ("-S", change)]
-        _dvc("exp", "run", "--temp", "--name", name, *options, f"train@{key}")
-        runs = store.client.search_runs([store.experiment_id], f"tags.`dvc.exp_name` = '{name}'")
-        if not runs:
-            raise InputError(
-                f"search: MLflow has no run of {name}: DVC restored its outputs from the cache; change the space"
-            )
-        store.client.set_tag(runs[0].info.run_id, "mlflow.parentRunId", parent)
-        rates = [float(point.value) for point in store.client.get_metric_history(runs[0].info.run_id, "val_cer")]
-        return min(rates)
+    given_up = False
 
-    return measure
+    def objective(trial: optuna.Trial) -> float:
+        nonlocal given_up
+        values = {key: _draw(trial, key, space[key]) for key in space}
+        try:
+            return measure(f"{study.study_name}-{trial.number}", values, judge(trial))
+        finally:
+            wait()
+            given_up = study.get_trials(deepcopy=False)[trial.number].state.is_finished()
 
-
-def _dvc(*arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", "dvc", *arguments], check=True)
-
-
-def ensure_parent_run(store: Store, name: str) -> str:
-    """Find or create the search's own MLflow run; return its id."""
-    found = store.client.search_runs([store.experiment_id], f"tags.search = '{name}'")
-    if found:
-        return str(found[0].info.run_id)
-    run = store.client.create_run(store.experiment_id, run_name=name, tags={"search": name})
-    store.client.set_terminated(run.info.run_id)
-    return str(run.info.run_id)
+    for _ in range(trials):
+        wait()
+        try:
+            study.optimize(objective, n_trials=1, catch=(subprocess.CalledProcessError,))
+        except (AssertionError, ValueError):  # Optuna's own, about the end of a trial that has ended
+            if not given_up:
+                raise
+            print("search: another search had given this trial up: the study had no sign of life from it for too long")
 
 
 def _draw(trial: "optuna.Trial", key: str, space: Range | Choices) -> Value:
@@ -125,28 +116,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("experiment", help="a key of the section `experiments` of params.yaml")
     parser.add_argument("space", type=Path, help="YAML file with a range or choices for each key")
     parser.add_argument("--trials", type=int, default=20, help="how many trials to add")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the random choice of settings")
-
-
-def main(experiment: str, space: Path, trials: int, seed: int) -> None:
-    """Run the trials, and print the best settings."""
-    import optuna
-
-    terminate_children_on_sigterm()
-    read_experiment(experiment)
-    content, name, store = read_space(space), f"search-{experiment.replace('_', '-')}", open_store()
-    study = optuna.create_study(
-        storage=sqlite_uri(project_root() / SEARCHES),
-        sampler=optuna.samplers.TPESampler(seed=seed),
-        study_name=name,
-        load_if_exists=True,
+    parser.add_argument("--seed", type=int, help="seed of the random choice of settings; by default another each time")
+    parser.add_argument(
+        "--storage",
+        default=os.environ.get("OPTUNA_STORAGE"),
+        help=f"address of the study's database; by default $OPTUNA_STORAGE, else {SEARCHES} in the project",
     )
+    parser.add_argument("--study", help="name of the study; by default search-<experiment>")
+    parser.add_argument("--no-prune", dest="prune", action="store_false", help="train every trial to its end")
+
+
+def main(
+    experiment: str, space: Path, trials: int, seed: int | None, storage: str | None, study: str | None, prune: bool
+) -> None:
+    """Run the trials, and print the best settings."""
+    terminate_children_on_sigterm()
+    name = study or f"search-{experiment.replace('_', '-')}"
+    if not re.fullmatch(r"[A-Za-z0-9][\w-]*", name):
+        raise InputError(f"--study: {name}: must be letters, digits, `-` and `_`: it names DVC's experiments")
+    epochs = read_experiment(experiment)[1].max_epochs
+    content, store = read_space(space), open_store()
+    url = storage or sqlite_uri(project_root() / SEARCHES)
+    opened, database = open_study(url, name, seed, warmup=epochs // 3 if prune else epochs)
     parent = ensure_parent_run(store, name)
-    search(study, content, trials, measure_by_dvc(experiment, store, parent))
+    try:
+        search(opened, content, trials, measure_by_dvc(experiment, store, parent), database.wait)
+        _report(opened, store, parent, experiment)
+    except StorageInternalError as error:
+        raise InputError(
+            f"search: {mask(url)} does not answer ({first_line(error)}); the same command goes on"
+        ) from None
+
+
+def _report(study: optuna.Study, store: Store, parent: str, experiment: str) -> None:
     done = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
     if not done:
         raise InputError(f"search: no trial of {experiment} succeeded; see what it printed")
-    store.client.log_metric(parent, "val_cer", study.best_value)
+    with suppress(Exception):  # Of any kind: the study has it.
+        store.client.log_metric(parent, "val_cer", study.best_value)
     print(f"search: best of {len(done)}: validation CER {study.best_value:.2%} with")
     for setting, value in study.best_params.items():
         print(f"  experiments.{experiment}.{setting}={json.dumps(value)}")

@@ -19,11 +19,17 @@ def terminate_children_on_sigterm() -> None:
     SIGTERM reaches only one process; Ctrl-C reaches all processes of a terminal. Each child ends in its own way: a
     training keeps its last whole epoch. Call this in the main thread.
     """
-    signal.signal(signal.SIGTERM, _terminate_children)
+    signal.signal(signal.SIGTERM, _terminate_own_children)
 
 
-def _terminate_children(number: int, _frame: FrameType | None) -> None:
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            child.terminate()
+def terminate_children(process: psutil.Process) -> None:
+    """Send SIGTERM to the children of a process and to their children."""
+    with suppress(psutil.NoSuchProcess):
+        for child in process.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                child.terminate()
+
+
+def _terminate_own_children(number: int, _frame: FrameType | None) -> None:
+    terminate_children(psutil.Process())
     raise SystemExit(128 + number)

@@ -18,6 +18,7 @@ from pipeline.tracking.store_errors import mask, raise_input_error
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from sqlalchemy import URL
 
 EXPERIMENT = "emnist-lines"
 """The MLflow experiment, unless `MLFLOW_EXPERIMENT_NAME` names another one."""
@@ -131,11 +132,9 @@ def _create_or_check(database: Path) -> None:
 
 def _connect(uri: str, root: str) -> str:
     """Connect to a database once, as MLflow itself retries for minutes; return its URI with limits on all waits."""
-    from sqlalchemy import create_engine, inspect, make_url, text
+    from sqlalchemy import create_engine, inspect, text
 
-    url = make_url(uri)
-    limits = _DATABASE_LIMITS.get(url.get_driver_name(), {})
-    url = url.update_query_dict({name: value for name, value in limits.items() if name not in url.query})
+    url = limit_waits(uri)
     engine = create_engine(url)
     uri = url.render_as_string(hide_password=False)
     with engine.connect() as connection:
@@ -147,6 +146,15 @@ def _connect(uri: str, root: str) -> str:
                 _create_tables(uri, root)
     engine.dispose()
     return uri
+
+
+def limit_waits(uri: str) -> "URL":
+    """The address of a database with limits on all waits for it, but for those that it names itself."""
+    from sqlalchemy import make_url
+
+    url = make_url(uri)
+    limits = _DATABASE_LIMITS.get(url.get_driver_name(), {})
+    return url.update_query_dict({name: value for name, value in limits.items() if name not in url.query})
 
 
 def _create_tables(uri: str, root: str) -> None:

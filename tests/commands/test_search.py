@@ -1,3 +1,4 @@
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -5,15 +6,12 @@ from pathlib import Path
 import optuna
 import pytest
 
-from pipeline.commands import search as module
-from pipeline.commands.search import Choices, Range, Value, ensure_parent_run, measure_by_dvc, read_space, search
+from pipeline.commands.search import Choices, Range, main, read_space, search
 from pipeline.common.errors import InputError
 from pipeline.settings.base import read_params
 from pipeline.settings.project import check_project
-from pipeline.tracking.start import start_run
-from pipeline.tracking.store import open_store
+from pipeline.studies.trials import IsHopeless, Value
 from tests.imports import ROOT
-from tests.tracking.conftest import use_root
 
 SPACE = {
     "training.learning_rate": Range(low=0.001, high=0.1, log=True),
@@ -30,7 +28,7 @@ def study(seed: int = 0) -> optuna.Study:
 def test_trials_stay_within_the_space_and_the_best_is_found() -> None:
     tried: dict[str, Mapping[str, Value]] = {}
 
-    def measure(name: str, values: Mapping[str, Value]) -> float:
+    def measure(name: str, values: Mapping[str, Value], _is_hopeless: IsHopeless) -> float:
         tried[name] = values
         return abs(float(values["training.learning_rate"] or 0) - 0.01) + float(values["model.lstm_layers"] or 0)
 
@@ -45,7 +43,7 @@ def test_trials_stay_within_the_space_and_the_best_is_found() -> None:
 
 
 def test_a_training_that_fails_does_not_end_the_search() -> None:
-    def measure(name: str, _values: Mapping[str, Value]) -> float:
+    def measure(name: str, _values: Mapping[str, Value], _is_hopeless: IsHopeless) -> float:
         if name.endswith("-1"):
             raise subprocess.CalledProcessError(1, "dvc")
         return 0.5
@@ -55,30 +53,59 @@ def test_a_training_that_fails_does_not_end_the_search() -> None:
     assert [trial.state.name for trial in found.trials] == ["COMPLETE", "FAIL", "COMPLETE"]
 
 
-def test_a_trial_is_a_dvc_experiment_and_a_child_in_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    use_root(monkeypatch, tmp_path)
-    commands = []
+def test_a_hopeless_trial_is_pruned() -> None:
+    epochs: dict[str, int] = {}
 
-    def train(*command: str) -> None:
-        commands.append(command)
-        monkeypatch.setenv("DVC_EXP_NAME", command[command.index("--name") + 1])
-        with start_run("own", {}, {}) as run:
-            for epoch, cer in enumerate((0.5, 0.25, 0.375)):
-                run.log_epoch(epoch, {"val_cer": cer})
+    def measure(name: str, _values: Mapping[str, Value], is_hopeless: IsHopeless) -> float:
+        rates = [0.5, 0.25, 0.125]
+        if name == "search-own-5":
+            rates = [0.5, 0.5, 0.5]
+        for epochs[name] in range(1, 4):
+            if is_hopeless(rates[: epochs[name]]):
+                raise optuna.TrialPruned
+        return min(rates)
 
-    store = open_store()
-    parent = ensure_parent_run(store, "search-own")
-    assert ensure_parent_run(store, "search-own") == parent
-    monkeypatch.setattr(module, "_dvc", train)
-    values: dict[str, Value] = {"training.learning_rate": 0.01, "model.name": "x"}
-    assert measure_by_dvc("own", store, parent)("search-own-0", values) == 0.25
-    assert list(commands[0]) == [
-        *("exp", "run", "--temp", "--name", "search-own-0"),
-        *("-S", "++experiments.own.training.learning_rate=0.01", "-S", '++experiments.own.model.name="x"'),
-        "train@own",
-    ]
-    (child,) = store.client.search_runs([store.experiment_id], f"tags.`mlflow.parentRunId` = '{parent}'")
-    assert child.info.run_name == "own (search-own-0)"
+    found = optuna.create_study(study_name="search-own", pruner=optuna.pruners.MedianPruner(5, 1))
+    search(found, SPACE, 6, measure)
+    assert [trial.state.name for trial in found.trials] == ["COMPLETE"] * 5 + ["PRUNED"]
+    assert epochs["search-own-5"] == 2
+    assert found.trials[5].intermediate_values == {0: 0.5, 1: 0.5}
+
+
+def test_a_trial_that_was_given_up_meanwhile_does_not_end_the_search(capsys: pytest.CaptureFixture[str]) -> None:
+    found = study()
+
+    def measure(name: str, _values: Mapping[str, Value], _is_hopeless: IsHopeless) -> float:
+        if name == "search-own-0":
+            found._storage.set_trial_state_values(0, optuna.trial.TrialState.FAIL)
+        return 0.5
+
+    search(found, SPACE, 2, measure)
+    assert [trial.state.name for trial in found.trials] == ["FAIL", "COMPLETE"]
+    assert "had given this trial up" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("storage", "study_name", "problem"),
+    [
+        ("sqlite:///s.db", "a/b", "--study: a/b: must be letters, digits"),
+        ("postgres//me:s3cret@host/db", None, "--storage: postgres//me:s3cret@host/db cannot be used"),
+        ("nothing://me:s3cret@host/db", None, "--storage: nothing://me:***@host/db cannot be used"),
+        (
+            "sqlite:////nowhere/at/all.db",
+            None,
+            "--storage: sqlite:////nowhere/at/all.db cannot be used (unable",
+        ),
+    ],
+)
+def test_a_storage_that_cannot_be_used_is_refused(
+    storage: str, study_name: str | None, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.chdir(ROOT)
+    space = ROOT / "reports/studies/search/space.yaml"
+    with pytest.raises(InputError, match=f"^{re.escape(problem)}"):
+        main("resnet_lstm_ctc_variable_short", space, 1, None, storage, study_name, prune=True)
 
 
 def test_a_space_is_read_and_checked(tmp_path: Path) -> None:
