@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,20 +53,21 @@ def run_stage(task: StageTask) -> StageResult:
     """Run a stage of the project in the current folder, if it has changed."""
     if task.inputs is None:
         return reproduce(task.stage, task.threads)
-    seconds: dict[str, float] = {}
-    output = _transfer("pull", seconds, "--force", *task.inputs) if task.inputs else ""
-    if output:
-        return StageResult(task.stage, 1, output, seconds=seconds)
-    start = time.monotonic()
+    times = [time.monotonic()]
+    problem = transfer("pull", "--force", *task.inputs) if task.inputs else ""
+    times.append(time.monotonic())
+    if problem:
+        return StageResult(task.stage, 1, problem)
     # A stage whose inputs turn out unchanged does not run. Its outputs are not here, and need not be.
     result = reproduce(task.stage, task.threads, "--allow-missing")
-    seconds["run"] = time.monotonic() - start
-    lock: dict[str, Any] = {}
-    if not result.status:
-        lock = YAML(typ="safe").load(LOCK_FILE)["stages"][task.stage]
-        if output := _transfer("push", seconds, task.stage):
-            return StageResult(task.stage, 1, result.output + output, seconds=seconds)
-    return StageResult(task.stage, result.status, result.output, lock, seconds=seconds)
+    times.append(time.monotonic())
+    if result.status:
+        return result
+    problem = transfer("push", task.stage)
+    times.append(time.monotonic())
+    entry = YAML(typ="safe").load(LOCK_FILE)["stages"][task.stage]
+    seconds = {step: times[i + 1] - times[i] for i, step in enumerate(("pull", "run", "push"))}
+    return replace(result, status=int(bool(problem)), output=result.output + problem, lock=entry, seconds=seconds)
 
 
 def reproduce(stage: str, threads: int, *options: str) -> StageResult:
@@ -98,15 +99,13 @@ def _repro(stage: str, threads: int, *options: str) -> subprocess.CompletedProce
     return _run("repro", *options, "--single-item", stage, env=environment)
 
 
-def _transfer(command: str, seconds: dict[str, float], *arguments: str) -> str:
-    """Run `dvc pull` or `dvc push` and take its time; return its output if it failed, else an empty string."""
-    start = time.monotonic()
+def transfer(command: str, *arguments: str) -> str:
+    """Run `dvc pull` or `dvc push`; return its output if it failed, else an empty string."""
     try:
-        process = _run(command, "--quiet", *arguments, timeout=TRANSFER_SECONDS)
+        process = _run(command, *arguments, timeout=TRANSFER_SECONDS)
     except subprocess.TimeoutExpired:
         return f"dvc {command}: not done after {TRANSFER_SECONDS // 60} minutes; look whether the DVC remote answers\n"
-    seconds[command] = time.monotonic() - start
-    return (process.stdout or f"dvc {command} failed\n") if process.returncode else ""
+    return f"{process.stdout}dvc {command} failed\n" if process.returncode else ""
 
 
 def _run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:

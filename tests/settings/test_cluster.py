@@ -15,7 +15,7 @@ def test_above_one_only_whole_gpus(gpus: float, valid: bool, tmp_path: Path, mon
     if valid:
         assert read_cluster_settings().gpus == gpus
     else:
-        with pytest.raises(InputError, match="cluster.*gpus"):
+        with pytest.raises(InputError, match=r"cluster.*gpus"):
             read_cluster_settings()
 
 

@@ -1,9 +1,8 @@
 """Run the stages of a plan on a cluster, and bring their results into this project."""
 
 import os
-import subprocess
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from pipeline.orchestration.cluster.engine import RayEngine
 from pipeline.orchestration.cluster.project import Project, read_lock, write_lock
 from pipeline.orchestration.parallel import run
 from pipeline.orchestration.plan import Graph, Plan
-from pipeline.orchestration.stage import DVC, StageResult
+from pipeline.orchestration.stage import StageResult, transfer
 from pipeline.settings.cluster import read_cluster_settings
 
 LOGS = Path(".dvc/tmp/cluster")
@@ -43,7 +42,7 @@ def run_on_cluster(plan: Plan, address: str, jobs: int | None, work_here: Callab
             cluster = _Cluster(project, engine, remote)
             graph = _part(plan.graph, division.cluster)
             failed = run(graph, jobs or max(1, len(graph)), cluster.work, engine.stop)
-        _dvc("pull", "--force", *(name for name in division.cluster if name not in failed and name in cluster.lock))
+        _transfer("pull", sorted(cluster.done), "--force")
         return failed or run(_part(plan.graph, division.after), 1, work_here)
 
 
@@ -53,6 +52,7 @@ class _Cluster:
     def __init__(self, project: Project, engine: RayEngine, remote: str) -> None:
         self.project, self.engine, self.remote = project, engine, remote
         self.lock = read_lock()
+        self.done: set[str] = set()
         self._merging = threading.Lock()
         self._environment = {name: os.environ[name] for name in PASSED_ON if _holds_elsewhere(name)}
 
@@ -65,8 +65,9 @@ class _Cluster:
             return StageResult(stage, result.status, f"{result.output}{stage}: failed, see {log}\n")
         with self._merging:
             self.lock[stage] = result.lock
+            self.done.add(stage)
             write_lock(self.lock)
-        moving = result.seconds.get("pull", 0) + result.seconds.get("push", 0)
+        moving = result.seconds["pull"] + result.seconds["push"]
         line = f"{stage}: {result.seconds['run']:.1f} s on {result.host}, and {moving:.1f} s for its files\n"
         return StageResult(stage, 0, line)
 
@@ -93,20 +94,13 @@ def _holds_elsewhere(name: str) -> bool:
     return bool(value) and (name != "MLFLOW_TRACKING_URI" or (not value.startswith(FILES) and "://" in value))
 
 
-def _push_inputs(project: Project, plan: Plan, stages: Iterable[str]) -> None:
+def _push_inputs(project: Project, plan: Plan, stages: Collection[str]) -> None:
     """Push what this project already has of the inputs of `stages`."""
-    lock = read_lock()
-    made_anew = {
-        str(out) for name in plan.changed if name in stages for out in project.stages[name].outs if name in stages
-    }
-    known = {out["path"] for entry in lock.values() for out in entry.get("outs", [])}
-    needed = {path for name in stages for path in project.inputs(name)}
-    _dvc("push", *sorted(needed & known - made_anew))
+    known = {out["path"] for entry in read_lock().values() for out in entry.get("outs", [])}
+    replaced = {str(out) for name in plan.changed if name in stages for out in project.stages[name].outs}
+    _transfer("push", sorted({path for name in stages for path in project.inputs(name)} & known - replaced))
 
 
-def _dvc(command: str, *targets: str) -> None:
-    options = [target for target in targets if target.startswith("--")]
-    if len(options) == len(targets):
-        return
-    if subprocess.run([*DVC, command, "--quiet", *targets], check=False).returncode:
-        raise InputError(f"dvc {command}: failed, see above; the same command goes on from there")
+def _transfer(command: str, targets: Collection[str], *options: str) -> None:
+    if targets and (problem := transfer(command, *options, *targets)):
+        raise InputError(f"{problem.strip()}; run the same command again, and it goes on from there")

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -12,6 +13,7 @@ from pipeline.settings.cluster import ClusterSettings
 
 TRIES = 4
 """How often a stage starts whose machines die."""
+CONNECT_SECONDS = 10
 COMPUTING = ("train", "evaluate", "decode")
 """The stages that use a GPU if there is one."""
 
@@ -31,6 +33,7 @@ class RayEngine:
             import ray
         except ImportError:
             raise InputError("--cluster needs Ray; install the extra: `pip install -e '.[cluster]'`") from None
+        _check_address(address)
         try:
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError) as error:
@@ -78,3 +81,13 @@ class RayEngine:
         gpus = self._settings.gpus if stage.partition("@")[0] in COMPUTING else 0
         room = {"num_cpus": self._settings.cpus * processes, "num_gpus": gpus * processes}
         return {**room, "memory": int(self._settings.memory * 2**30) * processes}
+
+
+def _check_address(address: str) -> None:
+    """Ray itself waits for minutes where nobody answers."""
+    host, colon, port = address.rpartition(":")
+    if colon and "/" not in host and port.isdecimal():
+        try:
+            socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+        except OSError as error:
+            raise InputError(f"--cluster {address}: {error}; start a cluster there: `ray start --head`") from None

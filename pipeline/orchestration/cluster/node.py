@@ -47,7 +47,7 @@ def run_in_workspace(request: Mapping[str, Any], code: bytes) -> dict[str, Any]:
         _fill(folder, request, code)
         environment = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
         path = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
-        child = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-m", "pipeline.orchestration.cluster.child"],
             cwd=folder,
             env=environment | {"PATH": path} | request["environment"],
@@ -55,16 +55,13 @@ def run_in_workspace(request: Mapping[str, Any], code: bytes) -> dict[str, Any]:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=[lock],  # the folder is in use for as long as the child lives
-        )
-        assert child.stdin
-        assert child.stdout
-        try:
+        ) as child:
+            assert child.stdin
+            assert child.stdout
             child.stdin.write(json.dumps(request).encode() + b"\n")
             child.stdin.flush()
+            # The pipe stays open: its end, also by the death of this process, tells the child to end.
             answer = child.stdout.read()
-        finally:
-            child.stdin.close()  # the child waits for this, and ends
-            child.wait()
     lines = answer.decode(errors="replace").splitlines(keepends=True)
     try:
         return {**json.loads(lines[-1]), "host": platform.node()}

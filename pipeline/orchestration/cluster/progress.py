@@ -71,7 +71,6 @@ class _Progress:
         return sorted((str(path), path.stat().st_mtime_ns) for path in FOLDER.glob(CHECKPOINT))
 
     def _save_new(self) -> None:
-        """Upload under another name first: a machine that dies meanwhile must not destroy what is there."""
         state = self._state()
         if not state or state == self.saved:
             return
@@ -79,6 +78,6 @@ class _Progress:
         with tarfile.open(partial, "w") as archive:
             archive.add(FOLDER)
         self.fs.makedirs(self.fs.parent(self.path))
-        self.fs.put_file(str(partial), f"{self.path}.partial")
-        self.fs.move(f"{self.path}.partial", self.path)
+        with partial.open("rb") as file:
+            self.fs.upload_fobj(file, self.path)  # whole or not at all
         self.saved = state
