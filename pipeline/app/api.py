@@ -12,9 +12,10 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from pipeline.app.batching import BusyError
 from pipeline.app.limits import RequestLimits
-from pipeline.app.models import BEST, ModelStore
+from pipeline.app.models import ModelStore
 from pipeline.app.service import PictureReading, ReadingService
 from pipeline.common.errors import InputError
+from pipeline.inference.available_models import BEST
 from pipeline.inference.model_input import decode_base64
 
 MAX_PICTURES = 64

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.app.batching import Batcher
-from pipeline.app.models import Model, ModelStore
+from pipeline.app.models import ModelStore
 from pipeline.app.reading import Details, LineReader, Reading
 from pipeline.common.errors import InputError
 from pipeline.inference import pictures
+from pipeline.inference.available_models import Model
 
 BATCH_SECONDS = 0.003
 """How long the first line waits for others."""

@@ -10,9 +10,9 @@ import os
 import socket
 from pathlib import Path
 
-from pipeline.app.models import NO_MODEL, ModelStore, has_models
 from pipeline.common.errors import InputError
 from pipeline.common.files import project_root
+from pipeline.inference.available_models import advise, has_models
 
 HOST = "127.0.0.1"
 WORKSPACES = (".", "build/demo")
@@ -41,7 +41,7 @@ def choose_workspace(root: Path) -> Path:
     """
     found = [root / name for name in WORKSPACES if has_models(root / name)]
     if not found and not os.environ.get("MLFLOW_TRACKING_URI"):
-        raise InputError(f"app: {NO_MODEL}")
+        raise InputError(advise())
     return found[0] if found else root
 
 
@@ -68,6 +68,7 @@ def serve(listener: socket.socket) -> None:
     import uvicorn
 
     from pipeline.app.api import create_api
+    from pipeline.app.models import ModelStore
     from pipeline.app.page import add_page
 
     torch.set_flush_denormal(True)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.common import paths
 from pipeline.common.errors import InputError
-from pipeline.common.files import atomic_path, file_md5
+from pipeline.common.files import atomic_path, file_md5, project_root
+from pipeline.inference.available_models import BEST, find_models
 from pipeline.settings.experiment import read_experiment
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ FROM_RUN = ("experiment_key", "seed", "lines", "data", "data_md5", "git.commit")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `main`."""
     parser.add_argument(
-        "model", help="a trained experiment of params.yaml, a checkpoint, or `best`: the one registered in MLflow"
+        "model",
+        help="a trained experiment of params.yaml, a checkpoint, or `best`, as in `python -m pipeline predict`",
     )
     parser.add_argument("file", type=Path, help="the file to write, such as model.onnx")
     parser.add_argument("--seed", type=int, help="which seed of an experiment; by default the first one")
@@ -88,12 +90,10 @@ def find_checkpoint(model: str, seed: int | None) -> tuple[Path, dict[str, str]]
         InputError: there is no such experiment or seed, or no registered model.
     """
     is_file = Path(model).suffix == ".ckpt" or Path(model).is_file()
-    if seed is not None and (model == "best" or is_file):
+    if seed is not None and (model == BEST or is_file):
         raise InputError(f"--seed: only for an experiment of params.yaml, not for {model}")
-    if model == "best":
-        from pipeline.tracking.registry import best_checkpoint
-
-        return best_checkpoint(), {}
+    if model == BEST:
+        return find_models(project_root())[0].path, {}
     if is_file:
         return Path(model), {}
     experiment, training = read_experiment(model)

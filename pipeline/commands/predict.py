@@ -31,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     readers = parser.add_mutually_exclusive_group()
     readers.add_argument(
-        "--model", default="best", help="a checkpoint, or `best`: the one registered in MLflow (default)"
+        "--model",
+        default="best",
+        help="a checkpoint, or `best` (default): the one registered in MLflow; without one, the best experiment",
     )
     readers.add_argument(
         "--decoding",

@@ -1,10 +1,13 @@
 """Load what predicts lines: a checkpoint, or the model and beam search of a `decoding`."""
 
+import sys
 from pathlib import Path
 
 from pipeline.common import paths
+from pipeline.common.files import project_root
 from pipeline.decoding.language_model.cache import LanguageModelCache
 from pipeline.decoding.language_model.store import read_language_model
+from pipeline.inference.available_models import BEST, find_models
 from pipeline.inference.batches import load_recognizer
 from pipeline.inference.beam_predictions import beam_decoder, read_tuned_search
 from pipeline.inference.line_predictions import LinePredictor, load_predictor
@@ -15,18 +18,18 @@ from pipeline.settings.experiment import read_experiment
 
 
 def load_greedy_predictor(model: str) -> LinePredictor:
-    """The model of a checkpoint, or the registered one for `best`.
+    """The model of a checkpoint. `best` is the registered one; where none is, the best experiment, which is said.
 
     Raises:
         InputError: there is no such model.
     """
-    return load_predictor(_best_checkpoint() if model == "best" else Path(model))
-
-
-def _best_checkpoint() -> Path:
-    from pipeline.tracking.registry import best_checkpoint  # MLflow takes seconds to import
-
-    return best_checkpoint()
+    if model != BEST:
+        return load_predictor(Path(model))
+    root = project_root()
+    found = find_models(root)[0]
+    if not found.is_best:
+        print(f"MLflow has no best model; {found.path.relative_to(root)} reads", file=sys.stderr)
+    return load_predictor(found.path)
 
 
 def load_beam_predictor(key: str) -> LinePredictor:

@@ -120,7 +120,6 @@ def test_test_lines_are_read_with_both_and_the_run_gets_the_file(
         (("cnn_ctc_matched", "a.onnx"), r"models/cnn_ctc_matched/seed_42\.ckpt: no such checkpoint"),
         (("cnn_ctc_variable", "a.onnx", "--seed", "7"), "--seed: cnn_ctc_variable has the seeds 42, not 7"),
         (("own.ckpt", "a.onnx", "--seed", "42"), "--seed: only for an experiment of params.yaml, not for own.ckpt"),
-        (("best", "a.onnx"), "models:/emnist-lines@best: no model has this name .* or name a checkpoint instead"),
     ],
 )
 def test_an_error_is_one_line(

@@ -215,7 +215,10 @@ def test_a_page_that_cannot_be_written_into_is_named(
         (("none.png",), "none.png: no such file"),
         (("--model", "none.ckpt", "light.png"), "none.ckpt: no such checkpoint"),
         (("own.ckpt",), "own.ckpt: not a picture"),
-        (("--model", "best", "light.png"), "models:/emnist-lines@best: no model has this name"),
+        (
+            ("--model", "best", "light.png"),
+            "there is no model yet; make some with `make demo` or",
+        ),
         (("alto",), "alto: is a folder; name the files in it"),
         (("--in-place", "alto/alto.xml"), "--in-place overwrites pages with --format xml"),
         (("--in-place", "--format", "xml", "--output", "o", "alto/alto.xml"), "--in-place overwrites pages"),

@@ -43,6 +43,11 @@ ELSEWHERE = {
     "python -m pipeline predict --model models/letters": "trained on own pages; commands/test_predict.py reads pages",
     "python -m pipeline search": "trains twenty times; commands/test_search.py searches and reads the space",
     "curl ": "needs a server; tests/app sends requests to one",
+    "dvc remote add --default shared": "needs a server or a shared folder; end_to_end/test_shared_results.py has one",
+    "dvc push": "end_to_end/test_shared_results.py pushes to a folder",
+    "dvc pull": "end_to_end/test_shared_results.py pulls from a folder",
+    "git add .dvc/config": "end_to_end/test_shared_results.py shares results",
+    'git commit -m "Results"': "end_to_end/test_shared_results.py shares results",
     "mlflow models serve": "runs until it is ended; tracking/test_served_model.py sends requests",
     "make ": "test_readme.py runs make with --dry-run; other tests run what it calls",
 }
