@@ -110,6 +110,26 @@ def describe_lines(module: Any, batch: Batch, part: str) -> str:
     return f"{len(faulty)} of {len(losses)} {part} lines in the batch: {named}{more}"
 
 
+class SameStart(pl.Callback):
+    """Refuses a training on several nodes that do not begin at the same point: they would wait for one another."""
+
+    def __init__(self, seed: int, resumes: bool) -> None:
+        self._own = (seed, resumes)
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Compare with the first process."""
+        first = tuple(trainer.strategy.broadcast(self._own))
+        if first != self._own:
+            raise InputError(
+                f"training: {_describe(*self._own)} here, but {_describe(*first)} on the first node; "
+                "let all nodes share the folder .training, or remove it on all of them"
+            )
+
+
+def _describe(seed: int, resumes: bool) -> str:
+    return f"seed {seed} {'resumes' if resumes else 'begins'}"
+
+
 class LimitMemory(pl.Callback):
     """Bounds the memory of a training on a CPU."""
 

@@ -22,7 +22,15 @@ from pipeline.models.checkpoint import RecognizerSettings, load_checkpoint
 from pipeline.models.load_matching import load_matching
 from pipeline.models.recognizer import Recognizer
 from pipeline.settings.experiment import TrainingSettings
-from pipeline.training.callbacks import History, LimitMemory, OnEpoch, RandomState, StopEarly, StopOnNonFinite
+from pipeline.training.callbacks import (
+    History,
+    LimitMemory,
+    OnEpoch,
+    RandomState,
+    SameStart,
+    StopEarly,
+    StopOnNonFinite,
+)
 from pipeline.training.ctc_checks import require_fitting
 from pipeline.training.epoch_log import EpochLog
 from pipeline.training.freezing import freeze
@@ -118,8 +126,9 @@ def fit(
     early_stopping = StopEarly("val_loss", patience=training.early_stopping_patience)
     # Comes last, to save the states of all others. Lightning writes the file atomically.
     last = ModelCheckpoint(progress.folder, filename=progress.last_checkpoint.stem, enable_version_counter=False)
-    trainer = make_trainer(training, progress.folder, [*averaging, best, early_stopping, *callbacks, last])
     resume_from = progress.last_checkpoint if progress.last_checkpoint.exists() else None
+    same_start = SameStart(training.seeds[0], resumes=resume_from is not None)
+    trainer = make_trainer(training, progress.folder, [same_start, *averaging, best, early_stopping, *callbacks, last])
     try:
         trainer.fit(module, datamodule=data, ckpt_path=resume_from, weights_only=True)
     except SIGTERMException:

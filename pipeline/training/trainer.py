@@ -1,6 +1,7 @@
 """Lightning's trainer, set up from the settings."""
 
 import logging
+import os
 import warnings
 from pathlib import Path
 
@@ -16,8 +17,13 @@ from pipeline.training.local_sgd import AverageWeights, LocalSGDStrategy
 
 
 def is_main_process() -> bool:
-    """Whether this process keeps the results. Lightning starts the same command again for each further device."""
-    return getattr(rank_zero_only, "rank", 0) in (0, None)
+    """Whether this process keeps the results.
+
+    Lightning starts the same command again for each further device; further nodes are started by hand or by a launcher.
+    """
+    # Lightning's own start sets NODE_RANK alone, torchrun all.
+    node = os.environ.get("NODE_RANK") or os.environ.get("GROUP_RANK") or "0"
+    return getattr(rank_zero_only, "rank", 0) in (0, None) and node == "0"
 
 
 def make_trainer(training: TrainingSettings, folder: Path, callbacks: list[pl.Callback]) -> pl.Trainer:
@@ -61,5 +67,7 @@ def quiet_lightning() -> None:
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
     # Some losses have gradients that a GPU sums in any order (docs/gpu.md).
     warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
+    # A machine of a Slurm cluster can train by itself, too.
+    warnings.filterwarnings("ignore", message="The `srun` command is available.*")
     # Lightning itself uses a deprecated part of PyTorch.
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")

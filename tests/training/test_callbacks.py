@@ -12,7 +12,7 @@ from pipeline.data.storage.lines import Lines
 from pipeline.objectives.cross_entropy import CrossEntropy
 from pipeline.objectives.ctc import CTC
 from pipeline.training import callbacks
-from pipeline.training.callbacks import History
+from pipeline.training.callbacks import History, SameStart
 from pipeline.training.resume import TrainingProgress
 from pipeline.training.train import train
 from tests.tiny import tiny_lines, tiny_settings, tiny_training
@@ -121,3 +121,17 @@ def test_a_validation_loss_stops_the_training_too(monkeypatch: pytest.MonkeyPatc
     message = run(tiny_lines(TEXTS), TrainingProgress(tmp_path))
     assert "of epoch 0 on 1 of 2 validation lines in the batch: 1 'D'; " in message
     assert not (tmp_path / "last.ckpt").exists()
+
+
+@pytest.mark.parametrize(
+    ("first", "problem"),
+    [
+        ((1, True), "training: seed 1 begins here, but seed 1 resumes on the first node"),
+        ((2, False), "training: seed 1 begins here, but seed 2 begins on the first node"),
+    ],
+)
+def test_nodes_that_begin_at_different_points_are_refused(first: tuple[int, bool], problem: str) -> None:
+    node: Any = SimpleNamespace(strategy=SimpleNamespace(broadcast=lambda own: first))
+    with pytest.raises(InputError, match=f"^{problem}; let all nodes share the folder .training"):
+        SameStart(1, resumes=False).setup(node, None, "fit")
+    SameStart(*first).setup(node, None, "fit")

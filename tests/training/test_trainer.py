@@ -7,7 +7,7 @@ import torch
 
 from pipeline.training import trainer as trainer_module
 from pipeline.training.local_sgd import AverageWeights, LocalSGDStrategy
-from pipeline.training.trainer import make_trainer
+from pipeline.training.trainer import is_main_process, make_trainer
 from tests.tiny import tiny_training
 
 
@@ -61,3 +61,22 @@ def test_several_devices_use_local_sgd_if_asked_to(
     assert isinstance(trainer.strategy, LocalSGDStrategy) == apart
     averaging = [callback.steps for callback in trainer.callbacks if isinstance(callback, AverageWeights)]
     assert averaging == [local_steps] * apart
+
+
+@pytest.mark.parametrize(
+    ("variables", "main"),
+    [
+        ({}, True),
+        ({"NODE_RANK": "0"}, True),
+        ({"NODE_RANK": "1"}, False),
+        ({"GROUP_RANK": "1"}, False),
+    ],
+)
+def test_only_the_first_node_keeps_results(
+    variables: dict[str, str], main: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NODE_RANK", "GROUP_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert is_main_process() == main
