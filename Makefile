@@ -11,10 +11,10 @@ export PATH := $(abspath $(BIN)):$(PATH)
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-report handwriting test mutations lint format ui app sync reliability audit lock clean moved
+.PHONY: help setup demo demo-report handwriting test test-services mutations lint format ui app sync reliability audit lock clean moved
 
 help:  ## Show this list.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(VENV)/installed  ## Create the virtual environment and install the pinned packages.
 
@@ -47,6 +47,15 @@ $(VENV)/handwriting: $(VENV)/installed
 
 test: setup  ## Run the tests.
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadscope
+
+test-services: $(VENV)/services  ## Run the tests with real servers, of the programs that are there; they start and end the servers.
+	$(BIN)/python -m pytest -m services --numprocesses 2 --dist loadfile tests/services
+
+$(VENV)/services: $(VENV)/installed
+	@$(BIN)/python -m pip freeze --exclude-editable > $(VENV)/pins
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(VENV)/pins --editable '.[services]' \
+		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(VENV)/pins --editable '.[services]'
+	@touch $@
 
 mutations: setup  ## Break the code in a hundred places, one at a time, and name what the tests do not notice.
 	@$(BIN)/python -m tests.mutations
