@@ -1,6 +1,7 @@
 """An MLflow server with a PostgreSQL database and artifacts behind it."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,12 @@ def mlflow_server(database: str, artifacts: str, workers: int = 1, **environment
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW")}
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(
-            command, env={**kept, **quiet, **environment}, cwd=tempfile.gettempdir(), stdout=log, stderr=log
+            command,
+            env={**kept, **quiet, **environment},
+            cwd=tempfile.gettempdir(),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
         try:
             address = f"http://127.0.0.1:{port}"
@@ -35,7 +41,7 @@ def mlflow_server(database: str, artifacts: str, workers: int = 1, **environment
             print(log.read().decode()[-5000:])
             raise
         finally:
-            server.terminate()
+            os.killpg(server.pid, signal.SIGKILL)  # it would wait for its clients
             server.wait()
 
 

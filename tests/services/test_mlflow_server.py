@@ -17,13 +17,13 @@ from pipeline.tracking.start import start_run
 from pipeline.tracking.store import Store, open_store
 from tests.services.mlflow_server import mlflow_server
 from tests.services.postgres import PASSWORD, Network, Postgres
-from tests.services.trainings import LATE, WITH_MODEL, checkpoint
+from tests.services.trainings import BEST, LATE, checkpoint
 from tests.tracking.conftest import python_environment, use_root
 
 pytestmark = pytest.mark.services
 TRAININGS = 16
 LIMITS = "?connect_timeout=3&tcp_user_timeout=3000"
-WAIT = 120
+WAIT = 300
 
 
 @pytest.fixture(scope="module")
@@ -70,17 +70,18 @@ def test_trainings_outlast_a_restart_and_a_cut_of_the_database(
 ) -> None:
     folder, early = tmp_path / "trainings", TRAININGS - LATE
     folder.mkdir()
+    (folder / "model").touch()
     command = [sys.executable, "-m", "tests.services.trainings", str(folder), str(TRAININGS)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as trainings:
         try:
-            wait_for_epochs(folder, 2, early)
+            wait_for_epochs(folder, 1, early)
             postgres.stop()
             (folder / "late").touch()
-            wait_for_epochs(folder, 2, TRAININGS)
+            wait_for_epochs(folder, 1, TRAININGS)
             postgres.start()
             wait_for_epochs(folder, 1, TRAININGS)
             network.cut()
-            wait_for_epochs(folder, 2, TRAININGS)
+            wait_for_epochs(folder, 1, TRAININGS)
         finally:
             network.mend()
             (folder / "end").touch()
@@ -106,20 +107,20 @@ def test_trainings_outlast_a_restart_and_a_cut_of_the_database(
 
 def check_links(store: Store, folder: Path) -> None:
     """The comparison links to the runs, and the registry to the best one's model, behind the server."""
-    for number in range(WITH_MODEL):  # what evaluations find runs by
+    for number in range(BEST + 1):  # what evaluations find runs by
         found = find_newest_run(store, f"experiment_{number}", f"model_{number}")
         assert found
         store.client.set_tag(found.info.run_id, "model_md5", file_md5(checkpoint(folder, number)))
     members = [
         Member(f"experiment_{number}", [checkpoint(folder, number)], "own", "md5", 1 / (1 + number))
-        for number in range(WITH_MODEL)
+        for number in range(BEST + 1)
     ]
     comparison = Comparison(members, [])
     log_comparison(comparison)
     (compared,) = store.client.search_runs([store.experiment_id], "tags.source = 'compare'")
-    for number in range(WITH_MODEL):
+    for number in range(BEST + 1):
         assert compared.data.tags[f"runs.experiment_{number}"] == (folder / str(number) / "id").read_text()
-    assert best_checkpoint().read_bytes() == checkpoint(folder, WITH_MODEL - 1).read_bytes()
+    assert best_checkpoint().read_bytes() == checkpoint(folder, BEST).read_bytes()
 
 
 @pytest.mark.usefixtures("environment")

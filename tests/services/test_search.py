@@ -1,8 +1,10 @@
 """Searches that share a study in PostgreSQL: they begin at once, one is killed, and the database restarts."""
 
+import gc
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import optuna
@@ -55,8 +57,6 @@ def test_searches_share_a_study(postgres: Postgres, tmp_path: Path, monkeypatch:
     time.sleep(2)
     study, database = open_study(address, "shared", None, warmup=0)
     optuna.storages.fail_stale_trials(study)  # as a search does before each trial
-    database.remove_session()
-    database.engine.dispose()
     states = [trial.state.name for trial in study.trials]
     assert sorted(states) == ["COMPLETE"] * SEARCHES * TRIALS + ["FAIL"], errors
     (given_up,) = slow.iterdir()
@@ -65,6 +65,11 @@ def test_searches_share_a_study(postgres: Postgres, tmp_path: Path, monkeypatch:
     assert sorted(names) == sorted(f"shared-{number}" for number in range(len(states)))
     values = [trial.value for trial in study.trials if trial.value is not None]
     assert len(set(values)) == len(values)  # each search draws numbers of its own
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        database.remove_session()
+        database.engine.dispose()
+        del study, database  # Optuna leaves connections open
+        gc.collect()
 
 
 def test_a_wrong_password_is_refused_and_not_shown(postgres: Postgres) -> None:
