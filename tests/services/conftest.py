@@ -20,7 +20,7 @@ from tests.tracking.conftest import evaluation
 
 __all__ = ["evaluation", "network", "postgres", "s3", "ssh"]
 EXPERIMENTS = ("cnn_ctc_variable", "simple_ce_aligned")
-EPOCHS = 300
+EPOCHS = 200
 DECODING = "cnn_ctc_variable_beam"
 
 

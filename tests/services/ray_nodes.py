@@ -59,6 +59,8 @@ class Cluster:
 
     address: str
     nodes: list[Node] = field(default_factory=list)
+    drivers: "list[subprocess.Popen[str]]" = field(default_factory=list)
+    """What a test has started in groups of processes of their own; they end with the test."""
 
     def stages(self, *words: str) -> list[tuple[Node, psutil.Process]]:
         """Stages that run now on the living nodes, with all the words in their command lines."""
@@ -90,6 +92,10 @@ def cluster() -> Iterator[Cluster]:
             _wait_for(cluster.nodes[-1])
         yield cluster
     finally:
+        for driver in cluster.drivers:
+            if driver.poll() is None:
+                os.killpg(driver.pid, signal.SIGKILL)
+                driver.communicate()
         for node in cluster.nodes:
             if node.process.poll() is None:
                 node.kill()

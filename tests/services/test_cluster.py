@@ -1,5 +1,6 @@
 """Stages on three Ray nodes with an S3 server between them, on the whole pipeline with tiny settings."""
 
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.end_to_end.workspace import Workspace, stages_run
+from tests.services.conftest import EPOCHS
 from tests.services.ray_nodes import Cluster, cluster
 from tests.services.remotes import Remote
 
@@ -21,23 +23,27 @@ __all__ = ["cluster"]
 pytestmark = pytest.mark.services
 TRAINED = "cnn_ctc_variable"
 """Takes longest."""
-STAGE_SECONDS = 300
+WAIT_SECONDS = 900
 Found = TypeVar("Found")
+
+
+def copy_with_remote(workspace: Workspace, remote: Remote, folder: Path) -> Workspace:
+    copy = Workspace(shutil.copytree(workspace.root, folder / "project"), workspace.environment)
+    remote.add_to(copy.dvc, folder.name)
+    copy.save("A remote")
+    return copy
 
 
 @pytest.fixture
 def project(settings: Workspace, s3: Remote, tmp_path: Path) -> Workspace:
     """A copy in which nothing has run, with a remote of its own."""
-    workspace = Workspace(shutil.copytree(settings.root, tmp_path / "project"), settings.environment)
-    s3.add_to(workspace.dvc, tmp_path.name)
-    workspace.save("A remote")
-    return workspace
+    return copy_with_remote(settings, s3, tmp_path)
 
 
 def start(project: Workspace, cluster: Cluster, *options: str) -> "subprocess.Popen[str]":
     """Start `repro --cluster` as a terminal would, in a group of processes of its own."""
     command = [sys.executable, "-m", "pipeline", "repro", "--cluster", cluster.address, *options]
-    return subprocess.Popen(
+    process = subprocess.Popen(
         command,
         cwd=project.root,
         env=project.environment,
@@ -46,17 +52,19 @@ def start(project: Workspace, cluster: Cluster, *options: str) -> "subprocess.Po
         text=True,
         start_new_session=True,
     )
+    cluster.drivers.append(process)
+    return process
 
 
 def finished(process: "subprocess.Popen[str]", status: int = 0) -> str:
-    output, _ = process.communicate(timeout=STAGE_SECONDS)
+    output, _ = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == status, output
     return output
 
 
 def wait_for(look: Callable[[], Found], process: "subprocess.Popen[str]") -> Found:
     """Look again and again until there is something, while the process runs."""
-    deadline = time.monotonic() + STAGE_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         if found := look():
             return found
@@ -89,13 +97,10 @@ def test_three_machines_do_what_one_does_and_one_may_die(
     assert f"train@{TRAINED}: its process or machine died" in output
     assert lock(project) == lock(trained)
     log = (project.root / f".dvc/tmp/cluster/train@{TRAINED}.log").read_text()
-    assert "epoch 1 " not in log
+    assert "epoch 1 of" not in log
+    assert f"epoch {EPOCHS} of {EPOCHS}" in log
     assert stages_run(project.dvc("repro")) == []
     assert not [path for path in s3.files(tmp_path.name) if path.suffix == ".tar"]
-
-
-def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
-    return [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_children_end_with_a_killed_worker_and_with_ctrl_c(project: Workspace, cluster: Cluster) -> None:
@@ -112,12 +117,18 @@ def test_children_end_with_a_killed_worker_and_with_ctrl_c(project: Workspace, c
     assert not cluster.stages()
 
 
-def test_the_queue_runs_on_the_cluster(project: Workspace, cluster: Cluster) -> None:
-    change = "emnist.glyphs.test_per_class"
-    project.dvc("exp", "run", "--quiet", "--queue", "--name", "more", "-S", f"{change}=3")
+def test_the_queue_runs_on_the_cluster(trained: Workspace, s3: Remote, cluster: Cluster, tmp_path: Path) -> None:
+    project = copy_with_remote(trained, s3, tmp_path)
+    change = "experiments.simple_ce_aligned.model.conv_dim=5"
+    project.dvc("exp", "run", "--quiet", "--queue", "--name", "more", "-S", change)
     output = finished(start(project, cluster, "--queue"))
     assert "more: done" in output
-    assert "more" in project.shown()
     assert "No experiment tasks in the queue" in project.dvc("queue", "status")
+    log = (project.root / ".dvc/tmp/cluster/more.log").read_text()
+    assert re.findall("^(.*): .* s on ", log, re.MULTILINE) == [
+        f"{stage}@simple_ce_aligned" for stage in ("train", "evaluate")
+    ]
+    assert project.git("status", "--porcelain") == ""
     project.dvc("exp", "apply", "more")
+    assert "conv_dim: 5" in (project.root / "params.yaml").read_text()
     assert stages_run(project.dvc("repro")) == []
