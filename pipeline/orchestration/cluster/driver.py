@@ -1,7 +1,9 @@
 """Run the stages of a plan on a cluster, and bring their results into this project."""
 
+import csv
 import os
 import threading
+import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,13 @@ from pipeline.orchestration.cluster.project import Project, read_lock, write_loc
 from pipeline.orchestration.parallel import run
 from pipeline.orchestration.plan import Graph, Plan
 from pipeline.orchestration.stage import StageResult, transfer
+from pipeline.runtime.processes import terminate_children_on_sigterm
 from pipeline.settings.cluster import read_cluster_settings
 
 LOGS = Path(".dvc/tmp/cluster")
+TIMES = LOGS / "stages.csv"
+COLUMNS = ["stage", "machine", "seconds", "pull", "run", "push", "input_bytes", "output_bytes"]
+"""`seconds` are all from the request to the answer, those that a stage waits for room too."""
 PASSED_ON = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
 """Environment variables that stages get from here. Others are those of their machine."""
 FILES = ("sqlite:", "file:")
@@ -36,6 +42,9 @@ def run_on_cluster(plan: Plan, address: str, jobs: int | None, work_here: Callab
         project = Project(repo)
         remote, division = project.remote_config(), project.divide(plan)
         with RayEngine(address, read_cluster_settings(), project.code) as engine:
+            terminate_children_on_sigterm()  # Ray has replaced this
+            if shortage := engine.describe_shortage(sorted(division.cluster)):
+                print(shortage, flush=True)
             if failed := run(_part(plan.graph, division.before), 1, work_here):
                 return failed
             _push_inputs(project, plan, division.cluster)
@@ -58,8 +67,9 @@ class _Cluster:
 
     def work(self, stage: str) -> StageResult:
         """Run one stage on the cluster; write its log, and merge its entry into `dvc.lock`."""
-        log = LOGS / f"{stage}.log"
+        log, start = LOGS / f"{stage}.log", time.monotonic()
         result = StageResult(**self.engine.run(self._request(stage)))
+        seconds = time.monotonic() - start
         write_text(log, result.output)
         if result.status:
             return StageResult(stage, result.status, f"{result.output}{stage}: failed, see {log}\n")
@@ -67,6 +77,7 @@ class _Cluster:
             self.lock[stage] = result.lock
             self.done.add(stage)
             write_lock(self.lock)
+            _append_times(result, seconds)
         moving = result.seconds["pull"] + result.seconds["push"]
         line = f"{stage}: {result.seconds['run']:.1f} s on {result.host}, and {moving:.1f} s for its files\n"
         return StageResult(stage, 0, line)
@@ -86,6 +97,15 @@ class _Cluster:
 
 def _part(graph: Graph, stages: set[str]) -> Graph:
     return {stage: before & stages for stage, before in graph.items() if stage in stages}
+
+
+def _append_times(result: StageResult, seconds: float) -> None:
+    sizes = [sum(entry.get("size", 0) for entry in result.lock.get(kind, [])) for kind in ("deps", "outs")]
+    steps = [round(value, 3) for value in (seconds, *(result.seconds[step] for step in ("pull", "run", "push")))]
+    new = not TIMES.exists()
+    with TIMES.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([COLUMNS] * new + [[result.stage, result.host, *steps, *sizes]])
 
 
 def _holds_elsewhere(name: str) -> bool:

@@ -3,7 +3,7 @@
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from pipeline.common.errors import InputError
@@ -41,6 +41,7 @@ class RayEngine:
         self._ray, self._settings, self._running = ray, settings, set[Any]()
         self._code = ray.put(code)
         self._work = ray.remote(run_in_workspace)
+        self._stopped = False
 
     def __enter__(self) -> Self:
         return self
@@ -52,12 +53,25 @@ class RayEngine:
         """Threads of all processes of a stage."""
         return self._settings.cpus * count_processes(stage)
 
+    def describe_shortage(self, stages: Iterable[str]) -> str:
+        """Name the stages that no machine has room for now: they wait for one to join."""
+        machines = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        names = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
+        wait = [
+            stage
+            for stage in stages
+            if not any(all(m.get(names[k], 0) >= need for k, need in self._room(stage).items()) for m in machines)
+        ]
+        return f"no machine has what `cluster` of params.yaml says for {', '.join(wait)}: waiting" if wait else ""
+
     def run(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Call `run_in_workspace` on a machine with enough room; on another one if that machine dies."""
         from ray.exceptions import NodeDiedError, OutOfMemoryError, WorkerCrashedError
 
         stage = request["task"]["stage"]
         for attempt in range(1, TRIES + 1):
+            if self._stopped:
+                break
             call = self._work.options(name=stage, max_retries=0, **self._room(stage)).remote(request, self._code)
             self._running.add(call)
             try:
@@ -73,6 +87,7 @@ class RayEngine:
 
     def stop(self) -> None:
         """End all stages that run."""
+        self._stopped = True
         for call in list(self._running):
             self._ray.cancel(call)
 
