@@ -48,8 +48,8 @@ $(VENV)/handwriting: $(VENV)/installed
 test: setup  ## Run the tests.
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadscope
 
-test-services: $(VENV)/services  ## Run the tests with real servers, of the programs that are there; they start and end the servers.
-	$(BIN)/python -m pytest -m services --numprocesses 2 --dist loadfile tests/services
+test-services: $(VENV)/services  ## Run the tests that start real servers: PostgreSQL, MLflow, S3, SSH, Ray.
+	$(BIN)/python -m pytest -m services --numprocesses 2 --dist loadscope tests/services
 
 $(VENV)/services: $(VENV)/installed
 	@$(BIN)/python -m pip freeze --exclude-editable > $(VENV)/pins

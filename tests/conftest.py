@@ -22,7 +22,8 @@ os.environ["DVC_NO_ANALYTICS"] = "true"
 LONGEST = "tests/docs/test_documented_commands.py"
 """Takes minutes in one piece: begun last, it would leave all workers but one with nothing to do."""
 SHARING = ("tests/end_to_end/", "tests/reliability/test_harnesses.py")
-"""Tests that use one workspace: a folder, a file."""
+SHARING += ("tests/services/test_cluster.py", "tests/services/test_mlflow_server.py", "tests/services/test_remotes.py")
+"""Tests that use one workspace or server: a folder, files."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,13 +3,14 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline.common.files import file_md5
 from pipeline.tracking import run as run_module
+from pipeline.tracking.artifacts import sqlite_uri
 from pipeline.tracking.comparisons import Comparison, Member, log_comparison
 from pipeline.tracking.evaluations import Evaluation, find_newest_run, sync
 from pipeline.tracking.registry import best_checkpoint
@@ -17,8 +18,11 @@ from pipeline.tracking.start import start_run
 from pipeline.tracking.store import Store, open_store
 from tests.services.mlflow_server import mlflow_server
 from tests.services.postgres import PASSWORD, Network, Postgres
+from tests.services.remotes import Remote
 from tests.services.trainings import BEST, LATE, checkpoint
-from tests.tracking.conftest import python_environment, use_root
+from tests.tracking.conftest import copy_store, python_environment, use_root
+
+__all__ = ["copy_store"]
 
 pytestmark = pytest.mark.services
 TRAININGS = 16
@@ -159,3 +163,24 @@ def test_trainings_without_a_server_create_the_tables_at_once(
     ids = [(tmp_path / str(number) / "id").read_text() for number in range(4)]
     assert len(set(ids)) == 4
     assert all(list((tmp_path / "files").glob(f"*/{run_id}/artifacts/model.ckpt")) for run_id in ids)
+
+
+def test_files_go_through_the_server_to_s3(
+    s3: Remote, copy_store: Callable[[Path, Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the server has the keys."""
+    copy_store(tmp_path, tmp_path / "server.db")
+    keys = {"AWS_ACCESS_KEY_ID": s3.options["access_key_id"], "AWS_SECRET_ACCESS_KEY": s3.options["secret_access_key"]}
+    keys |= {"MLFLOW_S3_ENDPOINT_URL": s3.options["endpointurl"], "AWS_DEFAULT_REGION": "us-east-1"}
+    database = sqlite_uri(tmp_path / "server.db")
+    with mlflow_server(database, f"{s3.url}/mlflow", **keys) as address:
+        use_root(monkeypatch, tmp_path / "driver")
+        for name, value in worker_environment(address).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "in S3")
+        (tmp_path / "notes.txt").write_text("kept")
+        with start_run("key", {}, {}) as run:
+            run.log_file(tmp_path / "notes.txt")
+        assert Path(open_store().client.download_artifacts(run.id, "notes.txt")).read_text() == "kept"
+    (kept,) = s3.files("mlflow")
+    assert (kept.name, kept.read_text(), run.id in kept.parts) == ("notes.txt", "kept", True)
