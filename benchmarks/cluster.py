@@ -41,8 +41,8 @@ Seconds of a stage that only writes or reads a file of {megabytes:.0f} MB. One s
 | – `dvc repro --single-item` | {write[run]:.1f} | {read[run]:.1f} |
 | – push the outputs | {write[push]:.1f} | {read[push]:.1f} |
 | – the rest: Ray, the workspace, a new process | {write[rest]:.1f} | {read[rest]:.1f} |
-| MB of inputs, with the code | {write[input_bytes]:.2f} | {read[input_bytes]:.2f} |
-| MB of outputs | {write[output_bytes]:.2f} | {read[output_bytes]:.2f} |
+| MB of inputs, with the code | {write[input_mb]:.2f} | {read[input_mb]:.2f} |
+| MB of outputs | {write[output_mb]:.2f} | {read[output_mb]:.2f} |
 
 Ray nodes: {nodes}, on machines: {machines}. DVC remote: {remote}. Made by `python -m benchmarks.cluster` on {machine}.
 """
@@ -89,14 +89,13 @@ def count_nodes(address: str) -> int:
 
 
 def measure_cluster(root: Path, address: str, remote: str) -> pd.DataFrame:
-    """The times of all stages on the cluster, with their kind and MB."""
+    """The times of all stages on the cluster, with their kind."""
     subprocess.run([*DVC, "remote", "add", "--quiet", "--default", "store", remote], cwd=root, check=True)
     command = [sys.executable, "-m", "pipeline", "repro", "--cluster", address, "--jobs", "1"]
     subprocess.run(command, cwd=root, check=True)
     times = pd.read_csv(root / TIMES)
     times["kind"] = times["stage"].str.split("_").str[0]
     times["rest"] = times["seconds"] - times[["pull", "run", "push"]].sum(axis="columns")
-    times[["input_bytes", "output_bytes"]] /= 1e6
     return times
 
 
@@ -115,6 +114,7 @@ def main() -> None:
         here = measure_here(Path(folder) / "here", count)
         remote = arguments.remote or f"{folder}/remote"
         times = measure_cluster(Path(folder) / "cluster", arguments.cluster, remote)
+    times["input_mb"], times["output_mb"] = times.pop("input_bytes") / 1e6, times.pop("output_bytes") / 1e6
     medians = times.groupby("kind").median(numeric_only=True).to_dict("index")
     place = remote.partition(":")[0].upper() if "://" in remote else "a folder"
     text = PAGE.format(
