@@ -1,4 +1,4 @@
-"""Collect items that arrive together, and work on them at once, in a thread."""
+"""Collect items that arrive during work, and then work on them at once, in a thread."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -16,17 +16,15 @@ class BusyError(Exception):
 
 
 class Batcher(Generic[Item, Result]):
-    """Waits `seconds` after the first item, then calls `work` with at most `size` items in the order of arrival.
+    """Calls `work` with at most `size` items in the order of arrival, as soon as there is one and no other work.
 
-    `work` runs in one thread, so it need not be safe for several. While it runs, the next items collect. If it raises
-    for a batch, it is called again with each item alone: one bad item does not spoil the others. An item whose caller
-    was cancelled is left out. Use it as an asynchronous context.
+    `work` runs in one thread, so it need not be safe for several. While it runs, the next items collect: no item waits
+    for others. If it raises for a batch, it is called again with each item alone: one bad item does not spoil the
+    others. An item whose caller was cancelled is left out. Use it as an asynchronous context.
     """
 
-    def __init__(
-        self, work: Callable[[list[Item]], Sequence[Result]], *, seconds: float, size: int, waiting: int
-    ) -> None:
-        self._work, self._seconds, self._size, self._waiting = work, seconds, size, waiting
+    def __init__(self, work: Callable[[list[Item]], Sequence[Result]], *, size: int, waiting: int) -> None:
+        self._work, self._size, self._waiting = work, size, waiting
         self._queue: list[tuple[Item, asyncio.Future[Result]]] = []
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "batches")
@@ -61,7 +59,6 @@ class Batcher(Generic[Item, Result]):
     async def _run(self) -> None:
         while True:
             await self._arrived.wait()
-            await asyncio.sleep(self._seconds)
             self._queue = [pair for pair in self._queue if not pair[1].done()]
             batch, self._queue = self._queue[: self._size], self._queue[self._size :]
             if not self._queue:

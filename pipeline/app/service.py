@@ -17,8 +17,6 @@ from pipeline.common.errors import InputError
 from pipeline.inference import pictures
 from pipeline.inference.available_models import Model
 
-BATCH_SECONDS = 0.003
-"""How long the first line waits for others."""
 BATCH_LINES = 64
 WAITING_LINES = 512
 OPENING_THREADS = 2
@@ -58,7 +56,7 @@ class ReadingService:
         self._store = store
         self._loading = ThreadPoolExecutor(1, "models")
         self._opening = ThreadPoolExecutor(OPENING_THREADS, "pictures")
-        self._batcher = Batcher(read_lines, seconds=BATCH_SECONDS, size=BATCH_LINES, waiting=WAITING_LINES)
+        self._batcher = Batcher(read_lines, size=BATCH_LINES, waiting=WAITING_LINES)
 
     async def __aenter__(self) -> Self:
         await self._batcher.__aenter__()

@@ -1,4 +1,4 @@
-"""Items that arrive together are worked on together, with fake work."""
+"""Items that arrive together, or during work, are worked on together; the work is fake."""
 
 import asyncio
 import threading
@@ -31,7 +31,7 @@ class Work:
 
 def use(test: Callable[[Batcher[int, int]], Awaitable[T]], work: Work, size: int = 8, waiting: int = 8) -> T:
     async def run() -> T:
-        async with Batcher(work, seconds=SOON, size=size, waiting=waiting) as batcher:
+        async with Batcher(work, size=size, waiting=waiting) as batcher:
             try:
                 return await test(batcher)
             finally:
@@ -131,12 +131,18 @@ def test_an_item_that_is_cancelled_during_work_breaks_nothing() -> None:
 def test_the_end_cancels_what_waits() -> None:
     work = Work()
 
+    work.may_go_on.clear()
+
     async def run() -> None:
-        async with Batcher(work, seconds=10, size=8, waiting=8) as batcher:
-            waiting = asyncio.create_task(batcher.submit(1))
+        async with Batcher(work, size=8, waiting=8) as batcher:
+            first = asyncio.create_task(batcher.submit(1))
+            await until(lambda: bool(work.batches))
+            waiting = asyncio.create_task(batcher.submit(2))
             await asyncio.sleep(0)
+        first.cancel()
+        work.may_go_on.set()
         with pytest.raises(asyncio.CancelledError):
             await waiting
 
     asyncio.run(run())
-    assert work.batches == []
+    assert work.batches == [[1]]
