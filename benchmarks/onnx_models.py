@@ -158,18 +158,15 @@ def main() -> None:
     loaded = [(path, *load_checkpoint(path)) for path in arguments.checkpoints]
     trained = {settings.model.name for _, settings, _ in loaded}
     results: list[Result] = []
-    with progress_bar(desc="models", total=len(loaded) + len(SMALL) - len(trained), unit="model") as bar:
-        for path, settings, recognizer in loaded:
-            weights = path.parent.name if path.stem.startswith("seed_") else path.stem
-            result = Result(settings.model.name, f"{weights}, {settings.loss}")
-            results.append(measure(recognizer, result, lines, arguments.lines, trained=True))
-            bar.update()
-        for name in SMALL:
-            if name not in trained:
-                result = Result(name, "random")
-                results.append(measure(random_recognizer(name), result, lines, arguments.lines, trained=False))
-                bar.update()
-    write_report(results, arguments.output)
+    for path, settings, recognizer in loaded:
+        weights = path.parent.name if path.stem.startswith("seed_") else path.stem
+        result = Result(settings.model.name, f"{weights}, {settings.loss}")
+        results.append(measure(recognizer, result, lines, arguments.lines, trained=True))
+        write_report(results, arguments.output)
+    for name in progress_bar([name for name in SMALL if name not in trained], desc="models", unit="model"):
+        result = Result(name, "random")
+        results.append(measure(random_recognizer(name), result, lines, arguments.lines, trained=False))
+        write_report(results, arguments.output)
     print(f"benchmarks: see {arguments.output / 'onnx.md'}")
 
 
