@@ -11,6 +11,8 @@ from pipeline.tracking.run import Run
 from pipeline.tracking.store import Store, open_store
 from pipeline.tracking.store_errors import StoreUnreachableError, is_unreachable, raise_input_error, store_error
 
+COMMIT = "EMNIST_LINES_COMMIT"
+"""The environment variable with the git commit, for machines of a cluster: their workspaces are no repositories."""
 _ENVIRONMENT = {
     "dvc.exp_name": "DVC_EXP_NAME",
     "dvc.baseline": "DVC_EXP_BASELINE_REV",
@@ -79,11 +81,14 @@ def create_run(
 def origin_tags() -> dict[str, str]:
     """Collect the tags for DVC's experiment and the git commit; those that are unknown are left out."""
     tags = {tag: os.environ.get(name, "") for tag, name in _ENVIRONMENT.items()}
-    tags["git.commit"] = tags["mlflow.source.git.commit"] = _commit()
+    tags["git.commit"] = tags["mlflow.source.git.commit"] = git_commit()
     return {tag: value for tag, value in tags.items() if value}
 
 
-def _commit() -> str:
+def git_commit() -> str:
+    """The commit of the code, or an empty string if it is unknown."""
+    if commit := os.environ.get(COMMIT):
+        return commit
     command = ["git", "rev-parse", "--verify", "HEAD"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.tracking.start import start_run
+from pipeline.tracking.start import COMMIT, origin_tags, start_run
 from pipeline.tracking.store import Store
 
 
@@ -42,6 +42,8 @@ def test_a_run_says_where_it_comes_from(store: Store, monkeypatch: pytest.Monkey
         "mlflow.source.git.commit": commit,
     }
     assert expected.items() <= kept.data.tags.items()
+    monkeypatch.setenv(COMMIT, "beef")  # as on a machine of a cluster
+    assert origin_tags()["git.commit"] == "beef"
 
 
 def test_an_interrupted_run_can_be_resumed(store: Store) -> None:

@@ -19,6 +19,7 @@ from pipeline.orchestration.plan import Graph, Plan
 from pipeline.orchestration.stage import StageResult, transfer
 from pipeline.runtime.processes import terminate_children_on_sigterm
 from pipeline.settings.cluster import read_cluster_settings
+from pipeline.tracking.start import COMMIT, git_commit
 
 LOGS = Path(".dvc/tmp/cluster")
 TIMES = LOGS / "stages.csv"
@@ -64,6 +65,8 @@ class _Cluster:
         self.done: set[str] = set()
         self._merging = threading.Lock()
         self._environment = {name: os.environ[name] for name in PASSED_ON if _holds_elsewhere(name)}
+        if commit := git_commit():
+            self._environment[COMMIT] = commit
 
     def work(self, stage: str) -> StageResult:
         """Run one stage on the cluster; write its log, and merge its entry into `dvc.lock`."""
