@@ -35,7 +35,7 @@ from pipeline.studies.searches import open_study
 from pipeline.studies.trials import Measure, Value, ensure_parent_run, judge, measure_by_dvc
 from pipeline.tracking.artifacts import sqlite_uri
 from pipeline.tracking.store import Store, open_store
-from pipeline.tracking.store_errors import first_line, mask
+from pipeline.tracking.store_errors import first_line, mask, raise_input_error
 
 SEARCHES = "search.db"
 
@@ -138,7 +138,8 @@ def main(
     content, store = read_space(space), open_store()
     url = storage or sqlite_uri(project_root() / SEARCHES)
     opened, database = open_study(url, name, seed, warmup=epochs // 3 if prune else epochs)
-    parent = ensure_parent_run(store, name)
+    with raise_input_error(store.address):
+        parent = ensure_parent_run(store, name)
     try:
         search(opened, content, trials, measure_by_dvc(experiment, store, parent), database.wait)
         _report(opened, store, parent, experiment)
