@@ -42,6 +42,7 @@ def run_on_cluster(plan: Plan, address: str, jobs: int | None, work_here: Callab
     with Repo() as repo:
         project = Project(repo)
         remote, division = project.remote_config(), project.divide(plan)
+        project.refuse_new_files(division.cluster)
         with RayEngine(address, read_cluster_settings(), project.code) as engine:
             terminate_children_on_sigterm()  # Ray has replaced this
             if shortage := engine.describe_shortage(sorted(division.cluster)):

@@ -3,9 +3,10 @@
 import gzip
 import hashlib
 import io
+import os
 import subprocess
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -64,8 +65,32 @@ class Project:
     def _reads_own_files(self, stage: "Stage") -> bool:
         """Whether a dependency is neither an output of another stage nor among the files that the cluster gets."""
         made = [Path(str(out)) for before in self._before(stage) for out in before.outs]
-        shipped = {*self.files, *(parent for file in self.files for parent in file.parents)}
-        return any(not _overlaps(path, made) and path not in shipped for path in map(Path, map(str, stage.deps)))
+        return any(not _overlaps(path, made) and path not in self._shipped for path in _dependencies(stage))
+
+    def refuse_new_files(self, stages: Iterable[str]) -> None:
+        """Refuse files in folders that stages depend on, if git does not know them: the cluster would not get them.
+
+        Raises:
+            InputError: there are some.
+        """
+        read = {path for name in stages for path in _dependencies(self.stages[name])} & self._shipped
+        new = [str(path) for path in self._git_files("--others", "--exclude-standard") if read & {*path.parents}]
+        if new:
+            raise InputError(f"{', '.join(new)}: new, and git does not know it; run `git add`, as the cluster needs it")
+
+    @cached_property
+    def _shipped(self) -> set[Path]:
+        return {*self.files, *(parent for file in self.files for parent in file.parents)}
+
+    def _git_files(self, *options: str) -> list[Path]:
+        if self._without_git:
+            return []
+        listed = subprocess.run(["git", "ls-files", "-z", *options], stdout=subprocess.PIPE, check=True)
+        return [Path(os.fsdecode(name)) for name in listed.stdout.split(b"\0") if name]
+
+    @property
+    def _without_git(self) -> bool:
+        return bool(self.repo.config["core"].get("no_scm"))
 
     def _before(self, stage: "Stage") -> list["Stage"]:
         return list(self.repo.index.graph.successors(stage))
@@ -84,19 +109,15 @@ class Project:
     @cached_property
     def files(self) -> list[Path]:
         """Files that git tracks; without git, all that are no outputs and not ignored by DVC."""
-        if (self.repo.config["core"].get("no_scm")) is True:
+        files = self._git_files()
+        if self._without_git:
             outs = {Path(str(out)) for stage in self.stages.values() for out in stage.outs}
-            found = sorted(Path(path).relative_to(self.repo.root_dir) for path in self._walk())
+            found = self.repo.dvcignore.find(self.repo.fs, self.repo.root_dir)
+            paths = [Path(path).relative_to(self.repo.root_dir) for path in found]
             settings = [path for place in SETTINGS for path in (place, *place.rglob("*"))]
-            files = [path for path in found if not outs & {path, *path.parents}] + settings
-        else:
-            listed = subprocess.run(["git", "ls-files", "-z"], stdout=subprocess.PIPE, encoding="utf-8", check=True)
-            files = [Path(name) for name in listed.stdout.split("\0") if name]
+            files = [path for path in paths if not outs & {path, *path.parents}] + settings
         uncached = {Path(str(out)) for stage in self.stages.values() for out in stage.outs if not out.use_cache}
         return [path for path in files if path.is_file() and path not in uncached and path != LOCK_FILE]
-
-    def _walk(self) -> Iterator[str]:
-        yield from self.repo.dvcignore.find(self.repo.fs, self.repo.root_dir)
 
     @cached_property
     def code(self) -> bytes:
@@ -148,3 +169,7 @@ def write_lock(entries: Mapping[str, Any]) -> None:
 
 def _overlaps(path: Path, others: list[Path]) -> bool:
     return any(path == other or path in other.parents or other in path.parents for other in others)
+
+
+def _dependencies(stage: "Stage") -> set[Path]:
+    return {Path(str(dep)) for dep in stage.deps}

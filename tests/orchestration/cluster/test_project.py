@@ -1,6 +1,7 @@
 """What stages need on another machine."""
 
 import io
+import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,6 +57,24 @@ def test_the_archive_holds_code_and_settings_but_no_outputs(project: Path, opene
     (project / "source").write_text("other")
     with Repo() as repo:
         assert Project(repo).identity != opened.identity
+
+
+def test_a_new_file_that_git_does_not_know_is_refused_where_a_stage_reads_it(project: Path) -> None:
+    (project / ".dvc/config").write_text("")
+    (project / "source").unlink()
+    (project / "source").mkdir()
+    (project / "source/old").write_text("text")
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    subprocess.run(["git", "add", "--all"], check=True)
+    (project / "notes").write_text("for myself")
+    with Repo() as repo:
+        assert "notes" not in map(str, Project(repo).files)
+        Project(repo).refuse_new_files(["left"])
+    (project / "source/new").write_text("more")
+    with Repo() as repo:
+        Project(repo).refuse_new_files(["right"])
+        with pytest.raises(InputError, match=r"^source/new: new"):
+            Project(repo).refuse_new_files(["left", "right"])
 
 
 def test_a_project_without_a_remote_is_refused(project: Path) -> None:
