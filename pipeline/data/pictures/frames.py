@@ -15,7 +15,7 @@ HOLLOW = 0.75
 RIM = 5
 """Pixels of the square around each pixel that is dropped with it, if it is faint."""
 KEPT = 0.05
-"""At least this fraction of the ink is kept: a picture of a lone bar or ring is a character."""
+"""At least this fraction of the ink is kept, and is inside of a frame: a lone bar or ring is a character."""
 
 
 def drop_frames(ink: Grey) -> Grey:
@@ -27,7 +27,8 @@ def drop_frames(ink: Grey) -> Grey:
     dropped = np.zeros_like(drawn)
     for number, box in enumerate(boxes, start=1):
         area = areas[box] == number
-        if _is_frame(area, drawn[used].shape) or _is_edge(area, box, drawn):
+        inside = (drawn[box] & ~area).sum()
+        if (inside > KEPT * drawn.sum() and _is_frame(area, drawn[used].shape)) or _is_edge(area, box, drawn):
             dropped[box] |= area
     dropped[used] |= _long_rules(drawn[used] & ~dropped[used])
     if not dropped.any() or (drawn & ~dropped).sum() < KEPT * drawn.sum():

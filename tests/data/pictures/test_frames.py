@@ -50,6 +50,9 @@ def test_a_lone_ring_or_bar_is_a_character() -> None:
     ring[5:79, 5:79] = 200
     ring[12:72, 12:72] = 0
     assert np.array_equal(drop_frames(ring), ring)
+    with_dot = np.pad(ring, ((0, 0), (0, 30)))
+    with_dot[60:80, 90:110] = 200  # as much as many a letter
+    assert np.array_equal(drop_frames(with_dot), with_dot)
     bar = np.zeros((28, 84), np.float32)
     bar[12:16, 2:82] = 200
     assert np.array_equal(drop_frames(bar), bar)
