@@ -27,6 +27,10 @@ class PendingWrites:
         """Add a write after all others."""
         self._writes.append(write)
 
+    def add_next(self, write: Callable[[], None]) -> None:
+        """Add a write after the one that runs now."""
+        self._writes.insert(1, write)
+
     def try_now(self) -> None:
         """Write everything if the store answers, unless it has just failed to.
 

@@ -71,6 +71,7 @@ class Run:
         def become() -> None:
             begun = begin()
             run._store, run.id, run._live = begun._store, begun.id, begun._live
+            run.pending.add_next(partial(begun.pending.write_all, 0))
 
         run.pending.add(become)
         run.pending.keep_waiting(error, start)

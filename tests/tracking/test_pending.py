@@ -5,6 +5,7 @@ import pytest
 from pipeline.tracking import pending as module
 from pipeline.tracking.model import log_model
 from pipeline.tracking.pending import PendingWrites
+from pipeline.tracking.run import Run
 from pipeline.tracking.start import start_run
 from pipeline.tracking.store import Store
 from pipeline.tracking.store_errors import StoreUnreachableError
@@ -103,6 +104,17 @@ def test_a_run_begins_when_the_store_answers(
     assert capfd.readouterr().err.splitlines() == [
         "warning: MLflow store x does not answer; the work goes on, and what it logs waits"
     ]
+
+
+def test_settings_that_waited_at_the_begin_are_written_too(store: Store) -> None:
+    with start_run("key", {}, {}) as first:
+        pass
+    begun = Run(store, first.id, best_effort=True)
+    begun.pending.add(lambda: store.client.log_param(first.id, "a", 1))
+    with Run.begun_later(lambda: begun, StoreUnreachableError("no answer"), module.monotonic()) as run:
+        run.log_metrics({"loss": 1.0})
+    kept = store.client.get_run(run.id)
+    assert (run.id, kept.data.params, kept.data.metrics) == (first.id, {"a": "1"}, {"loss": 1.0})
 
 
 def test_metrics_of_an_outage_keep_their_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
