@@ -118,7 +118,7 @@ class SameStart(pl.Callback):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Compare with the first process."""
-        first = tuple(trainer.strategy.broadcast(self._own))
+        first = trainer.strategy.broadcast(self._own)
         if first != self._own:
             raise InputError(
                 f"training: {_describe(*self._own)} here, but {_describe(*first)} on the first node; "
