@@ -4,7 +4,6 @@ The workspaces of a machine share one DVC cache, so that an input is pulled to a
 """
 
 import fcntl
-import io
 import itertools
 import json
 import os
@@ -12,11 +11,12 @@ import platform
 import shutil
 import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from pipeline.orchestration.cluster.archive import unpack
 
 FOLDER = "EMNIST_LINES_WORKSPACES"
 """The environment variable that names the folder of workspaces and cache. A local disk: DVC locks files there."""
@@ -93,8 +93,7 @@ def _fill(folder: Path, request: Mapping[str, Any], code: bytes) -> None:
 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
-    with tarfile.open(fileobj=io.BytesIO(code)) as archive:
-        archive.extractall(folder, filter="data")
+    unpack(code, folder)
     lock = dumps_yaml({"schema": "2.0", "stages": request["lock"]})
     (folder / "dvc.lock").write_text(lock, encoding="utf-8")
     config = folder / ".dvc" / "config.local"

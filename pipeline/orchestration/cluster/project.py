@@ -1,11 +1,8 @@
 """What a project's stages need on another machine: files, settings of remotes, outputs of other stages."""
 
-import gzip
 import hashlib
-import io
 import os
 import subprocess
-import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +13,7 @@ from dvc.utils.serialize import dumps_yaml, load_yaml
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import write_text
+from pipeline.orchestration.cluster.archive import pack
 from pipeline.orchestration.plan import CONSTANT, Plan
 from pipeline.orchestration.stage import LOCK_FILE
 
@@ -122,14 +120,7 @@ class Project:
     @cached_property
     def code(self) -> bytes:
         """An archive of `files`, the same bytes for the same content."""
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w") as archive:
-            for path in sorted(self.files):
-                entry = tarfile.TarInfo(str(path))
-                content = path.read_bytes()
-                entry.size, entry.mode = len(content), 0o755 if path.stat().st_mode & 0o100 else 0o644
-                archive.addfile(entry, io.BytesIO(content))
-        return gzip.compress(buffer.getvalue(), compresslevel=1, mtime=0)
+        return pack(self.files)
 
     @cached_property
     def identity(self) -> str:
