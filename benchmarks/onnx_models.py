@@ -35,8 +35,8 @@ from pipeline.runtime.machine import describe_machine
 from pipeline.settings.models import ModelSettings
 
 OUTPUT, TEMPLATE = Path("reports/studies/onnx"), Path(__file__).with_name("onnx_models.md.j2")
-RESNET = {"conv_dim": 16, "blocks_quarter": 1, "blocks_eighth": 1, "fc_dim": 96}
-WINDOWS = {"window_width": 28, "window_stride": 9, "conv_dim": 16, "fc_dim": 64}
+RESNET = {"conv_dim": 16, "blocks_quarter": 1, "blocks_eighth": 1, "fc_dim": 96, "limit_output_length": False}
+WINDOWS = {"window_width": 28, "window_stride": 9, "conv_dim": 16, "fc_dim": 64, "limit_output_length": False}
 SMALL = {
     "line_cnn_simple": WINDOWS,
     "line_cnn": {**WINDOWS, "window_width": 16, "window_stride": 8},

@@ -24,8 +24,10 @@ def test_batches_have_all_sizes_and_widths(height: int) -> None:
     assert all(not images[row, :, width:].any() for images, batch in found for row, width in enumerate(batch))
 
 
-def test_every_kind_of_model_is_read() -> None:
-    assert set(onnx_models.SMALL) == set(MODELS)
+@pytest.mark.parametrize("name", MODELS)
+def test_every_kind_of_model_is_read(name: str) -> None:
+    recognizer = onnx_models.random_recognizer(name)
+    assert type(recognizer.model) is MODELS[name]
 
 
 def test_a_difference_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
