@@ -37,15 +37,16 @@ EXTRAPOLATED = 10_000
 CODE = 30
 """Files that each stage depends on, as a training does."""
 METRICS = ("train_loss", "val_loss", "val_cer")
+MLFLOW = "MLflow:"
 EPOCHS, CLIENTS, TIMED = 10, 4, 20
 """Epochs of a run, trainings that log at the same time, and runs that are timed."""
 PAGE = """# How the work of a driver and of an MLflow server grows
 
-Seconds of a core for DVC, seconds for MLflow; the last column follows the growth from {before:,} to {last:,}.
+Seconds of a core for DVC, seconds for MLflow; the last column follows a line from {first:,} to {last:,}.
 
 {table}
 Half of the stages are trainings, half are evaluations; each depends on {code} files. A run has {epochs} epochs;
-{clients} clients log at the same time. Made by `python -m benchmarks.scale` on {machine}{server}.
+{clients} clients log at the same time. Made by `python -m benchmarks.scale`{server}, on {machine}.
 """
 
 
@@ -153,12 +154,12 @@ def measure_mlflow(runs: int) -> Iterator[tuple[str, float]]:
         list(clients.map(lambda number: log_run(store, number, epochs=0), range(present, runs)))
         logged = range(runs, runs + TIMED)
         taken = seconds(lambda: list(clients.map(lambda number: log_run(store, number), logged)))
-    yield "MLflow: runs logged in a second", TIMED / taken
+    yield f"{MLFLOW} runs logged in a second", TIMED / taken
     client, ids = store.client, [store.experiment_id]
     order = ["metrics.test_cer ASC"]
-    yield "MLflow: the best 100 runs", seconds(lambda: client.search_runs(ids, max_results=100, order_by=order))
+    yield f"{MLFLOW} the best 100 runs", seconds(lambda: client.search_runs(ids, max_results=100, order_by=order))
     found = "tags.model_md5 = 'model_1'"
-    yield "MLflow: the run of a model", seconds(lambda: client.search_runs(ids, found, max_results=1))
+    yield f"{MLFLOW} the run of a model", seconds(lambda: client.search_runs(ids, found, max_results=1))
 
 
 def all_runs(store: Store) -> list[object]:
@@ -172,22 +173,25 @@ def all_runs(store: Store) -> list[object]:
 
 
 def extrapolate(values: Mapping[int, float]) -> float:
-    """The value at `EXTRAPOLATED` if it grows from the largest size on as it did before: with a power of the size."""
-    *_, before, last = sorted(values)
-    power = math.log(values[last] / values[before]) / math.log(last / before)
-    return float(values[last] * (EXTRAPOLATED / last) ** power)
+    """The value at `EXTRAPOLATED` on the line through the smallest and the largest size."""
+    first, last = min(values), max(values)
+    return values[last] + (values[last] - values[first]) / (last - first) * (EXTRAPOLATED - last)
 
 
 def write_report(rows: pd.DataFrame, server: bool) -> None:
-    *_, before, last = rows.columns
-    shown = rows.assign(**{f"{EXTRAPOLATED:,} (extrapolated)": [extrapolate(row) for row in rows.to_dict("records")]})
+    first, *_, last = rows.columns
+    far = {
+        what: math.nan if what.startswith(MLFLOW) else extrapolate(row) for what, row in rows.to_dict("index").items()
+    }
+    shown = rows.assign(**{f"{EXTRAPOLATED:,} (extrapolated)": far})
     header = " | ".join(["", *(name if isinstance(name, str) else f"{name:,}" for name in shown.columns)])
     lines = [f"|{header} |", "|" + " --- |" * (1 + len(shown.columns))]
     lines += [
-        f"| {what} | " + " | ".join(f"{value:.3g}" for value in values) + " |" for what, *values in shown.itertuples()
+        f"| {what} | " + " | ".join("" if math.isnan(value) else f"{value:.3g}" for value in values) + " |"
+        for what, *values in shown.itertuples()
     ]
     text = PAGE.format(
-        before=before,
+        first=first,
         last=last,
         table="\n".join(lines) + "\n",
         code=CODE,

@@ -5,9 +5,8 @@ import pytest
 from benchmarks.scale import extrapolate, measure_dvc
 
 
-def test_growth_goes_on_as_before() -> None:
-    assert extrapolate({10: 5.0, 100: 2.0, 1_000: 20.0}) == pytest.approx(200)
-    assert extrapolate({100: 1.0, 1_000: 100.0}) == pytest.approx(10_000)
+def test_growth_goes_on_along_a_line() -> None:
+    assert extrapolate({10: 2.0, 100: 7.0, 1_010: 12.0}) == pytest.approx(12 + 0.01 * 8_990)
     assert extrapolate({100: 3.0, 1_000: 3.0}) == pytest.approx(3)
 
 
