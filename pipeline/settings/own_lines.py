@@ -56,9 +56,8 @@ class SplitParts(Settings):
 class OwnLinesSettings(Settings):
     """A data set of transcribed lines."""
 
-    format: Literal["pages", "folder", "table", "fonts"]
-    """`pages`: page images with ALTO or PAGE XML; `folder`: `name.png` with `name.gt.txt`; `table`: CSV or Parquet;
-    `fonts`: fonts that look like handwriting, and texts to set in them."""
+    format: Literal["pages", "folder", "table"]
+    """`pages`: page images with ALTO or PAGE XML; `folder`: `name.png` with `name.gt.txt`; `table`: CSV or Parquet."""
     path: str
     """Folder or table, from the project's root."""
     height: Annotated[int, Field(ge=16, le=256)] = 48
@@ -70,8 +69,6 @@ class OwnLinesSettings(Settings):
     """Column of a table with paths or pictures."""
     text_column: str = "text"
     """Column of a table with the transcription."""
-    font_lines: Annotated[int, Field(ge=1)] = 10_000
-    """Lines that are set in fonts, in all parts together."""
     train_lines: Annotated[int, Field(ge=1)] | None = None
     """At most this many training lines, drawn at random, to see what more lines are worth; null takes all."""
     characters: str = ""

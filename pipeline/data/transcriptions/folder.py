@@ -57,12 +57,6 @@ def read_text(path: Path) -> str:
 
 def draw_scaled(picture: Path | bytes, height: int) -> Image.Image:
     """A picture, scaled to a height."""
-    return scale_to_height(
-        open_grey(picture, str(picture) if isinstance(picture, Path) else "a picture in the table"), height
-    )
-
-
-def scale_to_height(grey: Image.Image, height: int) -> Image.Image:
-    """A grey picture, scaled to a height."""
+    grey = open_grey(picture, str(picture) if isinstance(picture, Path) else "a picture in the table")
     resampling = Image.Resampling.BOX if grey.height > height else Image.Resampling.BICUBIC
     return grey.resize((scaled_width(grey.size, height), height), resampling)

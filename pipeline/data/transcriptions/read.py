@@ -9,7 +9,6 @@ from pipeline.common.errors import InputError
 from pipeline.common.vocabulary import normalize_text
 from pipeline.data.transcriptions.base import Transcription
 from pipeline.data.transcriptions.folder import read_folder
-from pipeline.data.transcriptions.fonts import read_fonts
 from pipeline.data.transcriptions.pages import read_pages
 from pipeline.data.transcriptions.table import read_table
 from pipeline.settings.own_lines import OwnLinesSettings
@@ -18,7 +17,6 @@ FORMATS: dict[str, Callable[[OwnLinesSettings, Path], Iterator[Transcription]]] 
     "pages": read_pages,
     "folder": read_folder,
     "table": read_table,
-    "fonts": read_fonts,
 }
 MAX_WIDTH = 16_384
 """Pixels. A line that is wider at its height is no line."""
