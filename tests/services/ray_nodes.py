@@ -22,7 +22,7 @@ RAY = Path(sys.executable).parent / "ray"
 START_SECONDS = 120
 PATIENT = {"RAY_raylet_start_wait_time_s": "120", "RAY_health_check_timeout_ms": "60000"}
 """For machines that do much else. A node that dies is noticed at once all the same."""
-OPTIONS = "--block --disable-usage-stats --num-cpus=1 --object-store-memory=80000000 --node-ip-address=127.0.0.1"
+OPTIONS = "--block --disable-usage-stats --object-store-memory=80000000 --node-ip-address=127.0.0.1"
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Node:
 
 @dataclass
 class Cluster:
-    """The nodes, of which the first one is the head."""
+    """The nodes, of which the first one is the head. It runs no stages: Ray cannot do without it."""
 
     address: str
     nodes: list[Node] = field(default_factory=list)
@@ -78,17 +78,17 @@ def start_node(folder: Path, *options: str) -> Node:
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    """Three nodes with one core each. Without the extra, the test is skipped."""
+    """A head and three nodes with one core each. Without the extra, the test is skipped."""
     pytest.importorskip("ray", reason="Ray is missing: pip install -e '.[cluster]'")
     folder = Path(tempfile.mkdtemp(prefix="ray-"))  # sockets lie in it: their paths must be short
     cluster = Cluster(f"127.0.0.1:{unused_port()}")
     try:
         port = cluster.address.partition(":")[2]
-        head = (f"--port={port}", "--head", "--include-dashboard=false", f"--temp-dir={folder}/ray")
+        head = (f"--port={port}", "--head", "--num-cpus=0", "--include-dashboard=false", f"--temp-dir={folder}/ray")
         cluster.nodes.append(start_node(folder / "0", *head))
         _wait_for(cluster.nodes[0])
-        for number in (1, 2):
-            cluster.nodes.append(start_node(folder / str(number), f"--address={cluster.address}"))
+        for number in (1, 2, 3):
+            cluster.nodes.append(start_node(folder / str(number), f"--address={cluster.address}", "--num-cpus=1"))
             _wait_for(cluster.nodes[-1])
         yield cluster
     finally:
