@@ -9,7 +9,7 @@ from pipeline.common.errors import exit_on_input_error
 COMMANDS = {
     "repro": "Run `dvc repro` with independent stages side by side.",
     "demo": "Run the whole pipeline on built-in characters and text, in build/demo.",
-    "handwriting": "Train on transcribed pages of your own in three ways, and compare them, in build/handwriting.",
+    "handwriting": "Train on transcribed lines of your own in three ways, and compare them, in build/handwriting.",
     "predict": "Read pages and pictures of handwritten lines.",
     "export": "Write a trained recognizer as an ONNX file, which works without this project.",
     "app": "Open a page to try the models on pictures, drawings and texts; its readings are an HTTP interface too.",

@@ -52,10 +52,10 @@ class ProjectSettings(Settings):
     """The character n-gram model of the training text."""
     own_language_models: dict[Key, OwnLanguageModelSettings] = Field(default_factory=dict)
     """Language models of transcribed lines by name."""
-    decoding: Annotated[dict[Key, DecodingSettings], BeforeValidator(_refuse_null)]
-    """Beam searches by name."""
     cluster: ClusterSettings = Field(default_factory=ClusterSettings)
     """The room that a stage takes on a cluster."""
+    decoding: Annotated[dict[Key, DecodingSettings], BeforeValidator(_refuse_null)]
+    """Beam searches by name."""
 
 
 def check_project(params: Mapping[str, Any]) -> ProjectSettings:

@@ -189,8 +189,10 @@ MUTATIONS: dict[str, list[tuple[str, str]]] = {
         ("and same_data and cer", "and cer"),
     ],
     "pipeline/tracking/run.py": [
-        ("if value is not None and math.isfinite(value)}", "if value is not None}"),
         ('"KILLED" if killed else "FAILED"', '"FAILED"'),
+    ],
+    "pipeline/tracking/values.py": [
+        ("if value is not None and math.isfinite(value)}", "if value is not None}"),
     ],
     "pipeline/training/callbacks.py": [
         ('        torch.set_rng_state(state_dict["cpu"])\n', ""),
@@ -242,8 +244,8 @@ MUTATIONS: dict[str, list[tuple[str, str]]] = {
         ("patience=training.early_stopping_patience", "patience=training.early_stopping_patience + 1"),
         ("        module.load_state_dict(weights)\n", ""),
         (
-            "[*averaging, best, early_stopping, *callbacks, last]",
-            "[*averaging, last, best, early_stopping, *callbacks]",
+            "[same_start, *averaging, best, early_stopping, *callbacks, last]",
+            "[same_start, *averaging, last, best, early_stopping, *callbacks]",
         ),
         ("pl.seed_everything(seed, verbose=False)", "pl.seed_everything(1, verbose=False)"),
     ],
