@@ -27,6 +27,7 @@ import psutil
 from pipeline.app.writing import write_line
 from pipeline.common.errors import exit_on_input_error
 from pipeline.common.files import write_text
+from pipeline.common.progress import progress_bar
 from pipeline.runtime.machine import describe_machine
 
 OUTPUT = Path("reports/studies/service")
@@ -135,7 +136,8 @@ def main() -> None:
             sys.exit(f"benchmarks: the server refuses to read with the model {arguments.model}")
         cold = time.perf_counter() - start
         Load(port, bodies, max(arguments.clients), min(len(bodies), arguments.requests))  # every width once
-        rows = [measure(port, process, bodies, clients, arguments.requests) for clients in arguments.clients]
+        loads = progress_bar(arguments.clients, desc="service", unit="load")
+        rows = [measure(port, process, bodies, clients, arguments.requests) for clients in loads]
     table = pd.DataFrame(rows).round(1)
     write_text(arguments.output / "service.csv", table.to_csv(index=False))
     write_text(arguments.output / "service.md", describe(table, arguments.model, cold))
