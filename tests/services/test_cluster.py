@@ -51,9 +51,15 @@ def start(project: Workspace, cluster: Cluster, *options: str) -> "subprocess.Po
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=listen_to_ctrl_c,
     )
     cluster.drivers.append(process)
     return process
+
+
+def listen_to_ctrl_c() -> None:
+    """As in a terminal, also where the tests themselves run in the background, which ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def finished(process: "subprocess.Popen[str]", status: int = 0) -> str:
