@@ -29,15 +29,21 @@ def make_workspace(folder: Path) -> None:
         path.write_text(f'{{"test_cer": 0.{cer + 1}}}')
 
 
+def enter_workspace(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make such a workspace and go there; return it. No MLflow server is set."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(folder)
+    make_workspace(folder)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A workspace with models, in which the process stands."""
     folder = tmp_path_factory.mktemp("workspace")
-    make_workspace(folder)
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        enter_workspace(folder, monkeypatch)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        monkeypatch.chdir(folder)
         # Untrained models have ties, which bf16 breaks otherwise.
         monkeypatch.setattr(hardware, "choose_compute_config", lambda *_: FP32)
         yield folder

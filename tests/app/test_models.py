@@ -11,16 +11,13 @@ from pipeline.app.models import ModelStore
 from pipeline.common import paths
 from pipeline.common.errors import InputError
 from pipeline.inference.available_models import Model
-from tests.app.conftest import make_workspace
+from tests.app.conftest import enter_workspace
 from tests.tiny import tiny_settings
 
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.chdir(tmp_path)
-    make_workspace(tmp_path)
-    return tmp_path
+    return enter_workspace(tmp_path, monkeypatch)
 
 
 def test_a_model_is_loaded_once_and_the_one_not_used_for_longest_goes(

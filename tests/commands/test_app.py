@@ -11,6 +11,7 @@ import requests
 from pipeline.commands.app import bind, choose_workspace
 from pipeline.common.errors import InputError
 from tests.app.conftest import make_workspace
+from tests.terminal import listen_to_ctrl_c
 from tests.tracking.conftest import python_environment
 
 
@@ -54,11 +55,6 @@ def test_a_port_in_use_is_refused() -> None:
 def test_a_number_that_is_no_port_is_refused(port: int) -> None:
     with pytest.raises(InputError, match=f"port {port} cannot be used"):
         bind(port)
-
-
-def listen_to_ctrl_c() -> None:
-    """A shell lets what it starts in the background ignore Ctrl-C, and so do its children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_the_printed_address_answers_until_ctrl_c(tmp_path: Path) -> None:

@@ -9,15 +9,12 @@ from pipeline.common import paths
 from pipeline.common.errors import InputError
 from pipeline.inference.available_models import find_models, has_models
 from pipeline.tracking import registry
-from tests.app.conftest import make_workspace
+from tests.app.conftest import enter_workspace
 
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.chdir(tmp_path)
-    make_workspace(tmp_path)
-    return tmp_path
+    return enter_workspace(tmp_path, monkeypatch)
 
 
 def test_experiments_are_sorted_by_their_cer_and_those_of_others_come_last(root: Path) -> None:

@@ -18,6 +18,7 @@ from tests.end_to_end.workspace import Workspace, stages_run
 from tests.services.conftest import EPOCHS
 from tests.services.ray_nodes import Cluster, cluster
 from tests.services.remotes import Remote
+from tests.terminal import listen_to_ctrl_c
 
 __all__ = ["cluster"]
 pytestmark = pytest.mark.services
@@ -55,11 +56,6 @@ def start(project: Workspace, cluster: Cluster, *options: str) -> "subprocess.Po
     )
     cluster.drivers.append(process)
     return process
-
-
-def listen_to_ctrl_c() -> None:
-    """As in a terminal, also where the tests themselves run in the background, which ignores it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def finished(process: "subprocess.Popen[str]", status: int = 0) -> str:
