@@ -22,12 +22,15 @@ def terminate_children_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, _terminate_own_children)
 
 
-def terminate_children(process: psutil.Process) -> None:
-    """Send SIGTERM to the children of a process and to their children."""
+def terminate_children(process: psutil.Process) -> list[psutil.Process]:
+    """Send SIGTERM to the children of a process and to their children, and return them."""
+    children: list[psutil.Process] = []
     with suppress(psutil.NoSuchProcess):
-        for child in process.children(recursive=True):
-            with suppress(psutil.NoSuchProcess):
-                child.terminate()
+        children = process.children(recursive=True)
+    for child in children:
+        with suppress(psutil.NoSuchProcess):
+            child.terminate()
+    return children
 
 
 def _terminate_own_children(number: int, _frame: FrameType | None) -> None:

@@ -15,6 +15,7 @@ import psutil
 
 from pipeline.orchestration.cluster.progress import kept_in_remote
 from pipeline.orchestration.stage import StageTask, run_stage
+from pipeline.runtime.processes import terminate_children
 
 PATIENCE = 10.0
 """Seconds that a stage has to end by itself."""
@@ -34,10 +35,7 @@ def main() -> None:
 def _end_with_parent() -> None:
     while os.read(sys.stdin.fileno(), 1):
         pass
-    children = psutil.Process().children(recursive=True)
-    for child in children:
-        with suppress(psutil.NoSuchProcess):
-            child.terminate()
+    children = terminate_children(psutil.Process())
     for child in psutil.wait_procs(children, timeout=PATIENCE)[1]:
         with suppress(psutil.NoSuchProcess):
             child.kill()
