@@ -1,11 +1,11 @@
 """Reads pictures for many callers at once: pictures are opened in threads, and lines are read in batches."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from pipeline.inference.available_models import Model
 BATCH_LINES = 64
 WAITING_LINES = 512
 OPENING_THREADS = 2
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class ReadingService:
 
     def __init__(self, store: ModelStore) -> None:
         self._store = store
-        self._loading = ThreadPoolExecutor(1, "models")
+        self._loading = asyncio.Lock()
         self._opening = ThreadPoolExecutor(OPENING_THREADS, "pictures")
         self._batcher = Batcher(read_lines, size=BATCH_LINES, waiting=WAITING_LINES)
 
@@ -66,8 +67,7 @@ class ReadingService:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._batcher.__aexit__(kind, error, trace)
-        for threads in (self._loading, self._opening):
-            threads.shutdown(wait=False, cancel_futures=True)
+        self._opening.shutdown(wait=False, cancel_futures=True)
 
     async def models(self) -> list[Model]:
         """The models that can read, the one to use by default first.
@@ -75,8 +75,8 @@ class ReadingService:
         Raises:
             InputError: there is none.
         """
-        loop = asyncio.get_running_loop()
-        return list((await loop.run_in_executor(self._loading, lambda: self._store.models)).values())
+        async with self._loading:
+            return list(await run_in_new_thread(lambda: self._store.models.values()))
 
     async def load(self, model: str) -> LineReader:
         """The reader of a model by its name, loaded at most once.
@@ -84,7 +84,8 @@ class ReadingService:
         Raises:
             InputError: there is no such model, or its checkpoint cannot be loaded.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._loading, self._store.load, model)
+        async with self._loading:
+            return await run_in_new_thread(lambda: self._store.load(model))
 
     async def read(
         self, pictures: Sequence[tuple[str, bytes | InputError]], model: str, with_details: bool
@@ -114,6 +115,19 @@ class ReadingService:
             lines = [Line(reader, image, with_details) for image in images]
             tasks = [group.create_task(self._batcher.submit(line)) for line in lines]
         return PictureReading(name, [task.result() for task in tasks])
+
+
+async def run_in_new_thread(work: Callable[[], Result]) -> Result:
+    """The result of `work`, done in a thread that ends with it.
+
+    A thread that has computed with torch keeps OpenMP threads until it ends. When there are more of them than
+    processors, none spins while it waits for the others, and to read a line takes three to four times as long.
+    """
+    thread = ThreadPoolExecutor(1, "models")
+    try:
+        return await asyncio.get_running_loop().run_in_executor(thread, work)
+    finally:
+        thread.shutdown(wait=False)
 
 
 def open_lines(content: bytes, name: str, height: int) -> list[NDArray[np.uint8]]:

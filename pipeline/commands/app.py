@@ -51,7 +51,8 @@ def bind(port: int) -> socket.socket:
     Raises:
         InputError: the port cannot be used.
     """
-    listener = socket.socket()
+    # asyncio sends answers without delay (TCP_NODELAY) only where the protocol is given.
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, port))

@@ -19,6 +19,8 @@ from pipeline.models.recognizer import Recognizer
 from pipeline.objectives.ctc import CTC
 from pipeline.runtime.hardware import ComputeConfig, choose_compute_config, prepare_cpu
 
+WIDTH_STEP = 32
+"""Batches have widths that this divides: oneDNN compiles kernels for each width, which takes as long as reading."""
 BATCH_COLUMNS = 8_192
 """Pixel columns of a batch, with the background that pads its lines. A wider line is a batch of its own."""
 
@@ -94,13 +96,15 @@ class LinePredictor:
     decoder: Decoder
     compute: ComputeConfig
 
+    def __post_init__(self) -> None:
+        self.recognizer.model.eval().to(self.compute.device)
+
     @torch.inference_mode()
     def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[LinePrediction]:
         """The predictions for line images, each (H, W), in their order. Lines of similar width are one batch."""
-        self.recognizer.model.eval().to(self.compute.device)
         predictions: dict[int, LinePrediction] = {}
         with self.compute.autocast():
-            for indices in _batches([image.shape[1] for image in images]):
+            for indices in _batches([_columns(image) for image in images]):
                 batch, widths = _stack([images[index] for index in indices])
                 decoded = self.decoder(batch.to(self.compute.device), widths)
                 predictions |= zip(indices, decoded, strict=True)
@@ -118,10 +122,15 @@ def _batches(widths: Sequence[int]) -> Iterator[list[int]]:
         yield batch
 
 
+def _columns(image: NDArray[np.uint8]) -> int:
+    """The width (pixels) of a batch in which this is the widest line."""
+    return math.ceil(image.shape[1] / WIDTH_STEP) * WIDTH_STEP
+
+
 def _stack(images: Sequence[NDArray[np.uint8]]) -> tuple[Tensor, list[int]]:
     """The images (B, H, W) with background on their right, and their widths."""
     widths = [image.shape[1] for image in images]
-    batch = np.zeros((len(images), images[0].shape[0], max(widths)), dtype=np.uint8)
+    batch = np.zeros((len(images), images[0].shape[0], max(map(_columns, images))), dtype=np.uint8)
     for row, image, width in zip(batch, images, widths, strict=True):
         row[:, :width] = image
     return torch.from_numpy(batch), widths
