@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import TypeAdapter
 
-from benchmarks.others import cut_images, take
+from benchmarks.others.inputs import cut_images, take
 from pipeline.common.errors import exit_on_input_error
 from pipeline.common.files import write_text
 from pipeline.common.progress import progress_bar

@@ -1,15 +1,12 @@
-"""Speed beside other projects: the language model that they get, turns, tables, and projects that are missing."""
+"""The language model that other projects get."""
 
 import math
-import sys
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import arpa, others
-from benchmarks.others import RATES, READING, Contestant
+from benchmarks.others import arpa
 from pipeline.common.vocabulary import EMNIST
 from pipeline.decoding.language_model.model import LanguageModel
 from pipeline.decoding.language_model.ngrams import Symbols, count_ngrams
@@ -60,37 +57,3 @@ def test_a_line_begins_and_ends_at_a_word_boundary(tmp_path: Path) -> None:
         entries[h, arpa.word(int(symbols.encode("e")[0])), space][0]
     )
     assert entries[("<s>",)][0] == arpa.NEVER
-
-
-def test_short_work_is_repeated_in_a_round() -> None:
-    contestant = Contestant(READING, "ours", lambda: (0.2, ["a"]))
-    contestant.measure()
-    assert contestant.seconds == [pytest.approx(0.2)]
-    others.measure([contestant], rounds=3)
-    assert len(contestant.seconds) == 3  # the first round only warms up
-
-
-def test_rates_and_errors_are_in_the_table(tmp_path: Path) -> None:
-    reading = Contestant(READING, "ours, width 8", lambda: (0.0, []), [0.5, 1.0], ["ab", "cx"])
-    rates = Contestant(RATES, "jiwer 4", lambda: (0.0, []), [0.5], ["0.25"])
-    table = others.make_table([reading, rates], ["ab", "cd"])
-    first, second = table.to_dict("records")
-    assert (first["lines_per_second"], first["slowest"], first["fastest"]) == pytest.approx((8 / 3, 2, 4))
-    assert (first["cer"], second["cer"]) == (0.25, 0.25)
-    facts = {"count": 2, "rounds": 2, "model": "m", "untrained": True, "search": others.SEARCH, "command": "c"}
-    others.write_report(table, tmp_path, missing=["kraken: No module named 'kraken'"], **facts)
-    page = (tmp_path / "others.md").read_text()
-    assert "| ours, width 8 | 3 | 2 | 4 | 25.00% |" in page
-    assert "- kraken: No module named 'kraken'" in page
-
-
-def test_a_project_that_no_environment_has_is_named(tmp_path: Path) -> None:
-    (tmp_path / "options.json").write_text('{"threads": 1}')
-    with ExitStack() as stack:
-        missing = others.start_peer("jiwer", tmp_path, [sys.executable], stack)
-    assert missing == "jiwer: ModuleNotFoundError: No module named 'jiwer'"
-
-
-def test_places_on_this_machine_are_not_published() -> None:
-    given = ["--python", "/home/me/kraken/bin/python", "--lines", "data/lines/a.h5", "--count", "20"]
-    assert others._public(given) == ["--python", "python", "--lines", "data/lines/a.h5", "--count", "20"]

@@ -1,4 +1,4 @@
-"""Runs code of other projects in their own environments: `PYTHON benchmarks/peers.py NAME FOLDER`.
+"""Runs code of other projects in their own environments: `PYTHON benchmarks/others/peers.py NAME FOLDER`.
 
 It imports nothing of this project. First it prints its version; then, for each line of its input, it does the work once
 and prints its seconds and results. Each printed line is JSON.
@@ -111,12 +111,25 @@ def jiwer(folder: Path, options: dict[str, Any]) -> Work:
     return lambda: [str(library.cer(texts["truths"], texts["predictions"]))]
 
 
+def synthtiger(folder: Path, options: dict[str, Any]) -> Work:
+    """Write all texts with a font: the first layer of its pictures, without any effect."""
+    layers = importlib.import_module("synthtiger.layers")
+
+    def write() -> list[str]:
+        for text in options["texts"]:
+            layers.TextLayer(text, options["font"], 24, (0, 0, 0, 255)).output()
+        return []
+
+    return write
+
+
 PEERS: dict[str, tuple[Callable[[Path, dict[str, Any]], Work], str]] = {
     "kraken": (kraken, "kraken"),
     "rapidocr": (rapidocr, "rapidocr"),
     "flashlight-text": (flashlight, "flashlight-text"),
     "fast-ctc-decode": (fast_ctc_decode, "fast-ctc-decode"),
     "jiwer": (jiwer, "jiwer"),
+    "synthtiger": (synthtiger, "synthtiger"),
 }
 """By the name of the package."""
 
