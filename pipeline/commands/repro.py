@@ -14,6 +14,8 @@ import subprocess
 import sys
 import time
 
+from tqdm import tqdm
+
 from pipeline.common.errors import InputError
 from pipeline.orchestration.parallel import run
 from pipeline.orchestration.plan import make_plan
@@ -51,7 +53,7 @@ def main(targets: list[str], jobs: int | None, dry: bool, cluster: str | None = 
     threads = max(1, count_cores() // here)
 
     def work(stage: str) -> StageResult:
-        return run_stage(StageTask(stage, threads))
+        return run_stage(StageTask(stage, threads), tell)
 
     if stages and cluster:
         from pipeline.orchestration.cluster.driver import run_on_cluster
@@ -67,3 +69,9 @@ def main(targets: list[str], jobs: int | None, dry: bool, cluster: str | None = 
     if stages:
         print(f"repro: {len(stages)} stages done in {(time.monotonic() - start) / 60:.1f} minutes")
     sys.exit(subprocess.run([*DVC, "repro", "--quiet", *targets], check=False).returncode)
+
+
+def tell(line: str) -> None:
+    """Print a line above the progress bar."""
+    tqdm.write(line, end="")
+    sys.stdout.flush()

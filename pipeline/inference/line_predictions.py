@@ -124,7 +124,8 @@ def _batches(widths: Sequence[int]) -> Iterator[list[int]]:
 
 def _columns(image: NDArray[np.uint8]) -> int:
     """The width (pixels) of a batch in which this is the widest line."""
-    return math.ceil(image.shape[1] / WIDTH_STEP) * WIDTH_STEP
+    width: int = image.shape[1]
+    return math.ceil(width / WIDTH_STEP) * WIDTH_STEP
 
 
 def _stack(images: Sequence[NDArray[np.uint8]]) -> tuple[Tensor, list[int]]:

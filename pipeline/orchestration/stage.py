@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,12 @@ from pipeline.settings.experiment import read_experiment
 
 DVC = (sys.executable, "-m", "pipeline.orchestration.dvc_repair", "--wait-for-lock")
 LOCK_FILE = Path("dvc.lock")
+CAPTURED: dict[str, Any] = {
+    "stdin": subprocess.DEVNULL,
+    "stdout": subprocess.PIPE,
+    "stderr": subprocess.STDOUT,
+    "encoding": "utf-8",
+}
 TRANSFER_SECONDS = 7200
 """A transfer that takes longer is ended: some S3 servers let one hang (dvc issue 10374)."""
 
@@ -42,6 +48,7 @@ class StageResult:
     status: int
     """DVC's exit status: 0 if the stage succeeded or had nothing to do."""
     output: str = ""
+    """What it printed, unless that was told at once."""
     lock: dict[str, Any] = field(default_factory=dict)
     """The stage's entry of `dvc.lock`, if its outputs were pushed."""
     host: str = ""
@@ -49,10 +56,13 @@ class StageResult:
     """How long each step took."""
 
 
-def run_stage(task: StageTask) -> StageResult:
-    """Run a stage of the project in the current folder, if it has changed."""
+def run_stage(task: StageTask, tell: Callable[[str], None] | None = None) -> StageResult:
+    """Run a stage of the project in the current folder, if it has changed.
+
+    `tell` gets each line as soon as a stage that moves no files prints it.
+    """
     if task.inputs is None:
-        return reproduce(task.stage, task.threads)
+        return reproduce(task.stage, task.threads, tell=tell)
     times = [time.monotonic()]
     problem = transfer("pull", "--force", *task.inputs) if task.inputs else ""
     times.append(time.monotonic())
@@ -70,17 +80,25 @@ def run_stage(task: StageTask) -> StageResult:
     return replace(result, status=int(bool(problem)), output=result.output + problem, lock=entry, seconds=seconds)
 
 
-def reproduce(stage: str, threads: int, *options: str) -> StageResult:
-    """Run one stage if it has changed; keep its output as text, without progress bars.
+def reproduce(stage: str, threads: int, *options: str, tell: Callable[[str], None] | None = None) -> StageResult:
+    """Run one stage if it has changed; keep its output as text, without progress bars, or `tell` it line by line.
 
     More threads than cores would slow down all stages that run.
     """
-    process = _repro(stage, threads, "--quiet", *options)
-    output = process.stdout
-    if process.returncode and not output:
+    environment = {"OMP_NUM_THREADS": str(max(1, threads // count_processes(stage))), **os.environ}
+    target = ("--single-item", stage)
+    lines: list[str] = []
+    hear = tell or lines.append
+    silent = True
+    with subprocess.Popen([*DVC, "repro", "--quiet", *options, *target], env=environment, **CAPTURED) as process:
+        assert process.stdout
+        for line in process.stdout:
+            hear(line)
+            silent = False
+    if process.returncode and silent:
         # With --quiet, DVC does not say why it cannot start a stage. A dry run says so, and runs nothing.
-        output = _repro(stage, threads, "--dry", *options).stdout
-    return StageResult(stage, process.returncode, output)
+        hear(_run("repro", "--dry", *options, *target).stdout)
+    return StageResult(stage, process.returncode, "".join(lines))
 
 
 def count_processes(stage: str) -> int:
@@ -94,11 +112,6 @@ def count_processes(stage: str) -> int:
     return max(1, devices) if isinstance(devices, int) else 1
 
 
-def _repro(stage: str, threads: int, *options: str) -> subprocess.CompletedProcess[str]:
-    environment = {"OMP_NUM_THREADS": str(max(1, threads // count_processes(stage))), **os.environ}
-    return _run("repro", *options, "--single-item", stage, env=environment)
-
-
 def transfer(command: str, *arguments: str) -> str:
     """Run `dvc pull` or `dvc push`; return its output if it failed, else an empty string."""
     try:
@@ -108,13 +121,5 @@ def transfer(command: str, *arguments: str) -> str:
     return f"{process.stdout}dvc {command} failed\n" if process.returncode else ""
 
 
-def _run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*DVC, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        check=False,
-        **options,
-    )
+def _run(*arguments: str, timeout: int | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*DVC, *arguments], check=False, timeout=timeout, **CAPTURED)

@@ -1,6 +1,6 @@
 """Stages side by side, in a small DVC project of its own."""
 
-import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -101,16 +101,24 @@ def test_a_training_has_a_process_for_each_device(
 
 @pytest.mark.parametrize(("threads", "processes", "each"), [(8, 2, "4"), (2, 2, "1"), (1, 2, "1"), (3, 1, "3")])
 def test_processes_share_the_threads(threads: int, processes: int, each: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str] = []
-
-    def run(command: list[str], env: dict[str, str], **_: object) -> subprocess.CompletedProcess[str]:
-        seen.append(env["OMP_NUM_THREADS"])
-        return subprocess.CompletedProcess(command, 0, stdout="")
-
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(module, "count_processes", lambda _: processes)
-    monkeypatch.setattr(module.subprocess, "run", run)
-    run_stage(StageTask("train@x", threads))
+    monkeypatch.setattr(module, "DVC", (sys.executable, "-c", "import os; print(os.environ['OMP_NUM_THREADS'])"))
+    assert run_stage(StageTask("train@x", threads)).output == f"{each}\n"
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    run_stage(StageTask("train@x", threads))
-    assert seen == [each, "7"]
+    assert run_stage(StageTask("train@x", threads)).output == "7\n"
+
+
+def test_what_a_stage_prints_is_told_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on = tmp_path / "goes_on"
+    waits = f"import pathlib, time; p = pathlib.Path({str(goes_on)!r}); print('epoch 1', flush=True)"
+    waits += "\nwhile not p.exists(): time.sleep(0.01)\nprint('epoch 2')"
+    monkeypatch.setattr(module, "DVC", (sys.executable, "-c", waits))
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        goes_on.touch()  # the stage ends only after its first line was told
+
+    assert run_stage(StageTask("check", 1), tell) == StageResult("check", 0)
+    assert told == ["epoch 1\n", "epoch 2\n"]
