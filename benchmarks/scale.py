@@ -25,7 +25,7 @@ from ruamel.yaml import YAML
 
 from pipeline.common.errors import exit_on_input_error
 from pipeline.common.files import write_text
-from pipeline.orchestration.cluster.project import read_lock, write_lock
+from pipeline.orchestration.cluster.lock_file import read_lock, write_lock
 from pipeline.orchestration.stage import DVC
 from pipeline.runtime.machine import describe_machine
 from pipeline.tracking.start import create_run
@@ -116,7 +116,7 @@ def dvc(*arguments: str) -> Callable[[], object]:
 
 
 def merge_one() -> None:
-    """What the driver does when a stage has ended."""
+    """What DVC does when a stage has ended."""
     entries = read_lock()
     entries["train@k0"] = dict(entries["train@k0"])
     write_lock(entries)

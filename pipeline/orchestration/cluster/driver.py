@@ -13,7 +13,8 @@ from dvc.repo import Repo
 from pipeline.common.errors import InputError
 from pipeline.common.files import write_text
 from pipeline.orchestration.cluster.engine import RayEngine
-from pipeline.orchestration.cluster.project import Project, read_lock, write_lock
+from pipeline.orchestration.cluster.lock_file import LockFile, read_lock
+from pipeline.orchestration.cluster.project import Project
 from pipeline.orchestration.parallel import run
 from pipeline.orchestration.plan import Graph, Plan
 from pipeline.orchestration.stage import StageResult, transfer
@@ -52,7 +53,10 @@ def run_on_cluster(plan: Plan, address: str, jobs: int | None, work_here: Callab
             _push_inputs(project, plan, division.cluster)
             cluster = _Cluster(project, engine, remote)
             graph = _part(plan.graph, division.cluster)
-            failed = run(graph, jobs or max(1, len(graph)), cluster.work, engine.stop)
+            try:
+                failed = run(graph, jobs or max(1, len(graph)), cluster.work, engine.stop)
+            finally:
+                cluster.lock.write()
         _transfer("pull", sorted(cluster.done), "--force")
         return failed or run(_part(plan.graph, division.after), 1, work_here)
 
@@ -62,7 +66,7 @@ class _Cluster:
 
     def __init__(self, project: Project, engine: RayEngine, remote: str) -> None:
         self.project, self.engine, self.remote = project, engine, remote
-        self.lock = read_lock()
+        self.lock = LockFile()
         self.done: set[str] = set()
         self._merging = threading.Lock()
         self._environment = {name: os.environ[name] for name in PASSED_ON if _holds_elsewhere(name)}
@@ -78,9 +82,8 @@ class _Cluster:
         if result.status:
             return StageResult(stage, result.status, f"{result.output}{stage}: failed, see {log}\n")
         with self._merging:
-            self.lock[stage] = result.lock
+            self.lock.merge(stage, result.lock)
             self.done.add(stage)
-            write_lock(self.lock)
             _append_times(result, seconds)
         moving = result.seconds["pull"] + result.seconds["push"]
         line = f"{stage}: {result.seconds['run']:.1f} s on {result.host}, and {moving:.1f} s for its files\n"
@@ -88,7 +91,7 @@ class _Cluster:
 
     def _request(self, stage: str) -> dict[str, Any]:
         with self._merging:
-            lock = self.project.lock_entries(stage, self.lock)
+            lock = self.project.lock_entries(stage, self.lock.entries)
         inputs, threads = self.project.inputs(stage), self.engine.threads(stage)
         return {
             "task": {"stage": stage, "threads": threads, "inputs": inputs},

@@ -9,10 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dvc.utils.serialize import dumps_yaml, load_yaml
-
 from pipeline.common.errors import InputError
-from pipeline.common.files import write_text
 from pipeline.orchestration.cluster.archive import pack
 from pipeline.orchestration.plan import CONSTANT, Plan
 from pipeline.orchestration.stage import LOCK_FILE
@@ -146,16 +143,6 @@ class Project:
             {"core": {"no_scm": str(not git), "remote": name}, f'remote "{name}"': remote}
         ).write()
         return "\n".join(lines) + "\n"
-
-
-def read_lock() -> dict[str, Any]:
-    """The entries of `dvc.lock`."""
-    return dict(load_yaml(str(LOCK_FILE)).get("stages") or {}) if LOCK_FILE.exists() else {}
-
-
-def write_lock(entries: Mapping[str, Any]) -> None:
-    """Write `dvc.lock` as DVC does."""
-    write_text(LOCK_FILE, dumps_yaml({"schema": "2.0", "stages": dict(entries)}))
 
 
 def _overlaps(path: Path, others: list[Path]) -> bool:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from dvc.repo import Repo
 
+from pipeline.orchestration.cluster.lock_file import write_lock
 from pipeline.orchestration.cluster.node import run_in_workspace
-from pipeline.orchestration.cluster.project import Project, write_lock
+from pipeline.orchestration.cluster.project import Project
 from pipeline.orchestration.stage import StageResult
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value will soon:DeprecationWarning")  # DVC's own
