@@ -1,7 +1,8 @@
 """Run one stage of DVC: in the project itself, or in a workspace on another machine.
 
 In a workspace, a stage takes four steps: pull its inputs from the DVC remote, `dvc repro --single-item`, push its
-outputs, and return its entry of `dvc.lock`. In the project itself, only the second step is needed.
+outputs, and return its entry of `dvc.lock`. In the project itself, only the second step is needed. torchrun runs a
+training on several machines instead, and DVC is told of its outputs.
 """
 
 import os
@@ -30,6 +31,18 @@ TRANSFER_SECONDS = 7200
 
 
 @dataclass(frozen=True)
+class NodeOfTraining:
+    """The part of one machine in a training on several."""
+
+    rank: int
+    """0 for the machine that writes the results."""
+    nodes: int
+    host: str
+    """The address of the machine of rank 0, and a port of it."""
+    port: int
+
+
+@dataclass(frozen=True)
 class StageTask:
     """What there is to do."""
 
@@ -38,6 +51,8 @@ class StageTask:
     """The processes of the stage share them."""
     inputs: Sequence[str] | None = None
     """Outputs of other stages to pull; None in the project itself, where nothing is moved."""
+    node: NodeOfTraining | None = None
+    """None for a stage on one machine."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +83,13 @@ def run_stage(task: StageTask, tell: Callable[[str], None] | None = None) -> Sta
     times.append(time.monotonic())
     if problem:
         return StageResult(task.stage, 1, problem)
-    # A stage whose inputs turn out unchanged does not run. Its outputs are not here, and need not be.
-    result = reproduce(task.stage, task.threads, "--allow-missing")
+    if task.node:
+        result = train_together(task.stage, task.threads, task.node)
+    else:
+        # A stage whose inputs turn out unchanged does not run. Its outputs are not here, and need not be.
+        result = reproduce(task.stage, task.threads, "--allow-missing")
     times.append(time.monotonic())
-    if result.status:
+    if result.status or (task.node and task.node.rank):
         return result
     problem = transfer("push", task.stage)
     times.append(time.monotonic())
@@ -85,8 +103,7 @@ def reproduce(stage: str, threads: int, *options: str, tell: Callable[[str], Non
 
     More threads than cores would slow down all stages that run.
     """
-    environment = {"OMP_NUM_THREADS": str(max(1, threads // count_processes(stage))), **os.environ}
-    target = ("--single-item", stage)
+    environment, target = _environment(stage, threads), ("--single-item", stage)
     lines: list[str] = []
     hear = tell or lines.append
     silent = True
@@ -101,8 +118,27 @@ def reproduce(stage: str, threads: int, *options: str, tell: Callable[[str], Non
     return StageResult(stage, process.returncode, "".join(lines))
 
 
+def train_together(stage: str, threads: int, node: NodeOfTraining) -> StageResult:
+    """Run a training with torchrun on this machine; on that of rank 0, tell DVC of its outputs."""
+    command = [sys.executable, "-m", "torch.distributed.run", f"--nnodes={node.nodes}", f"--node-rank={node.rank}"]
+    command += [f"--nproc-per-node={count_processes(stage)}", f"--master-addr={node.host}"]
+    command += [f"--master-port={node.port}", "-m", "stages", *stage.split("@")]
+    process = subprocess.run(command, env=_environment(stage, threads), check=False, **CAPTURED)
+    output = process.stdout
+    if not process.returncode and node.rank == 0:
+        process = _run("commit", "--quiet", "--force", stage)
+        output += process.stdout
+    return StageResult(stage, process.returncode, output)
+
+
+def count_nodes(stage: str) -> int:
+    """How many machines a stage takes together: `training.trainer.num_nodes`, if it is a training."""
+    name, _, key = stage.partition("@")
+    return read_experiment(key)[1].trainer.num_nodes if name == "train" else 1
+
+
 def count_processes(stage: str) -> int:
-    """How many processes of a stage compute at the same time: a training has one for each device."""
+    """How many processes of a stage compute at the same time on a machine: a training has one for each device."""
     name, _, key = stage.partition("@")
     if name != "train":
         return 1
@@ -110,6 +146,10 @@ def count_processes(stage: str) -> int:
     if isinstance(devices, list):
         return len(devices)
     return max(1, devices) if isinstance(devices, int) else 1
+
+
+def _environment(stage: str, threads: int) -> dict[str, str]:
+    return {"OMP_NUM_THREADS": str(max(1, threads // count_processes(stage))), **os.environ}
 
 
 def transfer(command: str, *arguments: str) -> str:

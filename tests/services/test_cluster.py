@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 
 import psutil
 import pytest
+import torch
 from ruamel.yaml import YAML
 
+from pipeline.models.checkpoint import load_checkpoint
 from tests.end_to_end.workspace import Workspace, stages_run
 from tests.services.conftest import EPOCHS
 from tests.services.ray_nodes import Cluster, cluster
@@ -101,6 +103,37 @@ def test_three_machines_do_what_one_does_and_one_may_die(
     assert f"epoch {EPOCHS} of {EPOCHS}" in log
     assert stages_run(project.dvc("repro")) == []
     assert not [path for path in s3.files(tmp_path.name) if path.suffix == ".tar"]
+
+
+def train_in_two_processes(project: Workspace, **trainer: int) -> None:
+    """Set the project's trainings to two processes, on two machines or on one."""
+    params = YAML().load(project.root / "params.yaml")
+    params["training"]["trainer"] |= {"strategy": "ddp", "precision": "32-true", **trainer}
+    params["experiments"][TRAINED]["training"] = {"max_epochs": 2, "batch_size": 10}
+    YAML().dump(params, project.root / "params.yaml")
+    project.save("Two processes")
+
+
+def weights(project: Workspace) -> dict[str, torch.Tensor]:
+    (checkpoint,) = (project.root / "models" / TRAINED).iterdir()
+    return load_checkpoint(checkpoint)[1].model.state_dict()
+
+
+def test_two_machines_train_the_weights_of_one_with_as_many_devices(
+    settings: Workspace, s3: Remote, cluster: Cluster, tmp_path: Path
+) -> None:
+    project = copy_with_remote(settings, s3, tmp_path)
+    train_in_two_processes(project, num_nodes=2)
+    output = finished(start(project, cluster, f"train@{TRAINED}"))
+    assert f"train@{TRAINED}: " in output
+    assert stages_run(project.dvc("repro", f"train@{TRAINED}")) == []
+
+    alone = copy_with_remote(settings, s3, tmp_path / "alone")
+    train_in_two_processes(alone, devices=2)
+    alone.dvc("repro", f"train@{TRAINED}")
+    of_machines, of_devices = weights(project), weights(alone)
+    assert of_machines.keys() == of_devices.keys()
+    assert all(torch.equal(of_machines[name], of_devices[name]) for name in of_machines)
 
 
 def test_children_end_with_a_killed_worker_and_with_ctrl_c(project: Workspace, cluster: Cluster) -> None:

@@ -14,7 +14,7 @@ from dataclasses import asdict
 import psutil
 
 from pipeline.orchestration.cluster.progress import kept_in_remote
-from pipeline.orchestration.stage import StageTask, run_stage
+from pipeline.orchestration.stage import NodeOfTraining, StageTask, run_stage
 from pipeline.runtime.processes import terminate_children
 
 PATIENCE = 10.0
@@ -25,9 +25,11 @@ def main() -> None:
     """Read the request, run the stage, write the result."""
     request = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    node = NodeOfTraining(**request["node"]) if request.get("node") else None
+    task = StageTask(**request["task"], node=node)
     with kept_in_remote(request["progress"]) as finished:
-        result = run_stage(StageTask(**request["task"]))
-        if not result.status:
+        result = run_stage(task)
+        if not result.status and not (node and node.rank):
             finished()
     print(json.dumps(asdict(result)))
 

@@ -3,17 +3,21 @@
 import logging
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from pipeline.common.errors import InputError
 from pipeline.orchestration.cluster.node import run_in_workspace
-from pipeline.orchestration.stage import count_processes
+from pipeline.orchestration.stage import count_nodes, count_processes
 from pipeline.settings.cluster import ClusterSettings
 
 TRIES = 4
 """How often a stage starts whose machines die."""
 CONNECT_SECONDS = 10
+GRACE = 30
+"""Seconds in which the other parts of a training end by themselves after one has failed."""
+RESOURCES = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
+"""Ray's names of what a task takes, and of what a machine has."""
 COMPUTING = ("train", "evaluate", "decode")
 """The stages that use a GPU if there is one."""
 
@@ -54,14 +58,8 @@ class RayEngine:
         return self._settings.cpus * count_processes(stage)
 
     def describe_shortage(self, stages: Iterable[str]) -> str:
-        """Name the stages that no machine has room for now: they wait for one to join."""
-        machines = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-        names = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
-        wait = [
-            stage
-            for stage in stages
-            if not any(all(m.get(names[k], 0) >= need for k, need in self._room(stage).items()) for m in machines)
-        ]
+        """Name the stages that no machine has room for now, or too few: they wait for one to join."""
+        wait = [stage for stage in stages if self._count_fitting(stage) < count_nodes(stage)]
         return f"no machine has what `cluster` of params.yaml says for {', '.join(wait)}: waiting" if wait else ""
 
     def run(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,24 +70,73 @@ class RayEngine:
         for attempt in range(1, TRIES + 1):
             if self._stopped:
                 break
-            call = self._work.options(name=stage, max_retries=0, **self._room(stage)).remote(request, self._code)
-            self._running.add(call)
             try:
-                return dict(self._ray.get(call))
+                return self._start(stage, request)
             except (NodeDiedError, OutOfMemoryError, WorkerCrashedError) as error:
                 reason = f"{stage}: its process or machine died ({type(error).__name__})"
                 print(f"{reason}; it starts again" if attempt < TRIES else f"{reason} {TRIES} times", flush=True)
             except self._ray.exceptions.RayError as error:
                 return {"stage": stage, "status": 1, "output": f"{stage}: {error}\n"}
-            finally:
-                self._running.discard(call)
         return {"stage": stage, "status": 1}
+
+    def _start(self, stage: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        room, nodes = self._room(stage), count_nodes(stage)
+        if nodes == 1:
+            return self._wait([self._submit(request, name=stage, **room)])
+        from pipeline.orchestration.cluster.several_nodes import Machines
+
+        with Machines(self._ray, nodes, {RESOURCES[name]: need for name, need in room.items()}) as machines:
+            while not machines.are_free(seconds=1):
+                if self._stopped:
+                    return {"stage": stage, "status": 1}
+            host, port = machines.meeting_point()
+            parts = [{"rank": rank, "nodes": nodes, "host": host, "port": port} for rank in range(nodes)]
+            return self._wait(
+                [
+                    self._submit(
+                        {**request, "node": part}, name=stage, scheduling_strategy=machines.place(rank), **room
+                    )
+                    for rank, part in enumerate(parts)
+                ]
+            )
+
+    def _submit(self, request: Mapping[str, Any], **options: Any) -> Any:
+        call = self._work.options(max_retries=0, **options).remote(request, self._code)
+        self._running.add(call)
+        return call
+
+    def _wait(self, calls: Sequence[Any]) -> dict[str, Any]:
+        """The result of the first call when all have succeeded, or the first one of a failure, which ends the others.
+
+        Raises:
+            RayError: a process or a machine died, which may be why another call failed.
+        """
+        results, pending = {}, list(calls)
+        try:
+            while pending:
+                (done,), pending = self._ray.wait(pending)
+                results[done] = dict(self._ray.get(done))
+                if results[done]["status"]:
+                    for other in self._ray.wait(pending, num_returns=len(pending), timeout=GRACE)[0] if pending else []:
+                        self._ray.get(other)
+                    return results[done]
+            return results[calls[0]]
+        finally:
+            for call in pending:
+                self._ray.cancel(call)
+            self._running.difference_update(calls)
 
     def stop(self) -> None:
         """End all stages that run."""
         self._stopped = True
         for call in list(self._running):
             self._ray.cancel(call)
+
+    def _count_fitting(self, stage: str) -> int:
+        """How many machines have the room that a stage takes of each."""
+        machines = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        room = self._room(stage)
+        return sum(all(m.get(RESOURCES[name], 0) >= need for name, need in room.items()) for m in machines)
 
     def _room(self, stage: str) -> dict[str, float]:
         processes = count_processes(stage)

@@ -38,8 +38,9 @@ def run_in_workspace(request: Mapping[str, Any], code: bytes) -> dict[str, Any]:
     """Run a stage in a workspace of its own; return the fields of its `StageResult`.
 
     The request holds the fields of the `StageTask` (`task`), the entries of `dvc.lock` (`lock`), the settings of the
-    DVC remote (`remote`), environment variables (`environment`), and the name of its progress (`progress`). All of it
-    can be written as JSON. `code` is the archive of the project's files.
+    DVC remote (`remote`), environment variables (`environment`), the name of its progress (`progress`), and for a
+    training on several machines the fields of the `NodeOfTraining` (`node`). All of it can be written as JSON.
+    `code` is the archive of the project's files.
 
     The stage ends with this process, also if this one is killed.
     """
