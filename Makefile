@@ -37,9 +37,9 @@ demo: setup  ## Run the whole pipeline on built-in characters and text, in build
 demo-report: setup  ## Train the demo with several seeds and write the error rates that `make demo` expects.
 	@$(BIN)/python -m pipeline demo --update-expected
 
-handwriting: $(VENV)/handwriting  ## Train on your own transcribed lines. PAGES=folder; TEXT=file for the language model; WAYS='from_others'.
+handwriting: $(VENV)/handwriting  ## Train on your own transcribed lines. PAGES=folder; TEXT=file for the language model; WAYS='from_others'; TRAIN_LINES=200.
 	@test -n "$(PAGES)" || { echo "handwriting: name your folder of pages or lines: make handwriting PAGES=scans"; exit 1; }
-	@$(BIN)/python -m pipeline handwriting "$(PAGES)" $(if $(TEXT),--text "$(TEXT)") $(if $(WAYS),--ways $(WAYS))
+	@$(BIN)/python -m pipeline handwriting "$(PAGES)" $(if $(TEXT),--text "$(TEXT)") $(if $(WAYS),--ways $(WAYS)) $(if $(TRAIN_LINES),--train-lines $(TRAIN_LINES))
 
 $(VENV)/handwriting: $(VENV)/installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[handwriting]'

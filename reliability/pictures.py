@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.common.errors import InputError
 from pipeline.common.files import write_text
+from pipeline.common.progress import progress_bar
 from pipeline.data.pictures.opening import open_grey
 from pipeline.data.storage.line_store import read_lines
 from pipeline.inference.line_predictions import LinePredictor, load_predictor
@@ -30,7 +31,7 @@ def measure(checkpoint: Path, lines: Path, output: Path, count: int = COUNT) -> 
     stored, predictor = read_lines(lines, "test"), load_predictor(checkpoint)
     images = [np.asarray(stored.images[i, :, : stored.widths[i]]) for i in range(count)]
     rates = {}
-    for name, render in RENDERINGS.items():
+    for name, render in progress_bar(RENDERINGS.items(), desc="pictures", unit="rendering"):
         texts = _read(predictor, [render(image) for image in images])
         rates[name] = text_error_rates(texts, stored.texts[:count])["cer"]
     plain = next(iter(rates.values()))

@@ -2,7 +2,7 @@
 
     python -m pipeline handwriting scans
     python -m pipeline handwriting scans --text french.txt
-    python -m pipeline handwriting lines --ways from_others
+    python -m pipeline handwriting lines --ways from_others --train-lines 200
 
 The argument is a folder of page images with ALTO or PAGE XML, a folder of line pictures with their texts (line.png and
 line.gt.txt), or a table. If it is a folder with the files `train.txt`, `validation.txt` and `test.txt`, they name the
@@ -42,9 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--text", type=Path, help="text file for the language model, beside the transcriptions")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, help="train in these ways only")
+    parser.add_argument(
+        "--train-lines", type=int, help="take so many of the training lines, to see what more are worth"
+    )
 
 
-def main(data: Path, text: Path | None, ways: Sequence[str]) -> None:
+def main(data: Path, text: Path | None, ways: Sequence[str], train_lines: int | None = None) -> None:
     """Import the lines, train, evaluate and compare.
 
     Raises:
@@ -56,7 +59,7 @@ def main(data: Path, text: Path | None, ways: Sequence[str]) -> None:
     if text and not text.is_file():
         raise InputError(f"handwriting: {text}: no such file")
     require_packages()
-    params = make_params(read_params(), read_params(PROFILE), data, text, ways)
+    params = make_params(read_params(), read_params(PROFILE), data, text, ways, train_lines)
     fill_workspace(Path.cwd(), WORKSPACE, params)
     repro(WORKSPACE)
     reports = WORKSPACE / "reports"
@@ -69,7 +72,12 @@ def main(data: Path, text: Path | None, ways: Sequence[str]) -> None:
 
 
 def make_params(
-    params: dict[str, Any], profile: dict[str, Any], data: Path, text: Path | None, ways: Sequence[str]
+    params: dict[str, Any],
+    profile: dict[str, Any],
+    data: Path,
+    text: Path | None,
+    ways: Sequence[str],
+    train_lines: int | None = None,
 ) -> dict[str, Any]:
     """The settings `params` with the sections of `profile` instead of their own, for these lines and ways to begin.
 
@@ -78,7 +86,7 @@ def make_params(
     """
     params = {**params, **profile}
     keep_ways(params, ways)
-    described = describe_lines(data)
+    described = {**describe_lines(data), "train_lines": train_lines}
     for lines in params["own_lines"].values():
         lines.update(described)
     for model in params["own_language_models"].values():

@@ -21,9 +21,11 @@ def lines(tmp_path: Path) -> Path:
     return tmp_path / "lines"
 
 
-def make(data: Path, text: Path | None = None, ways: Sequence[str] = WAYS) -> ProjectSettings:
+def make(
+    data: Path, text: Path | None = None, ways: Sequence[str] = WAYS, train_lines: int | None = None
+) -> ProjectSettings:
     params, profile = read_params(PROJECT / "params.yaml"), read_params(PROJECT / PROFILE)
-    return check_project(make_params(params, profile, data, text, ways))
+    return check_project(make_params(params, profile, data, text, ways, train_lines))
 
 
 def test_each_line_of_a_folder_is_a_group(lines: Path) -> None:
@@ -73,10 +75,12 @@ def test_one_way_alone(lines: Path, way: str, experiments: set[str], own_lines: 
     assert (project.emnist.source == "glyphs") == (project.corpus.source == "builtin") == (way != "from_emnist")
 
 
-def test_few_lines_are_taken_several_times_in_an_epoch(lines: Path) -> None:
-    experiments = make(lines).experiments
-    assert {name: experiments[name].training.get("passes_per_epoch") for name in (*WAYS, "emnist")} == {
-        **dict.fromkeys(WAYS, LEAST_LINES // 8),
+@pytest.mark.parametrize(("train_lines", "taken"), [(None, 8), (5, 5), (100, 8)])
+def test_few_lines_are_taken_several_times_in_an_epoch(lines: Path, train_lines: int | None, taken: int) -> None:
+    project = make(lines, train_lines=train_lines)
+    assert {own.train_lines for own in project.own_lines.values()} == {train_lines}
+    assert {name: project.experiments[name].training.get("passes_per_epoch") for name in (*WAYS, "emnist")} == {
+        **dict.fromkeys(WAYS, LEAST_LINES // taken),
         "emnist": None,
     }
 
