@@ -11,6 +11,7 @@ from dvc_objects.fs.utils import tmp_fname
 from ruamel.yaml import YAML
 
 from pipeline.settings.base import NO_FILE
+from stages.check import FOLDERS
 from tests.imports import PACKAGES, ROOT, closure, has_code
 from tests.orchestration.dvc_projects import init_dvc
 
@@ -101,8 +102,15 @@ def test_what_python_compiles_is_no_dependency() -> None:
     assert {"__pycache__", "*.pyc"} <= set(ignored)
 
 
-@pytest.mark.parametrize("name", [tmp_fname(), ".a.h5.x1.partial"], ids=["of DVC", "of the pipeline"])
-def test_what_a_killed_process_left_is_no_part_of_a_dependency(tmp_path: Path, name: str) -> None:
+def test_a_clone_has_the_folders_that_a_stage_reads_without_any_beam_search() -> None:
+    assert {str(folder) for folder in FOLDERS} < set(STAGES["compare_decodings"]["deps"])
+    assert all((ROOT / folder / ".gitkeep").is_file() for folder in FOLDERS)
+
+
+@pytest.mark.parametrize(
+    "name", [tmp_fname(), ".a.h5.x1.partial", ".gitkeep"], ids=["of DVC", "of the pipeline", "of git"]
+)
+def test_what_is_no_data_is_no_part_of_a_dependency(tmp_path: Path, name: str) -> None:
     shutil.copy(ROOT / ".dvcignore", tmp_path)
     (tmp_path / "lines").mkdir()
     (tmp_path / "lines/a.h5").write_bytes(b"1")
