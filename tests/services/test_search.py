@@ -1,6 +1,8 @@
 """Searches that share a study in PostgreSQL: they begin at once, one is killed, and the database restarts."""
 
+import contextlib
 import gc
+import shutil
 import subprocess
 import sys
 import time
@@ -12,12 +14,15 @@ import pytest
 
 from pipeline.common.errors import InputError
 from pipeline.studies import searches as module
-from pipeline.studies.searches import open_study
+from pipeline.studies.searches import Storage, open_study
+from pipeline.studies.trials import read_lowest_rate
+from tests.end_to_end.workspace import Workspace
 from tests.services.postgres import PASSWORD, Postgres
 from tests.tracking.conftest import python_environment
 
 pytestmark = pytest.mark.services
 SEARCHES, TRIALS, WAIT = 3, 3, 120
+TRAINED = "simple_ce_aligned"
 
 
 def start(address: str, trials: int, folder: Path) -> "subprocess.Popen[str]":
@@ -65,6 +70,54 @@ def test_searches_share_a_study(postgres: Postgres, tmp_path: Path, monkeypatch:
     assert sorted(names) == sorted(f"shared-{number}" for number in range(len(states)))
     values = [trial.value for trial in study.trials if trial.value is not None]
     assert len(set(values)) == len(values)  # each search draws numbers of its own
+    close(study, database)
+
+
+def test_two_clones_train_for_one_study(
+    trained: Workspace, postgres: Postgres, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """With trainings of the pipeline; each clone has an MLflow store of its own."""
+    postgres.create_database("real")
+    address = postgres.address("real")
+    (tmp_path / "space.yaml").write_text("training.learning_rate: {low: 0.0001, high: 0.01, log: true}\n")
+    command = [sys.executable, "-m", "pipeline", "search", TRAINED, str(tmp_path / "space.yaml")]
+    command += ["--trials", "2", "--study", "real", "--storage", address]
+    clones = [Path(shutil.copytree(trained.root, tmp_path / name)) for name in ("first", "second")]
+    running = [
+        subprocess.Popen(
+            command, cwd=clone, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for clone in clones
+    ]
+    try:
+        outputs = [search.communicate(timeout=900)[0] for search in running]
+    finally:
+        for search in running:
+            search.kill()
+            search.communicate()
+    assert [search.returncode for search in running] == [0, 0], outputs
+    study, database = open_study(address, "real", None, warmup=0)
+    trials = study.trials
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 4, outputs
+    assert len({trial.params["training.learning_rate"] for trial in trials}) == 4
+    experiments = {f"real-{trial.number}": trial.value for trial in trials}
+    for clone in clones:
+        own = subprocess.run(
+            ["dvc", "exp", "list", "--name-only"],
+            cwd=clone,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        assert len(own) == 2
+        with contextlib.chdir(clone):
+            assert [read_lowest_rate(TRAINED, name) for name in own] == [experiments.pop(name) for name in own]
+    assert not experiments
+    close(study, database)
+
+
+def close(study: optuna.Study, database: Storage) -> None:
     with warnings.catch_warnings(action="ignore", category=ResourceWarning):
         database.remove_session()
         database.engine.dispose()
