@@ -61,7 +61,7 @@ def main(data: Path, text: Path | None, ways: Sequence[str], train_lines: int | 
     require_packages()
     params = make_params(read_params(), read_params(PROFILE), data, text, ways, train_lines)
     fill_workspace(Path.cwd(), WORKSPACE, params)
-    repro(WORKSPACE)
+    repro(WORKSPACE, *choose_jobs(ways))
     reports = WORKSPACE / "reports"
     print(f"\nComparison:  {reports / 'index.html'} (to look at), {reports / 'comparison.md'} (table)")
     if params["decoding"]:
@@ -96,6 +96,11 @@ def make_params(
             if experiment["lines"] in params["own_lines"]:
                 experiment["training"]["passes_per_epoch"] = passes
     return params
+
+
+def choose_jobs(ways: Sequence[str]) -> Sequence[str]:
+    """One way has one training at a time, which takes all cores. Trainings side by side are quicker on one core each."""
+    return ["--jobs", "1"] if len(ways) == 1 else []
 
 
 def keep_ways(params: dict[str, Any], ways: Sequence[str]) -> None:

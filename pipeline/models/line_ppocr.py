@@ -16,6 +16,8 @@ from pipeline.settings.models import LinePPOCRSettings
 
 HEIGHT = 48
 """Height of a line in pixels. No other height is possible."""
+STRIDE = 8
+"""Pixels of the network's own input for each step."""
 FEATURES = 120
 """Features of a step."""
 STEPS_MULTIPLE = 8
@@ -23,7 +25,11 @@ STEPS_MULTIPLE = 8
 
 
 class LinePPOCR(LineModel):
-    """Images (B, 1, 48, W) float in [0, 1], ink bright, to logits (B, C, S), one step every 8 pixels."""
+    """Images (B, 1, 48, W) float in [0, 1], ink bright, to logits (B, C, S), one step every 8 pixels.
+
+    Small writing has characters that are narrower than that. `window_stride` gives them more steps: the line is widened
+    first.
+    """
 
     def __init__(self, num_classes: int, settings: LinePPOCRSettings, height: int = HEIGHT) -> None:
         super().__init__()
@@ -59,6 +65,8 @@ class LinePPOCR(LineModel):
         width = computed * self.windows.stride
         images = nn.functional.pad(images, (0, max(0, width - images.shape[-1])))[..., :width]
         own_width = OwnWidth(lengths, computed, images.device)
+        if self.windows.stride != STRIDE:
+            images = widen(own_width.clear_padding(images), self.windows.stride)
         # The published network reads dark ink on paper, with values in [-1, 1] and three equal colour channels.
         x = self.stem(1 - 2 * images, own_width)
         for block in self.blocks:
@@ -67,3 +75,11 @@ class LinePPOCR(LineModel):
         x = self.neck(x, own_width)
         logits: Tensor = self.fc(self.dropout(x[:, :steps]))
         return logits.transpose(1, 2)
+
+
+def widen(images: Tensor, stride: int) -> Tensor:
+    """Images (B, 1, H, W), of which `stride` columns become `STRIDE`. The paper goes on behind the right edge."""
+    steps = images.shape[-1] // stride
+    with_next_step = nn.functional.pad(images, (0, stride))
+    size = (images.shape[-2], (steps + 1) * STRIDE)
+    return nn.functional.interpolate(with_next_step, size, mode="bilinear")[..., : steps * STRIDE]

@@ -200,6 +200,8 @@ class LinePPOCRSettings(Settings):
     """Cut the steps to the target's length; cross-entropy needs it where there are more steps than targets."""
     dropout: DropoutProbability = 0.0
     """Dropout before the output layer."""
+    window_stride: Annotated[int, Field(ge=4, le=8)] = 8
+    """Pixels from one step to the next. The network was made for 8; for fewer, lines are widened to 8 pixels a step."""
 
     @property
     def height(self) -> int:
@@ -209,17 +211,12 @@ class LinePPOCRSettings(Settings):
     @property
     def window_width(self) -> int:
         """A step's own pixels."""
-        return 8
-
-    @property
-    def window_stride(self) -> int:
-        """Pixels from one step to the next."""
-        return 8
+        return self.window_stride
 
     @property
     def windows(self) -> Windows:
         """The geometry of the model's steps."""
-        return Windows(self.window_width, self.window_stride, downsampling=8)
+        return Windows(self.window_width, self.window_stride, downsampling=self.window_stride)
 
 
 ModelSettings = Annotated[

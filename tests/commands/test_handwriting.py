@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.commands.handwriting import LEAST_LINES, PROFILE, WAYS, main, make_params
+from pipeline.commands.handwriting import LEAST_LINES, PROFILE, WAYS, choose_jobs, main, make_params
 from pipeline.common.errors import InputError
 from pipeline.settings.base import read_params
 from pipeline.settings.own_lines import ListedParts, SplitParts
@@ -73,6 +73,11 @@ def test_one_way_alone(lines: Path, way: str, experiments: set[str], own_lines: 
     assert set(project.decoding) == decodings
     assert set(project.lines) == ({"emnist"} if way == "from_emnist" else set())
     assert (project.emnist.source == "glyphs") == (project.corpus.source == "builtin") == (way != "from_emnist")
+
+
+def test_one_way_takes_all_cores() -> None:
+    assert [choose_jobs([way]) for way in WAYS] == [["--jobs", "1"]] * len(WAYS)
+    assert choose_jobs(WAYS) == []
 
 
 @pytest.mark.parametrize(("train_lines", "taken"), [(None, 8), (5, 5), (100, 8)])
