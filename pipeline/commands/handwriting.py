@@ -99,7 +99,7 @@ def make_params(
 
 
 def choose_jobs(ways: Sequence[str]) -> Sequence[str]:
-    """One way has one training at a time, which takes all cores. Trainings side by side are quicker on one core each."""
+    """One way has one training at a time, which takes all cores. Several trainings are quicker on one core each."""
     return ["--jobs", "1"] if len(ways) == 1 else []
 
 

@@ -79,7 +79,8 @@ class LanguageModel:
     def advance(self, contexts: Index, symbols: Index) -> Index:
         """The contexts (N,), an array or a tensor, after one more symbol each."""
         base = self.symbols.base
-        advanced: Index = (contexts * base + symbols + 1) % base ** (self.order - 1)
+        kept = contexts % base ** max(self.order - 2, 0)  # before the product, which has no room for one more digit
+        advanced: Index = (kept * base + symbols + 1) % base ** (self.order - 1)
         return advanced
 
     def log_probabilities(self, contexts: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """Character n-gram counts of a text: how often each character follows each context."""
 
-import math
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,7 +32,7 @@ class Symbols:
     @property
     def max_order(self) -> int:
         """The longest n-grams whose contexts fit into 63 bits: 10 for EMNIST's 79 characters."""
-        return int(63 / math.log2(self.base)) + 1
+        return next(order for order in itertools.count(1) if self.base**order > np.iinfo(np.int64).max)
 
     @cached_property
     def boundary(self) -> int:

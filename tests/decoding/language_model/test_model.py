@@ -1,7 +1,11 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 
-from pipeline.common.vocabulary import EMNIST
+from pipeline.common.vocabulary import EMNIST, Vocabulary
 from pipeline.decoding.language_model.model import EMPTY_CONTEXT, LanguageModel, discounts
 from pipeline.decoding.language_model.ngrams import BOUNDARY, Symbols, count_ngrams
 from pipeline.settings.decoding import Smoothing
@@ -91,3 +95,20 @@ def test_a_context_drops_characters_beyond_the_order(order: int) -> None:
     for character in "the cat":
         context = model.advance(context, np.array([EMNIST.characters.index(character)]))
     assert context.tolist() == [SYMBOLS.context("the cat"[len("the cat") - order + 1 :])]
+
+
+@pytest.mark.parametrize("characters", [79, 126, 127, 135, 1000])
+@pytest.mark.parametrize("fewer", [0, 1])
+@pytest.mark.parametrize("kind", [np.array, torch.tensor], ids=["array", "tensor"])
+def test_contexts_of_the_longest_order_fit(characters: int, fewer: int, kind: Callable[[list[int]], Any]) -> None:
+    """Of every vocabulary: the last characters have the largest numbers."""
+    vocabulary = Vocabulary(" " + "".join(chr(0x4E00 + number) for number in range(characters - 1)))
+    symbols = Symbols(vocabulary)
+    order = symbols.max_order - fewer
+    text = vocabulary.characters[: -2 * order : -1]
+    model = LanguageModel(count_ngrams(text, order, symbols), "witten_bell", symbols)
+    context = kind([model.start_context])
+    for number, symbol in enumerate(symbols.encode(text).tolist(), start=1):
+        context = model.advance(context, kind([symbol]))
+        assert context.tolist() == [symbols.context(f" {text[:number]}"[-order + 1 :])]
+    assert np.exp(model.log_probabilities(np.array(context.tolist()))).sum() == pytest.approx(1)
