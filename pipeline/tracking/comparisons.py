@@ -34,6 +34,9 @@ class Member:
     data_md5: str
     test_cer: float
     """A fraction; the mean over its seeds."""
+    test_set: str = ""
+    """What its test lines have in common with those of other data sets: the same for lines of the same pages. Without
+    it, they are compared with those of its own data set only."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +86,14 @@ def sync_comparison(comparison: Comparison) -> None:
 
 
 def best_member(members: Sequence[Member]) -> Member:
-    """The lowest test CER on the data set that most members share; on a tie, on the last of these data sets.
+    """The lowest test CER on the test lines that most members share; on a tie, on the last of these.
 
     Rates on different lines do not compare: lines without overlap are easier.
     """
-    names = [member.lines for member in members]
+    names = [member.test_set or member.lines for member in members]
     most_used = max(reversed(list(dict.fromkeys(names))), key=names.count)
-    return min((member for member in members if member.lines == most_used), key=lambda member: member.test_cer)
+    competing = [member for member, name in zip(members, names, strict=True) if name == most_used]
+    return min(competing, key=lambda member: member.test_cer)
 
 
 def _log(store: Store, comparison: Comparison) -> Member | None:

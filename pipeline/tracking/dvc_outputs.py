@@ -1,5 +1,7 @@
 """Read the files that DVC keeps, as evaluations and comparisons that MLflow can store."""
 
+import csv
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -66,7 +68,15 @@ def read_comparison(
     for key, experiment in experiments.items():
         metrics = json.loads(paths.metrics(key).read_text(encoding="utf-8"))
         checkpoints = [paths.checkpoint(key, seed) for seed in seeds[key]]
-        members.append(
-            Member(key, checkpoints, experiment.lines, file_md5(paths.lines(experiment.lines)), metrics["test_cer"])
-        )
+        data_md5, test_set = file_md5(paths.lines(experiment.lines)), _test_set(key)
+        members.append(Member(key, checkpoints, experiment.lines, data_md5, metrics["test_cer"], test_set))
     return Comparison(members, [reports / name for name in REPORTS if (reports / name).exists()])
+
+
+def _test_set(key: str) -> str:
+    """A hash of the pages and texts of the test lines, which are the same at any height; empty for synthetic lines."""
+    if not (path := paths.predictions(key)).exists():
+        return ""
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = {(row["page"], row["text"]) for row in csv.DictReader(file) if row.get("page")}
+    return hashlib.md5(json.dumps(sorted(lines)).encode(), usedforsecurity=False).hexdigest() if lines else ""

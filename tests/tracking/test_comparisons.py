@@ -152,6 +152,18 @@ def test_only_experiments_on_the_same_lines_compete() -> None:
     assert best_member([member("a", 0.01, "aligned"), member("b", 0.5)]).experiment_key == "b"
 
 
+def test_lines_of_the_same_pages_compete_at_any_height() -> None:
+    low, high, synthetic = (
+        member("nothing", 0.2, "own_28"),
+        member("others", 0.1, "own"),
+        member("emnist", 0.01, "emnist"),
+    )
+    of_pages = [dataclasses.replace(one, test_set="pages") for one in (high, low)]
+    assert best_member([*of_pages, synthetic]).experiment_key == "others"
+    assert best_member([*reversed(of_pages), synthetic]).experiment_key == "others"
+    assert best_member([high, low]).experiment_key == "nothing"  # nothing says that these lines are the same
+
+
 def test_trouble_with_the_store_is_one_warning(
     root: Path, comparison: Comparison, capfd: pytest.CaptureFixture[str]
 ) -> None:

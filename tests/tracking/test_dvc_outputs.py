@@ -3,7 +3,7 @@ from pathlib import Path
 
 from pipeline.runtime.timings import write_timing
 from pipeline.settings.experiment import ExperimentSettings
-from pipeline.tracking.dvc_outputs import read_evaluation
+from pipeline.tracking.dvc_outputs import read_comparison, read_evaluation
 from pipeline.tracking.run_description import run_settings, run_tags
 from tests.tiny import tiny_training
 from tests.tracking.conftest import TRAINING
@@ -42,3 +42,27 @@ def test_each_of_several_seeds_has_numbers_of_its_own(experiment: ExperimentSett
 def test_a_training_that_is_not_evaluated_has_no_metrics(experiment: ExperimentSettings) -> None:
     found = read_evaluation("mine", experiment, TRAINING, 1)
     assert (found.metrics, found.pictures) == ({}, ())
+
+
+def test_test_lines_of_the_same_pages_are_the_same_at_any_height(experiment: ExperimentSettings) -> None:
+    """Of several seeds, too; synthetic lines have no page."""
+    for folder in ("metrics", "predictions", "data/lines"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    Path(f"data/lines/{experiment.lines}.h5").write_text("lines")
+    header, own = "seed,line,text,prediction,page\n", ("1,0,one,on,a\n", "1,1,two,tw,b\n")
+    written = {
+        "low": header + "".join(own),
+        "high": header + "".join(own) + "".join(line.replace("1", "2", 1).replace("on,", "one,") for line in own),
+        "other": header + own[0],
+        "synthetic": header + "1,0,one,on,\n",
+    }
+    for key, predictions in written.items():
+        Path(f"metrics/{key}.json").write_text('{"test_cer": 0.5}')
+        Path(f"predictions/{key}.csv").write_text(predictions)
+    Path("metrics/absent.json").write_text('{"test_cer": 0.5}')
+    keys = [*written, "absent"]
+    comparison = read_comparison(dict.fromkeys(keys, experiment), {key: [1] for key in keys}, Path("reports"))
+    low, high, other, synthetic, absent = (member.test_set for member in comparison.members)
+    assert low == high
+    assert len({low, other, ""}) == 3
+    assert (synthetic, absent) == ("", "")
