@@ -1,7 +1,7 @@
 """Stage `compare`: all experiments in one table, on one page and in pictures, in `reports/`."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.common import paths
@@ -20,7 +20,7 @@ from pipeline.report.pages.comparison import comparison_page, comparison_table, 
 from pipeline.report.pages.html import main_attributes, report_page
 from pipeline.runtime.machine import describe_machine
 from pipeline.settings.base import read_params, read_section
-from pipeline.settings.experiment import ExperimentSettings, TrainingSettings
+from pipeline.settings.experiment import ExperimentSettings, TrainingSettings, merge_training
 from pipeline.tracking.comparisons import log_comparison
 from pipeline.tracking.dvc_outputs import read_comparison
 
@@ -53,7 +53,8 @@ def main() -> None:
     write_text(OUTPUT / "confusions.csv", confusion_table(best_result(results)).to_csv(index=False))
     evaluated_on = " and ".join(dict.fromkeys(result.evaluated.machine for result in results))
     changes = find_single_changes(results, rates, training)
-    short = comparison_page(table, {**sources, "max_epochs": training.max_epochs}, evaluated_on, changes)
+    epochs = most_epochs(experiments.values(), training)
+    short = comparison_page(table, {**sources, "max_epochs": epochs}, evaluated_on, changes)
     write_text(OUTPUT / "comparison.md", short)
     write_text(OUTPUT / "index.html", page)
     write_text(OUTPUT / "summary.json", json.dumps(summary(table), indent=2) + "\n")
@@ -64,6 +65,12 @@ def main() -> None:
     print(f"compare: see {OUTPUT / 'comparison.md'} and {OUTPUT / 'index.html'}")
     seeds = {result.key: result.seeds for result in results}
     log_comparison(read_comparison(experiments, seeds, OUTPUT))
+
+
+def most_epochs(experiments: Iterable[ExperimentSettings], training: TrainingSettings) -> int:
+    """The largest limit of epochs of the experiments, some of which have one of their own."""
+    shared = training.model_dump()
+    return max(int(merge_training(experiment, shared)["max_epochs"]) for experiment in experiments)
 
 
 def list_inputs(params: Mapping[str, Mapping[str, object]]) -> list[Path]:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pydantic import TypeAdapter
 
 from pipeline.common import paths
 from pipeline.data.storage.line_store import LineWriter
@@ -14,8 +15,10 @@ from pipeline.metrics.groups import MEDIAN
 from pipeline.models.checkpoint import save_checkpoint
 from pipeline.report.pages import lecture
 from pipeline.runtime.timings import write_timing
-from tests.projects import COMPARISON_FILES, Project, write_lines
-from tests.tiny import tiny_lines, tiny_settings
+from pipeline.settings.experiment import ExperimentSettings
+from stages.compare import most_epochs
+from tests.projects import COMPARISON_FILES, Project, profile_params, write_lines
+from tests.tiny import tiny_lines, tiny_settings, tiny_training
 
 TEXTS = ["NA", "007", "hi B"]
 METRICS = {
@@ -188,3 +191,13 @@ def test_predictions_of_other_lines_are_refused_in_one_line(evaluated: Project) 
         "predictions/first.csv: does not belong to the lines in data/lines/other.h5; run `dvc repro evaluate@first`"
     )
     assert not Path("reports").exists()
+
+
+def test_the_longest_training_is_named() -> None:
+    read = TypeAdapter(ExperimentSettings).validate_python
+    plain = profile_params("tiny")["experiments"]["simple_ce_aligned"]
+    longer, shorter = ({**plain, "training": {"max_epochs": epochs}} for epochs in (9, 2))
+    training = tiny_training(max_epochs=5)
+    assert most_epochs([read(plain), read(shorter)], training) == 5
+    assert most_epochs([read(plain), read(longer)], training) == 9
+    assert most_epochs([read(shorter)], training) == 2
