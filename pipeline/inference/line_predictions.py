@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pipeline.common.geometry import round_up
 from pipeline.common.vocabulary import FIRST
 from pipeline.decoding.greedy import best_path
 from pipeline.models.checkpoint import load_checkpoint
@@ -124,8 +125,7 @@ def _batches(widths: Sequence[int]) -> Iterator[list[int]]:
 
 def _columns(image: NDArray[np.uint8]) -> int:
     """The width (pixels) of a batch in which this is the widest line."""
-    width: int = image.shape[1]
-    return math.ceil(width / WIDTH_STEP) * WIDTH_STEP
+    return round_up(image.shape[1], WIDTH_STEP)
 
 
 def _stack(images: Sequence[NDArray[np.uint8]]) -> tuple[Tensor, list[int]]:
